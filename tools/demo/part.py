@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A process of the demo: what it last reported, and what it said when it failed."""
+
+import asyncio
+import json
+import signal
+
+
+class Part:
+    """Started in a process group of its own: a Ctrl-C reaches the demo, which ends it in order."""
+
+    def __init__(self, title, process):
+        self.title = title
+        self.process = process
+        self.report = None
+        self.errors = ""
+        self.task = asyncio.ensure_future(self._follow())
+
+    @classmethod
+    async def start(cls, title, *command):
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, process_group=0
+        )
+        return cls(title, process)
+
+    async def _follow(self):
+        """Reads reports and errors until the process ends."""
+        await asyncio.gather(self._read_reports(), self._read_errors())
+        await self.process.wait()
+
+    async def _read_reports(self):
+        async for line in self.process.stdout:
+            if line.startswith(b"{"):
+                self.report = json.loads(line)
+
+    async def _read_errors(self):
+        self.errors = (await self.process.stderr.read()).decode(errors="replace").strip()
+
+    @property
+    def ended(self):
+        return self.task.done()
+
+    @property
+    def failed(self):
+        return self.ended and self.process.returncode != 0
+
+    def interrupt(self):
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+
+    async def kill(self):
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.task
+
+    def failure(self):
+        reason = self.errors or f"ended with exit status {self.process.returncode}"
+        return f"{self.title}: {reason}"
