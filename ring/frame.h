@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A frame's header in shared memory, and the frame as its reader has it. */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include "segment.h"
+
+/* ---- Writer's side ---- */
+
+/* Between "this slot is being written" (its seq 0) and the first byte of the new frame. */
+void frame_fence_before_write(void);
+
+/* True when caps and metas fit behind the header. */
+bool frame_header_fits(const struct segment *seg, const struct shmring_frame_info *info);
+void frame_write_header(struct segment *seg, uint32_t slot, const struct shmring_frame_info *info);
+
+/* ---- Reader's side ---- */
+
+typedef void frame_give_back(void *holder, uint32_t slot);
+
+/*
+ * The frame in a slot that this reader has TAKEN, in place; GIVE_BACK is called at its release. 0,
+ * -ENOMEM, or -EPROTO when its header is nonsense (then nothing is called).
+ */
+int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back *give_back,
+               void *holder, struct shmring_frame **frame);
+
+/*
+ * An owned copy of frame SEQ out of a slot, which the writer may reuse meanwhile: then -EAGAIN, and
+ * never a mixture. Else as frame_view.
+ */
+int frame_copy(struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **frame);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sleeping on a word of shared memory, and the times that bound it. */
+#ifndef FUTEX_H
+#define FUTEX_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+int64_t monotonic_ns(void);
+int64_t realtime_ns(void);
+
+/* The moment a timeout that starts now ends; INT64_MAX for SHMRING_FOREVER. */
+int64_t deadline_after(int64_t timeout_ns);
+/* What is left until it, at most LONGEST; 0 when it passed. */
+int64_t deadline_left(int64_t deadline, int64_t longest_ns);
+
+void futex_wake_all(_Atomic uint32_t *word);
+
+/*
+ * Sleeps until WORD no longer holds VALUE, INTERRUPT (a word of this process, raised from 0) is
+ * raised, or the timeout passes. Returns 0, or -EINTR after a signal handler. May return 0 early:
+ * the caller looks again. WORD may be mapped read-only.
+ */
+int futex_wait(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *interrupt,
+               int64_t timeout_ns);
+
+/* Raises or lowers an interrupt word; wakes its sleepers, who sleep on WORD too (or NULL). */
+void futex_interrupt(_Atomic uint32_t *interrupt, int raised, const _Atomic uint32_t *word);
+
+#endif

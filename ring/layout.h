@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Layout version 1 of the two shared memory objects of a ring, little-endian.
+ *
+ *   /dev/shm/NAME        written by the writer only          /dev/shm/NAME.ctl   written by readers
+ * too
+ *   +--------------------------+ 0                           +--------------------------+ 0
+ *   | struct layout_header     |                             | struct layout_ctl        |
+ *   +--------------------------+ ring_offset                 +--------------------------+ 4096
+ *   | descriptor[capacity]     |                             | struct layout_place  [0] |
+ *   +--------------------------+ frames_offset               +--------------------------+ 8192
+ *   | struct layout_frame  [0] | every frame_stride          | struct layout_place  [1] |
+ *   |   caps text, metas       |                             |   ...                    |
+ *   +--------------------------+ slots_offset                +--------------------------+
+ *   | slot [0]                 | every slot_stride
+ *   +--------------------------+ total_size
+ *
+ * Everything up to `state` in the header is constant once the name exists. Offsets are pinned by
+ * static asserts in layout.c and by tests/ring/layout.golden.
+ */
+#ifndef LAYOUT_H
+#define LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shmring.h"
+
+#define LAYOUT_MAGIC "SHMRING"
+#define LAYOUT_CTL_MAGIC "SHMRCTL"
+#define LAYOUT_VERSION 1
+#define LAYOUT_PAGE 4096u
+#define LAYOUT_MAX_FRAME_STRIDE 65536u
+
+enum layout_state { STATE_ACTIVE = 1, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED };
+
+/* The writer's word to a place: the epoch it answers, and where that reader's stream begins. */
+struct layout_answer {
+    _Atomic uint64_t epoch;
+    _Atomic uint64_t first;   /* seq of the first frame offered */
+    _Atomic uint64_t flushed; /* offers of this epoch taken back by flushes */
+};
+
+struct layout_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_bytes; /* of this struct */
+    uint64_t total_size;
+    uint64_t ring_offset;
+    uint64_t frames_offset;
+    uint64_t slots_offset;
+    uint64_t slot_size; /* bytes a frame may use */
+    uint64_t slot_stride;
+    uint32_t frame_stride;
+    uint32_t slots;
+    uint32_t capacity; /* of the ring: a power of two >= 2 x slots */
+    uint32_t max_readers;
+    uint32_t lend_limit;
+    uint32_t writer_pid; /* for people */
+    char writer_comm[16];
+    uint8_t instance[16]; /* random; NAME.ctl bears the same */
+    int64_t created_ns;   /* CLOCK_REALTIME */
+    uint64_t base;        /* seq of the first frame this segment can carry */
+
+    _Alignas(64) _Atomic uint32_t state; /* enum layout_state */
+    _Atomic uint32_t waiting;            /* the writer sleeps on the doorbell */
+    _Atomic int64_t latency_ns;
+
+    _Alignas(64) _Atomic uint64_t head; /* seq of the next frame: base + frames published here */
+
+    _Alignas(64) _Atomic uint32_t event; /* futex: changes with head and with state */
+
+    _Alignas(64) _Atomic uint64_t published; /* counters over all segments, for tools */
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t dropped;
+    _Atomic uint64_t revoked;
+    _Atomic uint64_t flushed;
+
+    _Alignas(64) struct layout_answer answer[SHMRING_MAX_READERS];
+};
+
+/* A descriptor says which slot carries frame seq: seq:48 . slot:16. */
+typedef _Atomic uint64_t layout_descriptor;
+
+struct layout_frame {
+    _Atomic uint64_t seq; /* 0 while the slot is being written */
+    uint32_t width, height, channels;
+    uint32_t flags;       /* enum shmring_frame_flags */
+    int64_t timestamp_ns; /* capture, CLOCK_REALTIME */
+    char format[16];
+    uint32_t planes;
+    uint32_t reserved;
+    int32_t stride[SHMRING_MAX_PLANES];
+    uint64_t offset[SHMRING_MAX_PLANES];
+    uint64_t size; /* bytes used */
+    int64_t pts_ns, dts_ns, duration_ns;
+    int64_t clock_ns;   /* CLOCK_MONOTONIC of the pts */
+    int64_t publish_ns; /* CLOCK_MONOTONIC */
+    uint64_t frame_number;
+    uint32_t fps_num, fps_den;
+    uint32_t caps_size;  /* bytes of caps text that follow, its NUL counted; 0: none */
+    uint32_t metas_size; /* bytes of metas that follow the caps, at the next multiple of 8 */
+    char data[];
+};
+
+enum layout_attach_state { PLACE_FREE = 0, PLACE_ATTACHED = 1, PLACE_LEAVING = 2 };
+
+/* The attach word: epoch:32 . depth:16 . mode:8 . state:8. */
+static inline uint64_t attach_word(uint32_t epoch, uint16_t depth, uint8_t mode, uint8_t state) {
+    return (uint64_t)epoch << 32 | (uint64_t)depth << 16 | (uint64_t)mode << 8 | state;
+}
+static inline uint32_t attach_epoch(uint64_t word) {
+    return (uint32_t)(word >> 32);
+}
+static inline uint16_t attach_depth(uint64_t word) {
+    return (uint16_t)(word >> 16);
+}
+static inline uint8_t attach_mode(uint64_t word) {
+    return (uint8_t)(word >> 8);
+}
+static inline uint8_t attach_state(uint64_t word) {
+    return (uint8_t)word;
+}
+
+/* A claim: 0, or seq:48 . kind:16. */
+enum layout_claim { CLAIM_OFFERED = 1, CLAIM_TAKEN = 2 };
+
+static inline uint64_t claim_offered(uint64_t seq) {
+    return seq << 16 | CLAIM_OFFERED;
+}
+static inline uint64_t claim_taken(uint64_t seq) {
+    return seq << 16 | CLAIM_TAKEN;
+}
+
+struct layout_place {
+    _Atomic uint64_t attach;
+    _Atomic uint32_t lease; /* as granted */
+    uint32_t pid;           /* for people */
+    char comm[16];
+    _Atomic uint64_t cursor; /* seq this reader looks for next; for the writer's statistics */
+    _Atomic uint64_t received;
+    _Alignas(2048) _Atomic uint64_t claim[SHMRING_MAX_SLOTS];
+};
+
+struct layout_ctl {
+    char magic[8];
+    uint32_t version;
+    uint32_t max_readers;
+    uint8_t instance[16];
+    _Alignas(64) _Atomic uint32_t doorbell; /* futex: the writer waits on it */
+    _Alignas(LAYOUT_PAGE) struct layout_place place[];
+};
+
+/* Lock bytes of NAME.ctl. */
+enum { LOCK_WRITER = 0, LOCK_PLACE = 1 /* + place */ };
+static inline int64_t lock_place(uint32_t place) {
+    return LOCK_PLACE + (int64_t)place;
+}
+static inline int64_t lock_attach(uint32_t max_readers) {
+    return LOCK_PLACE + (int64_t)max_readers;
+}
+
+/* What a segment's constants say, in private memory: checked once, never read from shared memory
+ * again. */
+struct geometry {
+    uint64_t total_size, ring_offset, frames_offset, slots_offset, slot_size, slot_stride, ctl_size;
+    uint32_t frame_stride, slots, capacity, max_readers, lend_limit;
+    uint64_t base;
+    uint8_t instance[16];
+};
+
+/* Fills in offsets and strides from the wanted sizes. False: an option out of range or a segment
+ * that no address space holds; *PROBLEM says which (a static text). */
+bool geometry_plan(struct geometry *g, const struct shmring_writer_options *options,
+                   const char **problem);
+
+/* Reads and checks a header against the sizes of its two files. As geometry_plan. */
+bool geometry_check(struct geometry *g, const struct layout_header *header, uint64_t size,
+                    const struct layout_ctl *ctl, uint64_t ctl_size, const char **problem);
+
+/* True when a frame of a slot of SLOT_SIZE bytes can be what INFO says; else the reason. A user of
+ * the pixels still checks each plane against its format. */
+bool info_check(const struct shmring_frame_info *info, uint64_t slot_size, const char **problem);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "segment.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "futex.h"
+#include "lock.h"
+
+/* ---- Every segment of the process, so that a child of fork() can let go of them. Its copies of
+ * the descriptors would keep this process's locks alive after its death. */
+
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct segment *registry;
+static _Atomic uint32_t generation;
+
+uint32_t fork_generation(void) {
+    /* Relaxed: it changes while there is one thread. */
+    return atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+static void before_fork(void) {
+    pthread_mutex_lock(&registry_mutex);
+}
+
+static void after_fork_in_parent(void) {
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void after_fork_in_child(void) {
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    for (struct segment *seg = registry; seg; seg = seg->next) {
+        close_fd(&seg->frames_fd);
+        close_fd(&seg->ctl_fd);
+    }
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static void registry_add(struct segment *seg) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&registry_mutex);
+    seg->next = registry;
+    if (registry)
+        registry->previous = seg;
+    registry = seg;
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+/* The descriptors are closed under the mutex: a fork() between would hand the child a number that
+ * is already somebody else's. */
+static void registry_remove(struct segment *seg) {
+    pthread_mutex_lock(&registry_mutex);
+    if (seg->previous)
+        seg->previous->next = seg->next;
+    else
+        registry = seg->next;
+    if (seg->next)
+        seg->next->previous = seg->previous;
+    close_fd(&seg->frames_fd);
+    close_fd(&seg->ctl_fd);
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+/* ---- Life ---- */
+
+struct segment *segment_new(const char *name) {
+    struct segment *seg = calloc(1, sizeof *seg);
+    if (!seg)
+        return NULL;
+    atomic_init(&seg->refs, 1);
+    seg->frames_fd = seg->ctl_fd = -1;
+    snprintf(seg->name, sizeof seg->name, "%s", name);
+    registry_add(seg);
+    seg->generation = fork_generation();
+    return seg;
+}
+
+struct segment *segment_ref(struct segment *seg) {
+    atomic_fetch_add_explicit(&seg->refs, 1, memory_order_relaxed);
+    return seg;
+}
+
+static void unmap(struct segment *seg) {
+    /* A child has no mapping of .ctl (MADV_DONTFORK): the address may be anybody's by now. */
+    if (seg->ctl && !segment_is_inherited(seg))
+        munmap(seg->ctl, seg->g.ctl_size);
+    if (seg->header)
+        munmap(seg->header, seg->g.total_size);
+}
+
+void segment_unref(struct segment *seg) {
+    /* Acquire-release: the last one must see everybody's use before it unmaps. */
+    if (!seg || atomic_fetch_sub_explicit(&seg->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (!seg->borrowed)
+        unmap(seg);
+    registry_remove(seg);
+    segment_unref(seg->borrowed);
+    free(seg);
+}
+
+static int map_file(void **address, int fd, uint64_t size, int protection) {
+    /* Populated: the first pass over a fresh mapping would fault once a page. */
+    void *mapped = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        return -errno;
+    *address = mapped;
+    return 0;
+}
+
+int segment_map(struct segment *seg, bool writable) {
+    void *header = NULL, *ctl = NULL;
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int result = map_file(&header, seg->frames_fd, seg->g.total_size, protection);
+    seg->header = header;
+    if (result < 0 || seg->ctl_fd < 0)
+        return result;
+    result = map_file(&ctl, seg->ctl_fd, seg->g.ctl_size, PROT_READ | PROT_WRITE);
+    seg->ctl = ctl;
+    if (result == 0 && madvise(ctl, seg->g.ctl_size, MADV_DONTFORK) < 0)
+        result = -errno;
+    return result;
+}
+
+/* ---- Opening one that somebody else made ---- */
+
+const char *segment_user_text(uid_t uid, char text[64]) {
+    struct passwd entry, *found = NULL;
+    char buffer[1024];
+    if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found)
+        snprintf(text, 64, "%s", found->pw_name);
+    else
+        snprintf(text, 64, "uid %u", (unsigned)uid);
+    return text;
+}
+
+static int refused(const char *name, const char *path, bool ctl, struct shmring_error *error) {
+    struct stat status = {0};
+    char user[64];
+    if (stat(path, &status) < 0)
+        return -EAGAIN;
+    return error_set(error, -EACCES,
+                     "no permission to %s ring '%s': %s belongs to user %s with mode %04o; the "
+                     "writer's perms decide (%s)",
+                     ctl ? "attach to" : "see", name, path, segment_user_text(status.st_uid, user),
+                     status.st_mode & 07777, ctl ? "w may attach" : "r may observe");
+}
+
+static int open_object(int *fd, const char *name, const char *path, bool ctl,
+                       struct shmring_error *error) {
+    *fd = open(path, (ctl ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return ctl ? -EAGAIN : -ENOENT;
+    if (errno == EACCES || errno == EPERM)
+        return refused(name, path, ctl, error);
+    return error_set(error, -errno, "cannot open %s of ring '%s': %s", path, name, strerror(errno));
+}
+
+/* Short files leave zeros behind, which no check below lets pass. */
+static int read_start(int fd, void *start, size_t size, struct stat *status) {
+    memset(start, 0, size);
+    if (fstat(fd, status) < 0)
+        return -errno;
+    if (!S_ISREG(status->st_mode) || pread(fd, start, size, 0) < 0)
+        return -EPROTO;
+    return 0;
+}
+
+static int check_objects(struct segment *seg, struct shmring_error *error) {
+    static const char *const damaged = "'%s' cannot be read as a ring: %s";
+    struct layout_header header;
+    _Alignas(64) unsigned char ctl_start[128];
+    const struct layout_ctl *ctl = seg->ctl_fd >= 0 ? (void *)ctl_start : NULL;
+    struct stat frames = {0}, control = {0};
+    const char *problem = "it is not a regular file";
+    if (read_start(seg->frames_fd, &header, sizeof header, &frames) < 0 ||
+        (ctl && read_start(seg->ctl_fd, ctl_start, sizeof ctl_start, &control) < 0))
+        return error_set(error, -EPROTO, damaged, seg->name, problem);
+    if (ctl && memcmp(header.instance, ctl->instance, sizeof header.instance) != 0)
+        return -EAGAIN;
+    if (ctl && frames.st_uid != control.st_uid)
+        return error_set(error, -EACCES, "ring '%s' is refused: its two objects have two owners",
+                         seg->name);
+    if (!geometry_check(&seg->g, &header, (uint64_t)frames.st_size, ctl, (uint64_t)control.st_size,
+                        &problem))
+        return error_set(error, -EPROTO, damaged, seg->name, problem);
+    seg->device = frames.st_dev;
+    seg->inode = frames.st_ino;
+    return 0;
+}
+
+static int open_both(struct segment *seg, enum segment_use use, struct shmring_error *error) {
+    struct ring_paths paths;
+    name_paths(&paths, seg->name);
+    int result = open_object(&seg->frames_fd, seg->name, paths.frames, false, error);
+    if (result == 0 && use == SEGMENT_ATTACH)
+        result = open_object(&seg->ctl_fd, seg->name, paths.ctl, true, error);
+    if (result == 0)
+        result = check_objects(seg, error);
+    return result;
+}
+
+static int map_opened(struct segment *seg, struct segment *over, struct shmring_error *error) {
+    if (over) {
+        seg->borrowed = segment_ref(over);
+        seg->header = over->header;
+        seg->ctl = over->ctl;
+        return 0;
+    }
+    int result = segment_map(seg, false);
+    if (result == 0)
+        return 0;
+    return error_set(error, result, "cannot map ring '%s': %s", seg->name, strerror(-result));
+}
+
+int segment_open(const char *name, enum segment_use use, struct segment *over,
+                 struct segment **opened, struct shmring_error *error) {
+    struct segment *seg = segment_new(name);
+    if (!seg)
+        return error_set(error, -ENOMEM, "no memory to open ring '%s'", name);
+    int result = open_both(seg, use, error);
+    if (result == 0)
+        result = map_opened(seg, over, error);
+    if (result == 0)
+        *opened = seg;
+    else
+        segment_unref(seg);
+    return result;
+}
+
+/* ---- What it knows of itself ---- */
+
+bool segment_has_name(const struct segment *seg) {
+    struct ring_paths paths;
+    struct stat status;
+    name_paths(&paths, seg->name);
+    return stat(paths.frames, &status) == 0 && status.st_ino == seg->inode &&
+           status.st_dev == seg->device;
+}
+
+bool segment_has_writer(const struct segment *seg) {
+    return lock_is_held(seg->ctl_fd >= 0 ? seg->ctl_fd : seg->frames_fd, LOCK_WRITER);
+}
+
+void segment_ring_doorbell(struct segment *seg) {
+    /* Sequentially consistent, both: the writer raises `waiting` and then looks at the doorbell,
+     * so either it sees this ring or we see that it waits. Weaker, and it sleeps on. */
+    atomic_fetch_add_explicit(&seg->ctl->doorbell, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&seg->header->waiting, memory_order_seq_cst))
+        futex_wake_all(&seg->ctl->doorbell);
+}
+
+void segment_announce(struct segment *seg) {
+    /* Release: who sees the new event sees the head or state that it announces. */
+    atomic_fetch_add_explicit(&seg->header->event, 1, memory_order_release);
+    futex_wake_all(&seg->header->event);
+}
+
+void segment_writer_text(const struct layout_header *header, char *text, size_t size) {
+    char comm[sizeof header->writer_comm + 1] = {0};
+    memcpy(comm, header->writer_comm, sizeof header->writer_comm);
+    for (char *c = comm; *c; c++)
+        *c = isprint((unsigned char)*c) ? *c : '?';
+    if (header->writer_pid)
+        snprintf(text, size, "%s (pid %u)", comm, header->writer_pid);
+    else
+        snprintf(text, size, "a writer that is just starting");
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A ring's two shared memory objects, mapped into this process; counted references. */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include <sys/types.h>
+
+#include "layout.h"
+#include "name.h"
+
+struct segment {
+    _Atomic uint32_t refs;
+    struct geometry g;
+    struct layout_header *header; /* readers and observers: mapped read-only */
+    struct layout_ctl *ctl;       /* observers: NULL */
+    int frames_fd, ctl_fd;        /* -1 once closed */
+    dev_t device;                 /* of NAME */
+    ino_t inode;
+    ino_t ctl_inode;
+    struct segment *borrowed;        /* whose mappings these are, when not our own */
+    uint32_t generation;             /* fork_generation() when it was made */
+    struct segment *next, *previous; /* every segment of the process, for fork() */
+    char name[SHMRING_MAX_NAME + 1];
+};
+
+/* Counts the fork()s between this process and its first ancestor that used a ring. */
+uint32_t fork_generation(void);
+
+/* True in a child of fork(): nothing of the segment is ours. */
+static inline bool segment_is_inherited(const struct segment *seg) {
+    return seg->generation != fork_generation();
+}
+
+static inline _Atomic uint64_t *segment_descriptor(const struct segment *seg, uint64_t seq) {
+    layout_descriptor *ring = (void *)((char *)seg->header + seg->g.ring_offset);
+    return &ring[seq & (seg->g.capacity - 1)];
+}
+static inline struct layout_frame *segment_frame(const struct segment *seg, uint32_t slot) {
+    return (void *)((char *)seg->header + seg->g.frames_offset +
+                    slot * (uint64_t)seg->g.frame_stride);
+}
+static inline void *segment_slot(const struct segment *seg, uint32_t slot) {
+    return (char *)seg->header + seg->g.slots_offset + slot * seg->g.slot_stride;
+}
+/* Room for caps and metas behind a frame's header. */
+static inline uint32_t segment_frame_room(const struct segment *seg) {
+    return seg->g.frame_stride - (uint32_t)sizeof(struct layout_frame);
+}
+
+/* A blank segment of one reference, known to fork(). NULL: no memory. */
+struct segment *segment_new(const char *name);
+struct segment *segment_ref(struct segment *seg);
+/* The last one unmaps and closes, and so lets go of every lock. */
+void segment_unref(struct segment *seg);
+
+/* Maps both objects from the open files; a writer's is writable. 0 or -errno. */
+int segment_map(struct segment *seg, bool writable);
+
+enum segment_use { SEGMENT_ATTACH, SEGMENT_OBSERVE };
+
+/*
+ * Opens the ring of that name. -EAGAIN: it is just being replaced, try again; -ENOENT: there is
+ * none; else as shmring_reader_attach. OVER, for tests: use the mappings of that segment (of the
+ * same ring), so that ThreadSanitizer sees both sides touch the same addresses.
+ */
+int segment_open(const char *name, enum segment_use use, struct segment *over,
+                 struct segment **opened, struct shmring_error *error);
+
+/* True while NAME still leads to this segment's frames. */
+bool segment_has_name(const struct segment *seg);
+/* True while the segment's writer lives. */
+bool segment_has_writer(const struct segment *seg);
+
+/* Readers: something changed that the writer may wait for. */
+void segment_ring_doorbell(struct segment *seg);
+/* Writer: head or state changed. */
+void segment_announce(struct segment *seg);
+
+/* Fills in "COMM (pid N)" of the writer that the header names, fit for a message. */
+void segment_writer_text(const struct layout_header *header, char *text, size_t size);
+
+/* Fills in and returns the name of a user, fit for a message. */
+const char *segment_user_text(uid_t uid, char text[64]);
+
+#endif
