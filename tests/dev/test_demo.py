@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""./dev demo's program: its figures, its picture, its errors and its ends."""
+
+import re
+import signal
+import struct
+import subprocess
+import unittest
+import zlib
+
+from built import DEV, TOP, BuiltTest, has_ended, processes_with
+
+DEMO = TOP / "tools" / "demo" / "demo.py"
+SIZE = (320, 180)
+# The upper bars of the SMPTE picture, as 75 % RGB (BT.601), left to right.
+BARS = {"grey": (191, 191, 191), "yellow": (191, 191, 0), "cyan": (0, 191, 191),
+        "green": (0, 191, 0), "magenta": (191, 0, 191), "red": (191, 0, 0),
+        "blue": (0, 0, 191)}  # fmt: skip
+
+
+def pixel(path, x, y):
+    """Of an RGB PNG whose rows are unfiltered, as the demo writes them."""
+    data = path.read_bytes()
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    assert (width, height, depth, color) == (*SIZE, 8, 2)
+    (length,) = struct.unpack_from(">I", data, 33)
+    rows = zlib.decompress(data[41 : 41 + length])
+    at = y * (1 + 3 * width) + 1 + 3 * x
+    return tuple(rows[at : at + 3])
+
+
+class DemoTest(BuiltTest):
+    def setUp(self):
+        super().setUp()
+        self.png = self.folder / "a frame.png"
+
+    def start(self, *arguments):
+        size = "x".join(map(str, SIZE))
+        command = [DEV, "shell", "python3", DEMO, "--ring", self.word, "--png", self.png.name,
+                   "--size", size, *arguments]  # fmt: skip
+        return subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+
+    def run_demo(self, *arguments):
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def assert_nothing_runs(self):
+        self.assertEqual(list(processes_with(self.word)), [])
+
+    def test_both_readers_get_every_frame_in_the_right_colours(self):
+        status, out, err = self.run_demo("--seconds", "1")
+        self.assertEqual(status, 0, err)
+        for reader in ("python", "pipeline"):
+            summary = re.findall(rf"(?m)^{reader} +(\d+) +[\d.]+ +[\d.]+ +[\d.]+ +(\d+)$", out)
+            frames, dropped = map(int, summary[-1])
+            self.assertGreater(frames, 0, out)
+            self.assertEqual(dropped, 0, out)
+        self.assertIn(f"{self.png}\n", out)
+        for number, (name, color) in enumerate(BARS.items()):
+            seen = pixel(self.png, int(SIZE[0] * (number + 0.5) / 7), SIZE[1] // 4)
+            for got, wanted in zip(seen, color, strict=True):
+                self.assertAlmostEqual(got, wanted, delta=3, msg=name)
+        self.assert_nothing_runs()
+
+    def test_file_that_ends_early(self):
+        movie = self.folder / "a movie.avi"
+        subprocess.run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=15", "!",
+                        "jpegenc", "!", "avimux", "!", "filesink", f"location={movie}"], check=True)  # fmt: skip
+        status, out, err = self.run_demo("--file", movie.name, "--seconds", "60")
+        self.assertEqual(status, 0, err)
+        self.assertRegex(out, r"(?m)^python +15 ")
+        self.assertRegex(out, r"(?m)^pipeline +15 ")
+
+    def test_errors_are_the_parts_own_words(self):
+        status, out, err = self.run_demo("--file", "missing.avi")
+        self.assertEqual(status, 1)
+        self.assertRegex(err, r"demo: writer: .*missing\.avi")
+        status, out, err = self.run_demo("--camera", "/dev/no camera")
+        self.assertEqual(status, 1)
+        self.assertIn("/dev/no camera", err)
+        self.assert_nothing_runs()
+
+    def test_ring_in_use(self):
+        first = self.start("--seconds", "60")
+        self.addCleanup(first.wait)
+        self.addCleanup(first.send_signal, signal.SIGINT)
+        self.addCleanup(first.stdout.close)
+        self.addCleanup(first.stderr.close)
+        self.read_until_running(first)
+        status, out, err = self.run_demo()
+        self.assertEqual(status, 1)
+        self.assertIn(f"'{self.word}' is in use by gst-launch", err)
+
+    def read_until_running(self, process):
+        for line in process.stdout:
+            if line.startswith("python ") and "pipeline " in line and "waits" not in line:
+                return
+        self.fail(process.stderr.read())
+
+    def test_interrupt_ends_in_order(self):
+        process = self.start("--seconds", "60")
+        self.read_until_running(process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (130, ""))
+        self.assertRegex(out, r"(?m)^pipeline +\d+ ")
+        self.assertTrue(self.png.exists())
+        self.assert_nothing_runs()
+
+    def test_killed_demo_leaves_nothing_behind(self):
+        process = self.start("--seconds", "60")
+        self.read_until_running(process)
+        process.kill()
+        process.communicate(timeout=60)
+        for pid in processes_with(self.word):
+            self.assertTrue(has_ended(pid, within_s=60))
+
+    def test_arguments_that_cannot_be(self):
+        for arguments in (["--size", "big"], ["--seconds", "0"], ["--seconds", "x"],
+                          ["--file", "a", "--camera", "b"]):  # fmt: skip
+            status, out, err = self.run_demo(*arguments)
+            self.assertEqual(status, 2, err)
+            self.assertIn("./dev demo: error:", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
