@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gst/gst.h>
+
+#include "gstshmringsink.h"
+#include "gstshmringsrc.h"
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  return GST_ELEMENT_REGISTER (shmringsink, plugin)
+      && GST_ELEMENT_REGISTER (shmringsrc, plugin);
+}
+
+#define PACKAGE "shmring"
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, shmring,
+    "Video frames to other processes through a ring in shared memory",
+    plugin_init, PACKAGE_VERSION, "LGPL", PACKAGE,
+    "https://gstreamer.freedesktop.org/")

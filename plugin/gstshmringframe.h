@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a ring says of a frame, and what GStreamer says of a buffer: one to the
+ * other. */
+#ifndef GST_SHM_RING_FRAME_H
+#define GST_SHM_RING_FRAME_H
+
+#include <gst/video/video.h>
+
+#include "shmring.h"
+
+G_BEGIN_DECLS
+
+/* The picture: VIDEO's format and default layout. */
+void gst_shm_ring_frame_set_video (
+    struct shmring_frame_info *frame, const GstVideoInfo *video);
+
+/* BUFFER's flags and duration, and its offset as the frame number if it has
+ * one. */
+void gst_shm_ring_frame_set_buffer (
+    struct shmring_frame_info *frame, GstBuffer *buffer);
+
+/* The caps FRAME carries as text or, where it carries none, those that its
+ * format and size make. NULL: it says nothing that makes sense, and *PROBLEM (a
+ * static text) says why. */
+GstCaps *gst_shm_ring_frame_get_caps (
+    const struct shmring_frame_info *frame, const gchar **problem);
+
+/* A buffer over FRAME's own bytes, read-only; FRAME is released with its
+ * memory's last reference. VIDEO (NULL for opaque data) is what the caps say:
+ * FRAME's rows as they lie become its GstVideoMeta. NULL, and FRAME is
+ * released: its rows do not fit in its bytes. */
+GstBuffer *gst_shm_ring_frame_wrap (
+    struct shmring_frame *frame, const GstVideoInfo *video);
+
+/* Whether FRAME's rows lie as GStreamer expects where there is no GstVideoMeta.
+ */
+gboolean gst_shm_ring_frame_is_default_layout (
+    const struct shmring_frame_info *frame, const GstVideoInfo *video);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ring's reader as a source needs it: waits for the ring and for its
+ * frames, ended by the base class's unlock, and every end of the ring turned
+ * into a flow.
+ *
+ * gst_shm_ring_reader_next() belongs to the source's streaming thread, start
+ * and stop are called when nothing streams, the others from any thread.
+ */
+#ifndef GST_SHM_RING_READER_H
+#define GST_SHM_RING_READER_H
+
+#include <gst/gst.h>
+
+#include "shmring.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  GST_SHM_RING_ON_DISCONNECT_AUTO,
+  GST_SHM_RING_ON_DISCONNECT_EOS,
+  GST_SHM_RING_ON_DISCONNECT_ERROR,
+  GST_SHM_RING_ON_DISCONNECT_WAIT,
+} GstShmRingOnDisconnect;
+
+typedef struct {
+  struct shmring_reader_options options;
+  GstClockTime connection_timeout;
+  GstClockTime timeout;
+  GstShmRingOnDisconnect on_disconnect;
+} GstShmRingReaderSettings;
+
+typedef struct {
+  GstElement *src; /* the owner */
+  gchar *ring;
+  GstShmRingReaderSettings settings;
+  struct shmring_reader *handle; /* changed under the source's object lock */
+  gint unlocked;
+  gboolean attached;
+  gboolean is_new; /* attached, and no frame came yet */
+} GstShmRingReader;
+
+/* Takes RING, the ring's name. Touches no ring yet. False: an error was posted.
+ */
+gboolean gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
+    const GstShmRingReaderSettings *settings);
+
+/* Waits for the ring and the next frame of it. *IS_NEW: the first frame from
+ * this writer. EOS, FLUSHING, or ERROR after an error was posted. */
+GstFlowReturn gst_shm_ring_reader_next (
+    GstShmRingReader *self, struct shmring_frame **frame, gboolean *is_new);
+
+/* The writing pipeline's latency and how many frames may be held in place;
+ * false while there is no ring. */
+gboolean gst_shm_ring_reader_get_latency (
+    GstShmRingReader *self, GstClockTime *latency, guint *lease);
+
+void gst_shm_ring_reader_set_unlocked (
+    GstShmRingReader *self, gboolean unlocked);
+void gst_shm_ring_reader_stop (GstShmRingReader *self);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-shmringsink
+ * @title: shmringsink
+ * @see_also: shmringsrc
+ *
+ * Publishes frames in a ring in shared memory, where any number of other
+ * processes read them: pipelines with #shmringsrc, Python and C programs. The
+ * ring bears the element's name.
+ *
+ * It takes BGR and GRAY8 unless the property #GstShmRingSink:caps says
+ * otherwise, so that a videoconvert in front delivers what image processing
+ * expects.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! shmringsink name=cam0
+ * ]| Another process shows the same camera:
+ * |[
+ * gst-launch-1.0 shmringsrc ring-name=cam0 ! videoconvert ! autovideosink
+ * ]|
+ */
+#include "gstshmringsink.h"
+
+#include "gstshmringcaps.h"
+#include "gstshmringelement.h"
+#include "gstshmringwriter.h"
+
+#define DEFAULT_CAPS "video/x-raw, format = (string) { BGR, GRAY8 }"
+
+GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_sink_debug);
+#define GST_CAT_DEFAULT gst_shm_ring_sink_debug
+
+struct _GstShmRingSink {
+  GstBaseSink parent;
+
+  /* properties; under the object lock */
+  gchar *ring_name;
+  GstCaps *caps;
+  GstShmRingWriterSettings settings;
+
+  GstShmRingWriter writer;
+};
+
+enum {
+  PROP_0,
+  PROP_RING_NAME,
+  PROP_CAPS,
+  PROP_SLOTS,
+  PROP_SLOT_SIZE,
+  PROP_MAX_READERS,
+  PROP_PERMS,
+  PROP_WAIT_FOR_CONNECTION,
+  PROP_TIMEOUT,
+};
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS ("video/x-raw; ANY"));
+
+#define gst_shm_ring_sink_parent_class parent_class
+G_DEFINE_TYPE_WITH_CODE (GstShmRingSink, gst_shm_ring_sink, GST_TYPE_BASE_SINK,
+    GST_DEBUG_CATEGORY_INIT (
+        gst_shm_ring_sink_debug, "shmringsink", 0, "shmringsink element"));
+GST_ELEMENT_REGISTER_DEFINE (
+    shmringsink, "shmringsink", GST_RANK_NONE, GST_TYPE_SHM_RING_SINK);
+
+/* ---- Caps ---------------------------------------------------------------- */
+
+static GstCaps *
+gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (bsink);
+  GstCaps *caps, *result;
+
+  GST_OBJECT_LOCK (self);
+  caps = gst_caps_ref (self->caps);
+  GST_OBJECT_UNLOCK (self);
+  caps = gst_shm_ring_caps_system_memory (caps);
+  if (filter == NULL)
+    return caps;
+  result = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref (caps);
+  return gst_shm_ring_caps_system_memory (result);
+}
+
+static gboolean
+gst_shm_ring_sink_check_caps (GstShmRingSink *self)
+{
+  GstCaps *caps = gst_shm_ring_sink_get_caps (GST_BASE_SINK (self), NULL);
+  gboolean ok = !gst_caps_is_empty (caps);
+
+  if (!ok)
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("The property caps of %s allows nothing that lies in system memory. "
+         "Download frames before the ring (gldownload) and set caps without "
+         "memory features.",
+            GST_OBJECT_NAME (self)),
+        (NULL));
+  gst_caps_unref (caps);
+  return ok;
+}
+
+/* ---- Streaming ----------------------------------------------------------- */
+
+static gboolean
+gst_shm_ring_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
+{
+  return gst_shm_ring_writer_set_caps (
+      &GST_SHM_RING_SINK (bsink)->writer, caps);
+}
+
+static gboolean
+gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
+{
+  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  return TRUE;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
+{
+  return gst_shm_ring_writer_publish (
+      &GST_SHM_RING_SINK (bsink)->writer, buffer);
+}
+
+/* ---- Events and states --------------------------------------------------- */
+
+/* Before the base class says EOS on the bus, where the application may take it
+ * as the moment to stop: readers would see a stream that was cut off. */
+static GstFlowReturn
+gst_shm_ring_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (bsink);
+  GstFlowReturn flow =
+      GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
+
+  if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    gst_shm_ring_writer_end (&self->writer);
+  return flow;
+}
+
+static gboolean
+gst_shm_ring_sink_event (GstBaseSink *bsink, GstEvent *event)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (bsink);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+    gst_shm_ring_writer_flush (&self->writer);
+  return GST_BASE_SINK_CLASS (parent_class)->event (bsink, event);
+}
+
+static gboolean
+gst_shm_ring_sink_unlock (GstBaseSink *bsink)
+{
+  gst_shm_ring_writer_set_unlocked (&GST_SHM_RING_SINK (bsink)->writer, TRUE);
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_sink_unlock_stop (GstBaseSink *bsink)
+{
+  gst_shm_ring_writer_set_unlocked (&GST_SHM_RING_SINK (bsink)->writer, FALSE);
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_sink_prepare (GstShmRingSink *self)
+{
+  GstShmRingWriterSettings settings;
+  gchar *name, *ring;
+
+  GST_OBJECT_LOCK (self);
+  name = g_strdup (self->ring_name);
+  settings = self->settings;
+  GST_OBJECT_UNLOCK (self);
+  ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
+  g_free (name);
+  if (ring == NULL || !gst_shm_ring_sink_check_caps (self)) {
+    g_free (ring);
+    return FALSE;
+  }
+  gst_shm_ring_writer_start (&self->writer, ring, &settings);
+  return TRUE;
+}
+
+/* The base class's start() and stop() belong to READY, where an element holds
+ * nothing yet. */
+static GstStateChangeReturn
+gst_shm_ring_sink_change_state (GstElement *element, GstStateChange change)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (element);
+  GstStateChangeReturn ret;
+
+  if (change == GST_STATE_CHANGE_READY_TO_PAUSED
+      && !gst_shm_ring_sink_prepare (self))
+    return GST_STATE_CHANGE_FAILURE;
+  ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, change);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_READY
+      || (change == GST_STATE_CHANGE_READY_TO_PAUSED
+          && ret == GST_STATE_CHANGE_FAILURE))
+    gst_shm_ring_writer_stop (&self->writer);
+  return ret;
+}
+
+/* ---- The object ---------------------------------------------------------- */
+
+static void
+gst_shm_ring_sink_set_property (
+    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_RING_NAME:
+      g_free (self->ring_name);
+      self->ring_name = g_value_dup_string (value);
+      break;
+    case PROP_CAPS:
+      gst_clear_caps (&self->caps);
+      self->caps = gst_value_get_caps (value)
+          ? gst_caps_copy (gst_value_get_caps (value))
+          : gst_caps_new_any ();
+      break;
+    case PROP_SLOTS:
+      self->settings.options.slots = g_value_get_uint (value);
+      break;
+    case PROP_SLOT_SIZE:
+      self->settings.options.slot_size = g_value_get_uint64 (value);
+      break;
+    case PROP_MAX_READERS:
+      self->settings.options.max_readers = g_value_get_uint (value);
+      break;
+    case PROP_PERMS:
+      self->settings.options.perms = g_value_get_uint (value);
+      break;
+    case PROP_WAIT_FOR_CONNECTION:
+      self->settings.wait_for_connection = g_value_get_boolean (value);
+      break;
+    case PROP_TIMEOUT:
+      self->settings.timeout = g_value_get_uint64 (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_shm_ring_sink_get_property (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_RING_NAME:
+      g_value_set_string (value, self->ring_name);
+      break;
+    case PROP_CAPS:
+      gst_value_set_caps (value, self->caps);
+      break;
+    case PROP_SLOTS:
+      g_value_set_uint (value, self->settings.options.slots);
+      break;
+    case PROP_SLOT_SIZE:
+      g_value_set_uint64 (value, self->settings.options.slot_size);
+      break;
+    case PROP_MAX_READERS:
+      g_value_set_uint (value, self->settings.options.max_readers);
+      break;
+    case PROP_PERMS:
+      g_value_set_uint (value, self->settings.options.perms);
+      break;
+    case PROP_WAIT_FOR_CONNECTION:
+      g_value_set_boolean (value, self->settings.wait_for_connection);
+      break;
+    case PROP_TIMEOUT:
+      g_value_set_uint64 (value, self->settings.timeout);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_shm_ring_sink_finalize (GObject *object)
+{
+  GstShmRingSink *self = GST_SHM_RING_SINK (object);
+
+  g_free (self->ring_name);
+  gst_clear_caps (&self->caps);
+  G_OBJECT_CLASS (parent_class)->finalize (object);
+}
+
+static void
+gst_shm_ring_sink_init (GstShmRingSink *self)
+{
+  const struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+
+  self->caps = gst_caps_from_string (DEFAULT_CAPS);
+  self->settings.options = options;
+  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  self->writer.sink = GST_BASE_SINK (self);
+  gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
+  /* it would pin one of upstream's buffers for nobody */
+  gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
+}
+
+static void
+gst_shm_ring_sink_install_properties (GObjectClass *klass)
+{
+  const struct shmring_writer_options defaults = SHMRING_WRITER_OPTIONS_INIT;
+  const GParamFlags flags =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (klass, PROP_RING_NAME,
+      g_param_spec_string ("ring-name", "Ring name",
+          "Name of the ring (NULL: the element's name)", NULL, flags));
+  g_object_class_install_property (klass, PROP_CAPS,
+      g_param_spec_boxed ("caps", "Caps",
+          "What the ring takes, in system memory", GST_TYPE_CAPS, flags));
+  g_object_class_install_property (klass, PROP_SLOTS,
+      g_param_spec_uint ("slots", "Slots", "Frames the ring holds",
+          SHMRING_MIN_SLOTS, SHMRING_MAX_SLOTS, defaults.slots, flags));
+  g_object_class_install_property (klass, PROP_SLOT_SIZE,
+      g_param_spec_uint64 ("slot-size", "Slot size",
+          "Bytes a frame may need; grows when one needs more (0: the raw "
+          "frame's size, 1 MiB for other data)",
+          0, G_MAXINT64, 0, flags));
+  g_object_class_install_property (klass, PROP_MAX_READERS,
+      g_param_spec_uint ("max-readers", "Max readers",
+          "Readers that may be attached at once", 1, SHMRING_MAX_READERS,
+          defaults.max_readers, flags));
+  g_object_class_install_property (klass, PROP_PERMS,
+      g_param_spec_uint ("perms", "Permissions",
+          "Permissions of the ring like a file's, whatever the umask: r may "
+          "observe, w may attach (0600 is 384)",
+          0, 0777, defaults.perms, flags));
+  g_object_class_install_property (klass, PROP_WAIT_FOR_CONNECTION,
+      g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
+          "Hold the first frame until a reader is attached", FALSE, flags));
+  g_object_class_install_property (klass, PROP_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "Longest wait in nanoseconds for a reader that wants every frame, "
+          "before a frame is dropped (-1: for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+}
+
+static void
+gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+
+  object_class->set_property = gst_shm_ring_sink_set_property;
+  object_class->get_property = gst_shm_ring_sink_get_property;
+  object_class->finalize = gst_shm_ring_sink_finalize;
+  gst_shm_ring_sink_install_properties (object_class);
+
+  element_class->change_state = gst_shm_ring_sink_change_state;
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_set_static_metadata (element_class,
+      "Shared memory ring sink", "Sink/Video",
+      "Publishes frames to other processes through a ring in shared memory",
+      "The shmring developers");
+
+  sink_class->get_caps = gst_shm_ring_sink_get_caps;
+  sink_class->set_caps = gst_shm_ring_sink_set_caps;
+  sink_class->propose_allocation = gst_shm_ring_sink_propose_allocation;
+  sink_class->render = gst_shm_ring_sink_render;
+  sink_class->wait_event = gst_shm_ring_sink_wait_event;
+  sink_class->event = gst_shm_ring_sink_event;
+  sink_class->unlock = gst_shm_ring_sink_unlock;
+  sink_class->unlock_stop = gst_shm_ring_sink_unlock_stop;
+}

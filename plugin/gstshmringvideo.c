@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmringvideo.h"
+
+/* A palette is a plane of its own: 256 colours of 4 bytes, whatever its stride
+ * says. */
+#define PALETTE_SIZE (256 * 4)
+
+/* The stride of a tiled format counts tiles, so it says nothing of bytes: only
+ * the default layout is known to fit. */
+static gsize
+gst_shm_ring_video_tiles_size (
+    const GstVideoInfo *info, guint plane, gint stride)
+{
+  gsize end = plane + 1 < GST_VIDEO_INFO_N_PLANES (info)
+      ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1)
+      : GST_VIDEO_INFO_SIZE (info);
+
+  if (stride != GST_VIDEO_INFO_PLANE_STRIDE (info, plane))
+    return G_MAXSIZE;
+  return end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane);
+}
+
+/* The bytes from PLANE's first to the end of its last row: its padding need not
+ * be there. */
+static gsize
+gst_shm_ring_video_plane_size (
+    const GstVideoInfo *info, guint plane, gint stride)
+{
+  gint comps[GST_VIDEO_MAX_COMPONENTS];
+  gsize row, rows;
+
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo) && plane == 1)
+    return PALETTE_SIZE;
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
+    return gst_shm_ring_video_tiles_size (info, plane, stride);
+
+  gst_video_format_info_component (info->finfo, plane, comps);
+  row = (gsize) GST_VIDEO_INFO_COMP_WIDTH (info, comps[0])
+      * GST_VIDEO_INFO_COMP_PSTRIDE (info, comps[0]);
+  /* packed in groups of pixels (v210): no pixel has a size of its own */
+  if (row == 0)
+    row = stride;
+  rows = GST_VIDEO_INFO_COMP_HEIGHT (info, comps[0]);
+  return (rows - 1) * stride + MIN (row, (gsize) stride);
+}
+
+static gboolean
+gst_shm_ring_video_plane_fits (
+    const GstVideoInfo *info, guint plane, gint stride, gsize size)
+{
+  gsize need;
+
+  if (stride <= 0)
+    return FALSE;
+  need = gst_shm_ring_video_plane_size (info, plane, stride);
+  return need <= size;
+}
+
+gboolean
+gst_shm_ring_video_fits (const GstVideoInfo *info,
+    const gsize offset[GST_VIDEO_MAX_PLANES],
+    const gint stride[GST_VIDEO_MAX_PLANES], gsize size)
+{
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    if (offset[i] > size
+        || !gst_shm_ring_video_plane_fits (
+            info, i, stride[i], size - offset[i]))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* As mapped: with a GstVideoMeta each plane is mapped for itself, and nobody
+ * has checked yet that its rows end within what was mapped. */
+static gboolean
+gst_shm_ring_video_frame_fits (
+    const GstVideoInfo *info, const GstVideoFrame *frame)
+{
+  gboolean by_plane = frame->meta != NULL;
+
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    const GstMapInfo *map = &frame->map[by_plane ? i : 0];
+    gsize skip = (guint8 *) frame->data[i] - map->data;
+
+    if (skip > map->size
+        || !gst_shm_ring_video_plane_fits (
+            info, i, GST_VIDEO_FRAME_PLANE_STRIDE (frame, i), map->size - skip))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_video_same_picture (
+    const GstVideoInfo *info, const GstVideoFrame *frame)
+{
+  return GST_VIDEO_FRAME_FORMAT (frame) == GST_VIDEO_INFO_FORMAT (info)
+      && GST_VIDEO_FRAME_WIDTH (frame) == GST_VIDEO_INFO_WIDTH (info)
+      && GST_VIDEO_FRAME_HEIGHT (frame) == GST_VIDEO_INFO_HEIGHT (info);
+}
+
+gboolean
+gst_shm_ring_video_copy_in (
+    const GstVideoInfo *info, GstBuffer *buffer, gpointer data)
+{
+  GstVideoFrame from, to = { .info = *info };
+  gboolean ok;
+
+  if (!gst_video_frame_map (&from, info, buffer, GST_MAP_READ))
+    return FALSE;
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
+    to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);
+  ok = gst_shm_ring_video_same_picture (info, &from)
+      && gst_shm_ring_video_frame_fits (info, &from)
+      && gst_video_frame_copy (&to, &from);
+  gst_video_frame_unmap (&from);
+  return ok;
+}
+
+GstBuffer *
+gst_shm_ring_video_copy_out (const GstVideoInfo *info, GstBuffer *buffer)
+{
+  GstBuffer *copy =
+      gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (info), NULL);
+  GstMapInfo map;
+  gboolean ok;
+
+  if (copy == NULL || !gst_buffer_map (copy, &map, GST_MAP_WRITE)) {
+    gst_clear_buffer (&copy);
+    return NULL;
+  }
+  ok = gst_shm_ring_video_copy_in (info, buffer, map.data);
+  gst_buffer_unmap (copy, &map);
+  gst_buffer_copy_into (
+      copy, buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  if (!ok)
+    gst_clear_buffer (&copy);
+  return copy;
+}

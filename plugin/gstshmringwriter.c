@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmringwriter.h"
+
+#include <errno.h>
+
+#include "gstshmringclock.h"
+#include "gstshmringelement.h"
+#include "gstshmringframe.h"
+#include "gstshmringvideo.h"
+
+#define DEFAULT_OPAQUE_SIZE (1024 * 1024)
+#define MAX_HEADER_SIZE 65536
+
+/* The frame has no slot and will get none. */
+#define FLOW_DROP GST_FLOW_CUSTOM_SUCCESS
+/* The ring has other sizes now: the frame needs another slot. */
+#define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS_1
+
+static GstStaticCaps unix_time_caps = GST_STATIC_CAPS ("timestamp/x-unix");
+
+void
+gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
+    const GstShmRingWriterSettings *settings)
+{
+  self->ring = ring;
+  self->settings = *settings;
+  /* a ring of few slots lends less, without a setting of its own */
+  self->settings.options.lend_limit =
+      MIN (settings->options.lend_limit, settings->options.slots - 2);
+  self->had_reader = FALSE;
+  self->waited = 0;
+  self->frames = 0;
+}
+
+/* ---- The ring ------------------------------------------------------------ */
+
+static gboolean
+gst_shm_ring_writer_open_ring (GstShmRingWriter *self)
+{
+  struct shmring_writer *handle;
+  struct shmring_error error = { 0 };
+  int res = shmring_writer_open (
+      self->ring, &self->settings.options, &handle, &error);
+
+  if (res < 0) {
+    gst_shm_ring_element_post_errno (
+        GST_ELEMENT (self->sink), res, error.message);
+    return FALSE;
+  }
+  GST_OBJECT_LOCK (self->sink);
+  self->handle = handle;
+  shmring_writer_interrupt (handle, g_atomic_int_get (&self->unlocked));
+  GST_OBJECT_UNLOCK (self->sink);
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_writer_resize_ring (
+    GstShmRingWriter *self, guint64 slot_size, guint header_size)
+{
+  struct shmring_error error = { 0 };
+  int res = shmring_writer_resize (self->handle, self->settings.options.slots,
+      slot_size, header_size, &error);
+
+  if (res < 0) {
+    gst_shm_ring_element_post_errno (
+        GST_ELEMENT (self->sink), res, error.message);
+    return FALSE;
+  }
+  self->settings.options.slot_size = slot_size;
+  self->settings.options.header_size = header_size;
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_writer_grow_slots (GstShmRingWriter *self, guint64 needed)
+{
+  guint64 size = needed;
+
+  if (needed <= self->settings.options.slot_size)
+    return TRUE;
+  /* nobody knows how large the next opaque frame is: doubling keeps the number
+   * of moves small */
+  if (!self->is_video)
+    size = MAX (needed, 2 * self->settings.options.slot_size);
+  return gst_shm_ring_writer_resize_ring (
+      self, size, self->settings.options.header_size);
+}
+
+static gboolean
+gst_shm_ring_writer_grow_headers (GstShmRingWriter *self, const gchar *problem)
+{
+  if (self->settings.options.header_size >= MAX_HEADER_SIZE) {
+    gst_shm_ring_element_post_errno (
+        GST_ELEMENT (self->sink), -EINVAL, problem);
+    return FALSE;
+  }
+  return gst_shm_ring_writer_resize_ring (self,
+      self->settings.options.slot_size, self->settings.options.header_size * 2);
+}
+
+static guint64
+gst_shm_ring_writer_first_size (GstShmRingWriter *self)
+{
+  guint64 wanted = self->settings.options.slot_size;
+
+  if (self->is_video)
+    return MAX (wanted, GST_VIDEO_INFO_SIZE (&self->video));
+  return wanted != 0 ? wanted : DEFAULT_OPAQUE_SIZE;
+}
+
+/* ---- Caps ---------------------------------------------------------------- */
+
+/* Readers with a clock add the writer's latency to theirs. */
+static void
+gst_shm_ring_writer_update_latency (GstShmRingWriter *self)
+{
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min = 0, max = GST_CLOCK_TIME_NONE;
+  gboolean live = FALSE;
+
+  if (gst_pad_peer_query (GST_BASE_SINK_PAD (self->sink), query))
+    gst_query_parse_latency (query, &live, &min, &max);
+  gst_query_unref (query);
+  self->is_live = live;
+  shmring_writer_set_latency (self->handle, live ? (gint64) min : 0);
+}
+
+static gboolean
+gst_shm_ring_writer_parse_caps (GstShmRingWriter *self, GstCaps *caps)
+{
+  const gchar *name = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+
+  self->is_video = FALSE;
+  if (!g_str_equal (name, "video/x-raw"))
+    return TRUE;
+  if (!gst_video_info_from_caps (&self->video, caps)) {
+    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
+        ("The ring \"%s\" cannot carry these caps.", self->ring),
+        ("%" GST_PTR_FORMAT, caps));
+    return FALSE;
+  }
+  self->is_video =
+      GST_VIDEO_INFO_FORMAT (&self->video) != GST_VIDEO_FORMAT_ENCODED;
+  return TRUE;
+}
+
+gboolean
+gst_shm_ring_writer_set_caps (GstShmRingWriter *self, GstCaps *caps)
+{
+  if (!gst_shm_ring_writer_parse_caps (self, caps))
+    return FALSE;
+  g_free (self->caps_text);
+  self->caps_text = gst_caps_to_string (caps);
+  if (self->handle == NULL) {
+    self->settings.options.slot_size = gst_shm_ring_writer_first_size (self);
+    if (!gst_shm_ring_writer_open_ring (self))
+      return FALSE;
+  }
+  gst_shm_ring_writer_update_latency (self);
+  return TRUE;
+}
+
+/* ---- Frames -------------------------------------------------------------- */
+
+/* After a wait was interrupted: OK when it may go on where it was. */
+static GstFlowReturn
+gst_shm_ring_writer_resume (GstShmRingWriter *self)
+{
+  if (!g_atomic_int_get (&self->unlocked))
+    return GST_FLOW_OK;
+  return gst_base_sink_wait_preroll (self->sink);
+}
+
+static GstFlowReturn
+gst_shm_ring_writer_fail (GstShmRingWriter *self, int res)
+{
+  gchar *text = g_strdup_printf (
+      "The ring \"%s\" cannot be written: %s.", self->ring, g_strerror (-res));
+
+  gst_shm_ring_element_post_errno (GST_ELEMENT (self->sink), res, text);
+  g_free (text);
+  return GST_FLOW_ERROR;
+}
+
+/* A stream that is not live begins when somebody is there: the time until then
+ * is not part of it.
+ */
+static GstFlowReturn
+gst_shm_ring_writer_wait_reader (GstShmRingWriter *self)
+{
+  gint64 begin = g_get_monotonic_time ();
+  GstFlowReturn flow = GST_FLOW_OK;
+  int res = SHMRING_INTERRUPTED;
+
+  if (!self->settings.wait_for_connection || self->had_reader)
+    return GST_FLOW_OK;
+  while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED) {
+    res = shmring_writer_wait_reader (self->handle, SHMRING_FOREVER);
+    if (res == SHMRING_INTERRUPTED)
+      flow = gst_shm_ring_writer_resume (self);
+  }
+  if (flow != GST_FLOW_OK)
+    return flow;
+  if (res < 0)
+    return gst_shm_ring_writer_fail (self, res);
+  self->had_reader = TRUE;
+  if (!self->is_live)
+    self->waited = (g_get_monotonic_time () - begin) * GST_USECOND;
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_shm_ring_writer_loan (GstShmRingWriter *self, struct shmring_slot *slot)
+{
+  gint64 end = gst_shm_ring_element_wait_end (self->settings.timeout);
+  GstFlowReturn flow = GST_FLOW_OK;
+  int res = SHMRING_INTERRUPTED;
+
+  while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED) {
+    res = shmring_writer_loan (self->handle, SHMRING_LOAN_FILL,
+        gst_shm_ring_element_wait_left (end), slot);
+    if (res == SHMRING_INTERRUPTED)
+      flow = gst_shm_ring_writer_resume (self);
+  }
+  if (flow != GST_FLOW_OK)
+    return flow;
+  if (res < 0)
+    return gst_shm_ring_writer_fail (self, res);
+  return res == SHMRING_OK ? GST_FLOW_OK : FLOW_DROP;
+}
+
+static GstFlowReturn
+gst_shm_ring_writer_fill (
+    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
+{
+  if (!self->is_video) {
+    gst_buffer_extract (buffer, 0, slot->data, slot->size);
+    return GST_FLOW_OK;
+  }
+  if (gst_shm_ring_video_copy_in (&self->video, buffer, slot->data))
+    return GST_FLOW_OK;
+  GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
+      ("A buffer of %" G_GSIZE_FORMAT " bytes came to the ring \"%s\", where "
+       "%s of %ux%u takes %" G_GSIZE_FORMAT " bytes in rows of %d. Pad the "
+       "rows, or add a GstVideoMeta that says how they lie.",
+          gst_buffer_get_size (buffer), self->ring,
+          GST_VIDEO_INFO_NAME (&self->video),
+          GST_VIDEO_INFO_WIDTH (&self->video),
+          GST_VIDEO_INFO_HEIGHT (&self->video),
+          GST_VIDEO_INFO_SIZE (&self->video),
+          GST_VIDEO_INFO_PLANE_STRIDE (&self->video, 0)),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+static gint64
+gst_shm_ring_writer_running_time (GstShmRingWriter *self, GstClockTime time)
+{
+  const GstSegment *segment = &self->sink->segment;
+
+  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (time))
+    return SHMRING_TIME_NONE;
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
+}
+
+static void
+gst_shm_ring_writer_set_times (
+    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_frame_info *info)
+{
+  GstReferenceTimestampMeta *meta;
+  GstClockTimeDiff origin;
+  GstCaps *unix_time = gst_static_caps_get (&unix_time_caps);
+
+  info->pts_ns =
+      gst_shm_ring_writer_running_time (self, GST_BUFFER_PTS (buffer));
+  info->dts_ns =
+      gst_shm_ring_writer_running_time (self, GST_BUFFER_DTS (buffer));
+  info->clock_ns = SHMRING_TIME_NONE;
+  if (info->pts_ns != SHMRING_TIME_NONE
+      && gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &origin)) {
+    info->clock_ns = info->pts_ns + origin + self->waited;
+    if (self->is_live)
+      info->timestamp_ns = info->clock_ns + gst_shm_ring_clock_wall_offset ();
+  }
+  meta = gst_buffer_get_reference_timestamp_meta (buffer, unix_time);
+  if (meta != NULL)
+    info->timestamp_ns = meta->timestamp;
+  gst_caps_unref (unix_time);
+}
+
+static void
+gst_shm_ring_writer_describe (
+    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_frame_info *info)
+{
+  info->frame_number = self->frames;
+  info->caps = self->caps_text;
+  info->fps_den = 1;
+  info->size = gst_buffer_get_size (buffer);
+  if (self->is_video)
+    gst_shm_ring_frame_set_video (info, &self->video);
+  gst_shm_ring_frame_set_buffer (info, buffer);
+  gst_shm_ring_writer_set_times (self, buffer, info);
+}
+
+static GstFlowReturn
+gst_shm_ring_writer_publish_slot (
+    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
+{
+  struct shmring_frame_info info = { 0 };
+  struct shmring_error error = { 0 };
+  int res;
+
+  gst_shm_ring_writer_describe (self, buffer, &info);
+  res = shmring_writer_publish (self->handle, slot, &info, NULL, &error);
+  if (res >= 0)
+    return GST_FLOW_OK;
+  if (res == -EMSGSIZE)
+    return gst_shm_ring_writer_grow_headers (self, error.message)
+        ? FLOW_AGAIN
+        : GST_FLOW_ERROR;
+  if (res == -ESTALE)
+    return FLOW_AGAIN;
+  gst_shm_ring_element_post_errno (
+      GST_ELEMENT (self->sink), res, error.message);
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+gst_shm_ring_writer_try (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  struct shmring_slot slot = { 0 };
+  GstFlowReturn flow = gst_shm_ring_writer_loan (self, &slot);
+
+  if (flow == GST_FLOW_OK)
+    flow = gst_shm_ring_writer_fill (self, buffer, &slot);
+  if (flow == GST_FLOW_OK)
+    flow = gst_shm_ring_writer_publish_slot (self, buffer, &slot);
+  shmring_slot_return (&slot);
+  return flow;
+}
+
+static void
+gst_shm_ring_writer_drop (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  const GstSegment *segment = &self->sink->segment;
+  struct shmring_writer_stats stats;
+  GstMessage *message;
+
+  shmring_writer_drop (self->handle);
+  shmring_writer_get_stats (self->handle, &stats);
+  message = gst_message_new_qos (GST_OBJECT (self->sink), self->is_live,
+      gst_shm_ring_writer_running_time (self, GST_BUFFER_PTS (buffer)),
+      gst_segment_to_stream_time (
+          segment, segment->format, GST_BUFFER_PTS (buffer)),
+      GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_stats (
+      message, GST_FORMAT_BUFFERS, stats.published, stats.dropped);
+  gst_element_post_message (GST_ELEMENT (self->sink), message);
+}
+
+GstFlowReturn
+gst_shm_ring_writer_publish (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  guint64 needed = self->is_video ? GST_VIDEO_INFO_SIZE (&self->video)
+                                  : gst_buffer_get_size (buffer);
+  GstFlowReturn flow = gst_shm_ring_writer_wait_reader (self);
+
+  if (flow != GST_FLOW_OK)
+    return flow;
+  if (!gst_shm_ring_writer_grow_slots (self, needed))
+    return GST_FLOW_ERROR;
+  do
+    flow = gst_shm_ring_writer_try (self, buffer);
+  while (flow == FLOW_AGAIN);
+  if (flow == FLOW_DROP) {
+    gst_shm_ring_writer_drop (self, buffer);
+    flow = GST_FLOW_OK;
+  }
+  self->frames++;
+  return flow;
+}
+
+/* ---- Ends ---------------------------------------------------------------- */
+
+void
+gst_shm_ring_writer_end (GstShmRingWriter *self)
+{
+  if (self->handle != NULL)
+    shmring_writer_end (self->handle);
+}
+
+void
+gst_shm_ring_writer_flush (GstShmRingWriter *self)
+{
+  if (self->handle != NULL)
+    shmring_writer_flush (self->handle);
+}
+
+void
+gst_shm_ring_writer_set_unlocked (GstShmRingWriter *self, gboolean unlocked)
+{
+  GST_OBJECT_LOCK (self->sink);
+  g_atomic_int_set (&self->unlocked, unlocked);
+  if (self->handle != NULL)
+    shmring_writer_interrupt (self->handle, unlocked);
+  GST_OBJECT_UNLOCK (self->sink);
+}
+
+void
+gst_shm_ring_writer_stop (GstShmRingWriter *self)
+{
+  struct shmring_writer *handle;
+
+  GST_OBJECT_LOCK (self->sink);
+  handle = g_steal_pointer (&self->handle);
+  GST_OBJECT_UNLOCK (self->sink);
+  shmring_writer_close (handle);
+  g_clear_pointer (&self->caps_text, g_free);
+  g_clear_pointer (&self->ring, g_free);
+}
