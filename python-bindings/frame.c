@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Frame: one taken frame, and Plane: one of its planes. Both export their memory through the buffer
+ * protocol, and every export counts: the slot is given back when the frame's own hold has ended
+ * (release(), `with`, or nobody refers to it) and no view is left. A frame never refers to an array
+ * of its own, which would be a cycle that only the garbage collector ends.
+ */
+#include "binding.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+#include "formats.h"
+#include "waiting.h"
+
+struct frame_object {
+    PyObject ob_base;
+    struct shmring_frame *frame;    /* NULL once given back */
+    struct shmring_frame_info info; /* a copy that outlives the slot */
+    PyObject *ring_name;
+    const char *problem; /* why there is no one array */
+    struct view view;
+    Py_ssize_t exports;
+    int64_t latency_ns;
+    unsigned long long dropped;
+    char is_view;
+    char released; /* its own hold has ended */
+};
+
+struct plane_object {
+    PyObject ob_base;
+    struct frame_object *frame;
+    struct view view;
+};
+
+static void give_back(struct frame_object *self) {
+    struct shmring_frame *frame = self->frame;
+    self->frame = NULL;
+    shmring_frame_release(frame);
+}
+
+static int check_held(struct frame_object *self) {
+    if (!self->released)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "frame %llu of ring '%U' was released",
+                 (unsigned long long)self->info.seq, self->ring_name);
+    return -1;
+}
+
+/* ---- The buffer protocol ---- */
+
+static void fill_buffer(Py_buffer *buffer, struct frame_object *frame, struct view *view) {
+    buffer->buf = (char *)frame->frame->data + view->offset;
+    buffer->itemsize = view->itemsize;
+    buffer->len = view->itemsize;
+    for (int i = 0; i < view->ndim; i++)
+        buffer->len *= view->shape[i];
+    buffer->readonly = 1;
+    buffer->ndim = view->ndim;
+    buffer->format = (char *)view->code;
+    buffer->shape = view->shape;
+    buffer->strides = view->strides;
+    buffer->suboffsets = NULL;
+    buffer->internal = NULL;
+}
+
+static const char *refusal(const Py_buffer *buffer, int flags) {
+    if (flags & PyBUF_WRITABLE)
+        return "is read-only: work on a copy";
+    char order = 0;
+    if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS)
+        order = 'F';
+    else if ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS)
+        order = 'A';
+    else if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS ||
+             (flags & PyBUF_STRIDES) != PyBUF_STRIDES)
+        order = 'C';
+    if (order && !PyBuffer_IsContiguous(buffer, order))
+        return "has padded rows: ask for a strided buffer, or copy";
+    return NULL;
+}
+
+/* What was not asked for must be NULL. */
+static void trim_buffer(Py_buffer *buffer, int flags) {
+    if (!(flags & PyBUF_FORMAT))
+        buffer->format = NULL;
+    if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES)
+        buffer->strides = NULL;
+    if (!(flags & PyBUF_ND))
+        buffer->shape = NULL;
+}
+
+static int export_view(PyObject *exporter, struct frame_object *frame, struct view *view,
+                       Py_buffer *buffer, int flags) {
+    buffer->obj = NULL;
+    if (check_held(frame) < 0)
+        return -1;
+    fill_buffer(buffer, frame, view);
+    const char *problem = refusal(buffer, flags);
+    if (problem) {
+        PyErr_Format(PyExc_BufferError, "frame %llu of ring '%U' %s",
+                     (unsigned long long)frame->info.seq, frame->ring_name, problem);
+        return -1;
+    }
+    trim_buffer(buffer, flags);
+    buffer->obj = Py_NewRef(exporter);
+    frame->exports++;
+    return 0;
+}
+
+static void drop_export(struct frame_object *frame) {
+    if (--frame->exports == 0 && frame->released)
+        give_back(frame);
+}
+
+static int frame_getbuffer(struct frame_object *self, Py_buffer *buffer, int flags) {
+    if (!self->problem)
+        return export_view((PyObject *)self, self, &self->view, buffer, flags);
+    buffer->obj = NULL;
+    PyErr_Format(PyExc_BufferError, "frame %llu of ring '%U' has no one array: %s",
+                 (unsigned long long)self->info.seq, self->ring_name, self->problem);
+    return -1;
+}
+
+static void frame_releasebuffer(struct frame_object *self, Py_buffer *buffer) {
+    drop_export(self);
+}
+
+static int plane_getbuffer(struct plane_object *self, Py_buffer *buffer, int flags) {
+    return export_view((PyObject *)self, self->frame, &self->view, buffer, flags);
+}
+
+static void plane_releasebuffer(struct plane_object *self, Py_buffer *buffer) {
+    drop_export(self->frame);
+}
+
+/* ---- Arrays ---- */
+
+static PyObject *numpy_asarray(struct module_state *state) {
+    if (state->asarray)
+        return state->asarray;
+    PyObject *numpy = PyImport_ImportModule("numpy");
+    if (!numpy) {
+        if (PyErr_ExceptionMatches(PyExc_ModuleNotFoundError))
+            PyErr_SetString(PyExc_ModuleNotFoundError,
+                            "a frame's array needs numpy (Debian: apt install python3-numpy); "
+                            "memoryview(frame) works without");
+        return NULL;
+    }
+    state->asarray = PyObject_GetAttrString(numpy, "asarray");
+    Py_DECREF(numpy);
+    return state->asarray;
+}
+
+/* By way of a memoryview, because numpy hides an exporter's exception and makes an array of one
+ * object instead. */
+static PyObject *array_of(struct module_state *state, PyObject *exporter) {
+    PyObject *asarray = numpy_asarray(state);
+    if (!asarray)
+        return NULL;
+    PyObject *memory = PyMemoryView_FromObject(exporter);
+    if (!memory)
+        return NULL;
+    PyObject *array = PyObject_CallFunctionObjArgs(asarray, memory, NULL);
+    Py_DECREF(memory);
+    return array;
+}
+
+static PyObject *frame_array(struct frame_object *self, void *closure) {
+    return array_of(state_of(self), (PyObject *)self);
+}
+
+/* numpy comes here only when the buffer protocol refused: raise what it hid. */
+static PyObject *frame_dunder_array(struct frame_object *self, PyObject *args, PyObject *kwargs) {
+    PyObject *asarray = numpy_asarray(state_of(self));
+    PyObject *memory = asarray ? PyMemoryView_FromObject((PyObject *)self) : NULL;
+    if (!memory)
+        return NULL;
+    PyObject *first = PyTuple_Pack(1, memory);
+    PyObject *all = first ? PySequence_Concat(first, args) : NULL;
+    PyObject *array = all ? PyObject_Call(asarray, all, kwargs) : NULL;
+    Py_XDECREF(all);
+    Py_XDECREF(first);
+    Py_DECREF(memory);
+    return array;
+}
+
+static PyObject *plane_new(struct module_state *state, struct frame_object *frame, unsigned index) {
+    struct view view;
+    if (!view_of_plane(&view, &frame->info, index)) {
+        PyErr_Format(state->errors[ERROR_LAYOUT],
+                     "frame %llu of ring '%U': plane %u does not fit in its %llu bytes",
+                     (unsigned long long)frame->info.seq, frame->ring_name, index,
+                     (unsigned long long)frame->info.size);
+        return NULL;
+    }
+    struct plane_object *plane = PyObject_New(struct plane_object, state->plane_type);
+    if (!plane)
+        return NULL;
+    plane->frame = (struct frame_object *)Py_NewRef((PyObject *)frame);
+    plane->view = view;
+    return (PyObject *)plane;
+}
+
+static PyObject *plane_array(struct module_state *state, struct frame_object *frame,
+                             unsigned index) {
+    PyObject *plane = plane_new(state, frame, index);
+    PyObject *array = plane ? array_of(state, plane) : NULL;
+    Py_XDECREF(plane);
+    return array;
+}
+
+static PyObject *frame_planes(struct frame_object *self, void *closure) {
+    unsigned count = view_planes(&self->info);
+    if (count == 0)
+        return PyTuple_New(0);
+    PyObject *planes = PyTuple_New(count);
+    for (unsigned i = 0; planes && i < count; i++) {
+        PyObject *array = plane_array(state_of(self), self, i);
+        if (!array || PyTuple_SetItem(planes, i, array) < 0)
+            Py_CLEAR(planes);
+    }
+    return planes;
+}
+
+static void plane_dealloc(struct plane_object *self) {
+    PyTypeObject *type = Py_TYPE(&self->ob_base);
+    Py_DECREF(self->frame);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+/* ---- What a frame says of itself ---- */
+
+static PyObject *frame_time(struct frame_object *self, void *offset) {
+    int64_t time = *(int64_t *)((char *)&self->info + (size_t)offset);
+    if (time == SHMRING_TIME_NONE)
+        Py_RETURN_NONE;
+    return PyLong_FromLongLong(time);
+}
+
+static PyObject *frame_strides(struct frame_object *self, void *closure) {
+    PyObject *strides = PyTuple_New(self->info.planes);
+    for (unsigned i = 0; strides && i < self->info.planes; i++) {
+        PyObject *stride = PyLong_FromLong(self->info.stride[i]);
+        if (!stride || PyTuple_SetItem(strides, i, stride) < 0)
+            Py_CLEAR(strides);
+    }
+    return strides;
+}
+
+static PyObject *frame_framerate(struct frame_object *self, void *closure) {
+    if (self->info.fps_num == 0)
+        Py_RETURN_NONE;
+    return Py_BuildValue("II", self->info.fps_num, self->info.fps_den);
+}
+
+/* Text and metas lie in the slot's header, so they end with the hold. */
+static PyObject *frame_caps(struct frame_object *self, void *closure) {
+    if (check_held(self) < 0)
+        return NULL;
+    const char *caps = self->frame->info.caps;
+    if (!caps)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeUTF8(caps, (Py_ssize_t)strlen(caps), "replace");
+}
+
+static PyObject *frame_repr(struct frame_object *self) {
+    return PyUnicode_FromFormat("<shmring.Frame %llu of '%U': %ux%u %s, %s>",
+                                (unsigned long long)self->info.seq, self->ring_name,
+                                self->info.width, self->info.height,
+                                self->info.format[0] ? self->info.format : "bytes",
+                                self->released  ? "released"
+                                : self->is_view ? "view"
+                                                : "copy");
+}
+
+/* ---- A frame's life ---- */
+
+static PyObject *frame_release(struct frame_object *self, PyObject *unused) {
+    if (self->released)
+        Py_RETURN_NONE;
+    if (self->exports > 0) {
+        PyErr_Format(PyExc_BufferError,
+                     "frame %llu of ring '%U' cannot be released: %zd arrays or views of it are "
+                     "still in use",
+                     (unsigned long long)self->info.seq, self->ring_name, self->exports);
+        return NULL;
+    }
+    self->released = 1;
+    give_back(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *frame_enter(struct frame_object *self, PyObject *unused) {
+    return check_held(self) < 0 ? NULL : Py_NewRef((PyObject *)self);
+}
+
+static PyObject *frame_exit(struct frame_object *self, PyObject *args) {
+    self->released = 1;
+    if (self->exports == 0)
+        give_back(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *frame_reduce(struct frame_object *self, PyObject *unused) {
+    PyErr_Format(PyExc_TypeError,
+                 "a Frame of ring '%U' cannot be pickled: send frame.array.copy(), or let the "
+                 "other process read the ring itself",
+                 self->ring_name);
+    return NULL;
+}
+
+static void frame_dealloc(struct frame_object *self) {
+    PyTypeObject *type = Py_TYPE(&self->ob_base);
+    shmring_frame_release(self->frame);
+    Py_DECREF(self->ring_name);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+PyObject *frame_new(struct module_state *state, struct shmring_frame *frame, PyObject *ring_name,
+                    uint64_t dropped) {
+    struct frame_object *self = PyObject_New(struct frame_object, state->frame_type);
+    if (!self) {
+        shmring_frame_release(frame);
+        return NULL;
+    }
+    self->frame = frame;
+    self->info = frame->info;
+    self->info.format[sizeof(self->info.format) - 1] = '\0';
+    self->ring_name = Py_NewRef(ring_name);
+    self->problem = view_of_frame(&self->view, &self->info);
+    self->exports = 0;
+    self->latency_ns = monotonic_now() - frame->info.publish_ns;
+    self->dropped = dropped;
+    self->is_view = !frame->is_copy;
+    self->released = 0;
+    return (PyObject *)self;
+}
+
+#define OFFSET(field) offsetof(struct frame_object, field)
+
+static PyMemberDef frame_members[] = {
+    {"seq", T_ULONGLONG, OFFSET(info.seq), READONLY, "Number of the frame in its ring, from 1."},
+    {"width", T_UINT, OFFSET(info.width), READONLY, "Pixels a row; 0 for opaque data."},
+    {"height", T_UINT, OFFSET(info.height), READONLY, "Rows; 0 for opaque data."},
+    {"channels", T_UINT, OFFSET(info.channels), READONLY,
+     "Components a pixel: BGR 3, GRAY8 1, NV12 3."},
+    {"format", T_STRING_INPLACE, OFFSET(info.format), READONLY,
+     "GStreamer's name of the pixel format, as 'BGR'; '' for opaque data."},
+    {"size", T_ULONGLONG, OFFSET(info.size), READONLY, "Bytes of data, row padding included."},
+    {"flags", T_UINT, OFFSET(info.flags), READONLY, "Bits of enum shmring_frame_flags."},
+    {"frame_number", T_ULONGLONG, OFFSET(info.frame_number), READONLY,
+     "The source's own count of frames."},
+    {"timestamp_ns", T_LONGLONG, OFFSET(info.timestamp_ns), READONLY,
+     "When it was captured, as time.time_ns()."},
+    {"latency_ns", T_LONGLONG, OFFSET(latency_ns), READONLY,
+     "From being published to being read, in nanoseconds."},
+    {"dropped", T_ULONGLONG, OFFSET(dropped), READONLY,
+     "Frames that this reader missed just before this one."},
+    {"is_view", T_BOOL, OFFSET(is_view), READONLY,
+     "True: the slot itself; False: a copy, because the reader held all frames its lease allows."},
+    {NULL},
+};
+
+#define TIME(field) (void *)offsetof(struct shmring_frame_info, field)
+
+static PyGetSetDef frame_getset[] = {
+    {"array", (getter)frame_array, NULL,
+     "A new read-only numpy array of the frame's memory, with its true strides: (height, width, 3) "
+     "for BGR, (height, width) for GRAY8, OpenCV's shapes for planar formats, flat bytes for "
+     "opaque data. Costs no copy; the slot is held while it lives.",
+     NULL},
+    {"planes", (getter)frame_planes, NULL,
+     "A tuple of read-only numpy arrays, one a plane in GStreamer's order; empty for opaque data.",
+     NULL},
+    {"strides", (getter)frame_strides, NULL, "Bytes from row to row, one number a plane.", NULL},
+    {"pts_ns", (getter)frame_time, NULL,
+     "Running time of the writing pipeline in nanoseconds, or None.", TIME(pts_ns)},
+    {"dts_ns", (getter)frame_time, NULL, "Decoding time in nanoseconds, or None.", TIME(dts_ns)},
+    {"duration_ns", (getter)frame_time, NULL, "Duration in nanoseconds, or None.",
+     TIME(duration_ns)},
+    {"clock_ns", (getter)frame_time, NULL,
+     "The pts as CLOCK_MONOTONIC time (time.monotonic_ns()), or None.", TIME(clock_ns)},
+    {"publish_ns", (getter)frame_time, NULL,
+     "When it was published, as CLOCK_MONOTONIC time (time.monotonic_ns()).", TIME(publish_ns)},
+    {"framerate", (getter)frame_framerate, NULL,
+     "(numerator, denominator), or None when not known or variable.", NULL},
+    {"caps", (getter)frame_caps, NULL, "The frame's GStreamer caps as text, or None.", NULL},
+    {NULL},
+};
+
+static PyMethodDef frame_methods[] = {
+    {"release", (PyCFunction)frame_release, METH_NOARGS,
+     "Give the frame back now. BufferError while arrays or views of it live."},
+    {"__enter__", (PyCFunction)frame_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)frame_exit, METH_VARARGS,
+     "End the frame's own hold; the slot goes back with the last array."},
+    {"__array__", (PyCFunction)(void (*)(void))frame_dunder_array, METH_VARARGS | METH_KEYWORDS,
+     NULL},
+    {"__reduce__", (PyCFunction)frame_reduce, METH_NOARGS, NULL},
+    {NULL},
+};
+
+static PyType_Slot frame_slots[] = {
+    {Py_tp_doc, "One frame of a ring, read-only. Supports the buffer protocol: np.asarray(frame) "
+                "and memoryview(frame) are views of the slot. Ends with release(), with a `with` "
+                "block, or when nothing refers to it or its arrays."},
+    {Py_tp_dealloc, frame_dealloc},
+    {Py_tp_repr, frame_repr},
+    {Py_tp_members, frame_members},
+    {Py_tp_getset, frame_getset},
+    {Py_tp_methods, frame_methods},
+    {Py_bf_getbuffer, frame_getbuffer},
+    {Py_bf_releasebuffer, frame_releasebuffer},
+    {0, NULL},
+};
+
+static PyType_Spec frame_spec = {
+    .name = "shmring.Frame",
+    .basicsize = sizeof(struct frame_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = frame_slots,
+};
+
+static PyType_Slot plane_slots[] = {
+    {Py_tp_dealloc, plane_dealloc},
+    {Py_bf_getbuffer, plane_getbuffer},
+    {Py_bf_releasebuffer, plane_releasebuffer},
+    {0, NULL},
+};
+
+static PyType_Spec plane_spec = {
+    .name = "shmring.Plane",
+    .basicsize = sizeof(struct plane_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = plane_slots,
+};
+
+int frame_init(PyObject *module, struct module_state *state) {
+    state->plane_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &plane_spec, NULL);
+    if (!state->plane_type)
+        return -1;
+    PyObject *type = PyType_FromModuleAndSpec(module, &frame_spec, NULL);
+    return add_type(module, (PyTypeObject *)type, &state->frame_type);
+}

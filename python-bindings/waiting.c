@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "waiting.h"
+
+#include <math.h>
+#include <time.h>
+
+/* A signal may be delivered to another thread than the waiting one, which then has to look by
+ * itself: this is how long Ctrl-C takes at worst. */
+#define SLICE_NS ((int64_t)100 * 1000 * 1000)
+#define NS_PER_SECOND 1e9
+
+int64_t monotonic_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t next_slice(int64_t start, int64_t timeout_ns) {
+    if (timeout_ns == SHMRING_FOREVER)
+        return SLICE_NS;
+    int64_t left = timeout_ns - (monotonic_now() - start);
+    if (left <= 0)
+        return 0;
+    return left < SLICE_NS ? left : SLICE_NS;
+}
+
+int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop) {
+    int64_t start = monotonic_now();
+    for (;;) {
+        int64_t slice = next_slice(start, timeout_ns);
+        int result;
+        Py_BEGIN_ALLOW_THREADS result = fn(arg, slice);
+        Py_END_ALLOW_THREADS if (result != SHMRING_TIMEOUT &&
+                                 result != SHMRING_INTERRUPTED) return result;
+        if (PyErr_CheckSignals() < 0)
+            return WAIT_RAISED;
+        if (*stop)
+            return SHMRING_INTERRUPTED;
+        if (result == SHMRING_TIMEOUT && next_slice(start, timeout_ns) == 0)
+            return SHMRING_TIMEOUT;
+    }
+}
+
+int timeout_from_seconds(PyObject *seconds, void *timeout_ns) {
+    int64_t *timeout = timeout_ns;
+    if (seconds == Py_None) {
+        *timeout = SHMRING_FOREVER;
+        return 1;
+    }
+    double value = PyFloat_AsDouble(seconds);
+    if (value == -1.0 && PyErr_Occurred())
+        return 0;
+    if (isnan(value) || value < 0) {
+        PyErr_Format(PyExc_ValueError, "timeout must be None or 0 and more seconds, not %R",
+                     seconds);
+        return 0;
+    }
+    bool fits = value < (double)INT64_MAX / NS_PER_SECOND;
+    *timeout = fits ? (int64_t)(value * NS_PER_SECOND) : SHMRING_FOREVER;
+    return 1;
+}

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every failure is named: its class, the ring, and what to do."""
+
+import os
+import pickle
+import unittest
+
+import shmring
+from support import RingTest, bgr
+
+
+class ErrorTest(RingTest):
+    def test_hierarchy(self):
+        for name, builtin in (("Timeout", TimeoutError), ("WriterLost", ConnectionError),
+                              ("RingNotFound", FileNotFoundError), ("RingBusy", Exception),
+                              ("RingDenied", PermissionError), ("LeaseError", Exception),
+                              ("LayoutError", Exception), ("EndOfStream", EOFError)):
+            with self.subTest(name=name):
+                self.assertTrue(issubclass(getattr(shmring, name), shmring.Error))
+                self.assertTrue(issubclass(getattr(shmring, name), builtin))
+
+    def test_everything_public_is_documented(self):
+        for name in shmring.__all__:
+            if not name.startswith("__"):
+                with self.subTest(name=name):
+                    self.assertTrue(getattr(shmring, name).__doc__)
+
+    def test_names_that_cannot_be(self):
+        for name in ("", ".hidden", "a/b", "a b", "x" * 201, "cam.ctl", "a\0b", "kamera\u00e4"):
+            with self.subTest(name=name):
+                with self.assertRaisesRegex(ValueError, "name"):
+                    shmring.Reader(name)
+
+    def test_arguments_that_cannot_be(self):
+        for options in (dict(mode="some"), dict(on_disconnect="never"), dict(timeout=-1),
+                        dict(timeout=float("nan")), dict(mode="latest", depth=0)):
+            with self.subTest(**options):
+                with self.assertRaises(ValueError):
+                    shmring.Reader(self.name, **options)
+        with self.assertRaises(TypeError):
+            shmring.Reader(5)
+        with self.assertRaises(TypeError):
+            shmring.Reader(self.name, timeout="long")
+        with self.assertRaises(OverflowError):
+            shmring.Reader(self.name, depth=-1)
+
+    def test_no_ring_within_the_timeout(self):
+        reader = shmring.Reader(self.name, timeout=0.01)
+        for wait in (reader.read, lambda: next(reader), lambda: reader.read(timeout=0)):
+            with self.assertRaisesRegex(shmring.RingNotFound, f"no ring '{self.name}' appeared"):
+                wait()
+        with self.assertRaisesRegex(shmring.RingNotFound, "not attached"):
+            reader.info
+
+    def test_no_frame_within_the_timeout(self):
+        self.start_writer()
+        reader = shmring.Reader(self.name, timeout=0.01)
+        with self.assertRaisesRegex(shmring.Timeout, f"'{self.name}' within 0.01 s") as caught:
+            reader.read()
+        self.assertNotIsInstance(caught.exception, shmring.RingNotFound)
+        self.assertIsNone(reader.try_read())
+
+    def test_all_places_taken(self):
+        self.start_writer(**bgr(64, 4, max_readers=1))
+        with shmring.Reader(self.name):
+            with self.assertRaisesRegex(shmring.RingBusy, self.name):
+                shmring.Reader(self.name)
+        shmring.Reader(self.name).close()
+
+    def test_not_a_ring(self):
+        path = f"/dev/shm/{self.name}"
+        for suffix in ("", ".ctl"):
+            with open(path + suffix, "wb") as file:
+                file.write(b"x" * 65536)
+            self.addCleanup(os.unlink, path + suffix)
+        with self.assertRaisesRegex(shmring.LayoutError, self.name):
+            shmring.Reader(self.name)
+
+    def test_beyond_the_lease(self):
+        writer = self.start_writer()
+        reader = shmring.Reader(self.name, lease=2, views_only=True, timeout=10)
+        writer.publish(3)
+        held = [reader.read(), reader.read().array]
+        with self.assertRaisesRegex(shmring.LeaseError, "2 frames of ring .* still referenced"):
+            reader.read()
+        del held[1]
+        self.assertEqual(reader.read().seq, 3)
+
+    def test_beyond_the_lease_a_copy_and_one_warning(self):
+        writer = self.start_writer()
+        reader = shmring.Reader(self.name, lease=1, timeout=10)
+        writer.publish(3)
+        view = reader.read()
+        with self.assertWarnsRegex(RuntimeWarning, "1 frames are still referenced") as caught:
+            copy = reader.read()
+            another = reader.read()
+        self.assertEqual(len(caught.warnings), 1)
+        self.assertEqual([f.is_view for f in (view, copy, another)], [True, False, False])
+        self.assertEqual(copy.array[0, 0, 0], 62)
+        self.assertEqual((reader.stats.held, reader.stats.copied), (1, 2))
+
+    def test_use_after_close(self):
+        self.start_writer()
+        reader = shmring.Reader(self.name)
+        reader.close()
+        reader.close()
+        for use in (reader.read, reader.try_read, lambda: next(reader), lambda: reader.info,
+                    reader.__enter__):
+            with self.assertRaisesRegex(ValueError, f"'{self.name}' is closed"):
+                use()
+
+    def test_not_picklable(self):
+        writer = self.start_writer()
+        reader = shmring.Reader(self.name, timeout=10)
+        writer.publish()
+        with self.assertRaisesRegex(TypeError, "in the other process"):
+            pickle.dumps(reader)
+        with self.assertRaisesRegex(TypeError, "frame.array.copy"):
+            pickle.dumps(reader.read())
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become another user")
+    def test_no_permission(self):
+        self.start_writer(**bgr(64, 4, perms=0o600))
+        pid = os.fork()
+        if pid == 0:
+            os.setuid(65534)
+            try:
+                shmring.Reader(self.name)
+            except shmring.RingDenied as error:
+                os._exit(0 if self.name in str(error) else 1)
+            os._exit(2)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A slot is held exactly as long as somebody can see it, whatever dies first."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import unittest
+import weakref
+
+import numpy as np
+
+import shmring
+from support import RingTest, bgr, frame_bytes, run_python
+
+WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import shmring
+frame = shmring.Reader(sys.argv[1], timeout=10).read()
+assert memoryview(frame).shape == (4, 64, 3), memoryview(frame).shape
+assert memoryview(frame)[0, 0, 1] == 32
+try:
+    frame.array
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+EXIT_WITH_FRAMES = """
+import sys, threading, shmring
+reader = shmring.Reader(sys.argv[1], timeout=10)
+frame = reader.read()
+cycle = [frame.array, frame]
+cycle.append(cycle)
+threading.Thread(target=lambda: next(shmring.Reader("never-made")), daemon=True).start()
+print("done", flush=True)
+"""
+
+
+class SlotTest(RingTest):
+    """A ring of four slots: two held as views, two offered, so that none is free."""
+
+    def setUp(self):
+        super().setUp()
+        self.writer = self.start_writer(**bgr(64, 4, slots=4, lend_limit=1))
+        self.reader = shmring.Reader(self.name, lease=2, timeout=10)
+        self.addCleanup(self.reader.close)
+        self.assertEqual(self.writer.publish(4), "published 4")
+        self.frame = self.reader.read()
+        self.other = self.reader.read()
+        self.assertEqual(self.writer.try_publish(), "full 4")
+
+    def assert_held(self):
+        self.assertIn("full", self.writer.try_publish())
+
+    def assert_free(self):
+        self.assertEqual(self.writer.try_publish(), "published 5")
+
+    def test_the_last_array_gives_it_back(self):
+        array = self.frame.array
+        part = array[1:3, ::2]
+        self.frame = None
+        self.assert_held()
+        del array
+        self.assert_held()
+        del part
+        self.assert_free()
+
+    def test_every_kind_of_view_holds_it(self):
+        for make in (np.asarray, memoryview, lambda frame: frame.planes[0],
+                     lambda frame: np.frombuffer(frame, "u1"), lambda frame: iter(frame.array)):
+            view = make(self.frame)
+            self.frame = None
+            self.assert_held()
+            del view
+            self.assertIn("published", self.writer.try_publish())
+            self.frame = self.reader.read()
+
+    def test_release(self):
+        array = self.frame.array
+        with self.assertRaisesRegex(BufferError, "1 arrays or views of it are still in use"):
+            self.frame.release()
+        self.assert_held()
+        del array
+        self.frame.release()
+        self.frame.release()
+        self.assert_free()
+
+    def test_a_released_frame_has_no_array(self):
+        self.frame.release()
+        for use in (lambda: self.frame.array, lambda: np.asarray(self.frame),
+                    lambda: memoryview(self.frame), lambda: self.frame.planes,
+                    lambda: self.frame.caps, self.frame.__enter__):
+            with self.assertRaisesRegex(ValueError, "was released"):
+                use()
+        self.assertEqual((self.frame.seq, self.frame.width), (1, 64))
+
+    def test_with_ends_the_frames_own_hold(self):
+        with self.frame as frame:
+            pass
+        self.assert_free()
+        del frame
+
+    def test_with_leaves_arrays_alive(self):
+        with self.frame as frame:
+            array = frame.array
+        with self.assertRaisesRegex(ValueError, "was released"):
+            frame.array
+        self.assert_held()
+        np.testing.assert_array_equal(array.reshape(-1), frame_bytes(1, 192 * 4))
+        del array
+        self.assert_free()
+
+    def test_views_of_planes_outlive_with(self):
+        with self.frame as frame:
+            plane = frame.planes[0]
+        self.assert_held()
+        del plane
+        self.assert_free()
+
+    def test_given_back_from_another_thread(self):
+        frames = [self.frame]
+        self.frame = None
+        thread = threading.Thread(target=frames.clear)
+        thread.start()
+        thread.join()
+        self.assert_free()
+
+    def test_a_cycle_is_collected(self):
+        cycle = [self.frame.array]
+        cycle.append(cycle)
+        self.frame = None
+        del cycle
+        self.assert_held()
+        gc.collect()
+        self.assert_free()
+
+    def test_closing_the_reader_leaves_frames_alone(self):
+        array = self.frame.array
+        self.other = None
+        self.reader.close()
+        self.assertEqual(self.writer.publish(20), "published 24")
+        np.testing.assert_array_equal(array.reshape(-1), frame_bytes(1, 192 * 4))
+
+    def test_the_writers_end_leaves_frames_alone(self):
+        array = self.frame.array
+        self.frame = self.other = None
+        self.writer.close()
+        self.assertEqual([self.reader.read().seq for _ in range(2)], [3, 4])
+        self.assertIsNone(next(self.reader, None))
+        self.reader.close()
+        np.testing.assert_array_equal(array.reshape(-1), frame_bytes(1, 192 * 4))
+
+    def test_fork(self):
+        array = self.frame.array
+        pid = os.fork()
+        if pid == 0:
+            problem = None
+            try:
+                self.reader.read()
+            except shmring.Error as error:
+                problem = str(error)
+            good = problem and array[0, 0, 1] == 32
+            self.frame = self.other = self.reader = None
+            del array
+            os._exit(0 if good else 1)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+        self.assert_held()
+        self.assertEqual(self.reader.stats.held, 2)
+
+
+class ProcessTest(RingTest):
+    def output(self, script):
+        writer = self.start_writer()
+        process = run_python(script, self.name)
+        with process:
+            writer.ask("wait-reader")
+            writer.publish()
+            text = process.stdout.read()
+        self.assertEqual(process.returncode, 0)
+        return text
+
+    def test_without_numpy(self):
+        self.assertIn("needs numpy", self.output(WITHOUT_NUMPY))
+
+    def test_importing_does_not_import_numpy(self):
+        script = "import shmring, sys; assert 'numpy' not in sys.modules"
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+    def test_exit_with_live_frames(self):
+        self.assertEqual(self.output(EXIT_WITH_FRAMES), "done\n")
+
+
+class LeakTest(RingTest):
+    COUNT = 20000
+
+    def read_all(self, use):
+        writer = self.start_writer()
+        with shmring.Reader(self.name, timeout=10) as reader:
+            writer.send("publish", self.COUNT)
+            writer.send("end")
+            for frame in reader:
+                use(frame)
+        writer.answer()
+        writer.answer()
+        writer.close()
+
+    def check_no_leak(self, use):
+        self.read_all(use)
+        gc.collect()
+        before = sys.getallocatedblocks()
+        self.read_all(use)
+        gc.collect()
+        self.assertLess(sys.getallocatedblocks() - before, self.COUNT // 100)
+
+    def test_frames_and_arrays(self):
+        self.check_no_leak(lambda frame: (frame.array, frame.planes, frame.caps, frame.pts_ns,
+                                          frame.strides, frame.framerate, repr(frame)))
+
+    def test_refusals(self):
+        def use(frame):
+            with frame:
+                pass
+            for refused in (lambda: frame.array, lambda: np.asarray(frame), lambda: frame.caps):
+                try:
+                    refused()
+                except ValueError:
+                    continue
+                self.fail("a released frame was used")
+
+        self.check_no_leak(use)
+
+    def test_an_array_frees_its_frame_without_the_collector(self):
+        writer = self.start_writer()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        with shmring.Reader(self.name, timeout=10) as reader:
+            writer.publish()
+            array = reader.read().array
+            alive = weakref.ref(array)
+            self.assertEqual(reader.stats.held, 1)
+            del array
+            self.assertIsNone(alive())
+            self.assertEqual(reader.stats.held, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
