@@ -361,3 +361,7 @@ int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *info)
     pthread_mutex_unlock(&r->mutex);
     return result;
 }
+
+struct segment *reader_segment(struct shmring_reader *r) {
+    return r->at ? r->at->seg : NULL;
+}

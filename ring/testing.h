@@ -7,6 +7,9 @@
 
 struct segment *writer_segment(struct shmring_writer *writer);
 
+/* NULL while not attached. */
+struct segment *reader_segment(struct shmring_reader *reader);
+
 /* The reader will use SEG's mapping instead of one of its own: ThreadSanitizer tells races by
  * address. */
 void reader_share_mapping(struct shmring_reader *reader, struct segment *seg);

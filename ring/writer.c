@@ -269,7 +269,6 @@ static struct store *undrained(struct shmring_writer *w, uint32_t *bell) {
 
 static uint32_t find_slot(struct shmring_writer *w) {
     uint32_t slot;
-    places_look(w->store, next_seq(w));
     do {
         slot = store_find_free(w->store);
         if (slot == NO_SLOT)
@@ -284,8 +283,12 @@ static uint32_t look_for_slot(struct shmring_writer *w, struct store **wait_for,
     if (*wait_for)
         return NO_SLOT;
     *bell = read_bell(w->store);
+    places_look(w->store, next_seq(w));
+    /* Before the slots: a reader that gives back the last one while we look must not pass for one
+     * that had nothing. */
+    bool lossless = places_lossless_claim(w->store);
     uint32_t slot = find_slot(w);
-    if (slot == NO_SLOT && places_lossless_claim(w->store))
+    if (slot == NO_SLOT && lossless)
         *wait_for = w->store;
     return slot;
 }
