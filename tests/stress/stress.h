@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the stress tests share: frames whose every byte is known, and readers that misbehave within
+ * their rights while asserting I4 to I7. */
+#ifndef STRESS_H
+#define STRESS_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "testing.h"
+
+#define REQUIRE(condition, ...)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not true: %s; ", __FILE__, __LINE__, #condition);              \
+            fprintf(stderr, __VA_ARGS__);                                                          \
+            fputc('\n', stderr);                                                                   \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+struct random {
+    uint64_t state;
+};
+/* 0 to below - 1 */
+uint32_t random_below(struct random *random, uint32_t below);
+
+/* A ring name nobody else has. */
+void stress_name(char name[64], const char *test);
+
+struct stress_plan {
+    char name[64];
+    uint64_t frames;
+    uint32_t frame_size;   /* bytes at most; each frame has its own size */
+    uint32_t flush_every;  /* frames; 0: never */
+    uint32_t resize_every; /* frames; 0: never */
+    uint64_t seed;
+};
+
+/* Opens the plan's ring. */
+struct shmring_writer *stress_open(const struct stress_plan *plan);
+/* Publishes the plan's frames, ends the stream; returns what it counted. */
+struct shmring_writer_stats stress_write(struct shmring_writer *writer,
+                                         const struct stress_plan *plan);
+
+struct stress_reader {
+    const struct stress_plan *plan;
+    struct shmring_reader_options options;
+    uint32_t hold;           /* frames it holds at most */
+    uint32_t leave_every;    /* frames; 0: stays to the end */
+    struct segment *mapping; /* see testing.h; NULL: its own */
+    uint64_t seed;
+};
+
+/* Attaches; returns the handle for stress_read(). */
+struct shmring_reader *stress_attach(const struct stress_reader *job);
+/* Reads to the end. */
+void stress_read(const struct stress_reader *job, struct shmring_reader *reader);
+
+/* Copies the newest frames out to the end of the stream; returns how many. */
+uint64_t stress_observe(const struct stress_plan *plan);
+
+/* I7: nobody has a claim on any slot. */
+void stress_require_all_free(struct shmring_writer *writer);
+
+#endif
