@@ -41,8 +41,12 @@ class Project(unittest.TestCase):
 
 
 class Build(Project):
+    def configured(self, out=""):
+        """What a command gives that had to configure first."""
+        return 0, out, f"dev: configuring {self.top}/build\n"
+
     def test_is_quiet(self):
-        self.assertEqual(self.dev("build"), (0, "", ""))
+        self.assertEqual(self.dev("build"), self.configured())
         self.assertEqual(self.dev("build"), (0, "", ""))
 
     def test_shows_what_failed_and_mends_itself(self):
@@ -51,7 +55,7 @@ class Build(Project):
         self.assertEqual(status, 1)
         self.assertIn("no luck", err)
         (self.top / "meson.build").write_text(PROJECT)
-        self.assertEqual(self.dev("build"), (0, "", ""))
+        self.assertEqual(self.dev("build"), self.configured())
 
     def test_shows_a_failed_compilation(self):
         target = "custom_target('x', output: 'x', command: ['false'], build_by_default: true)\n"
@@ -65,7 +69,7 @@ class Build(Project):
         moved = self.outside / "elsewhere"
         self.top.rename(moved)
         self.top = moved
-        self.assertEqual(self.dev("shell", "true"), (0, "", ""))
+        self.assertEqual(self.dev("shell", "true"), self.configured())
 
     def test_folder_configured_by_hand_is_left_alone(self):
         other = self.outside / "other"
@@ -76,6 +80,10 @@ class Build(Project):
 
 
 class Shell(Project):
+    def setUp(self):
+        super().setUp()
+        self.dev("build")
+
     def test_runs_in_the_callers_folder(self):
         status, out, err = self.dev("shell", "sh", "-c", "pwd; echo $MINI")
         self.assertEqual((status, out, err), (0, f"{self.outside}\nits devenv\n", ""))
@@ -103,7 +111,6 @@ class Shell(Project):
         home = self.outside / "home"
         home.mkdir()
         (home / ".bashrc").write_text("PATH=/hidden:$PATH\nalias x=y\n")
-        self.dev("build")
         process = subprocess.run(
             ["script", "-qec", f"'{self.top}/dev' shell", "/dev/null"], text=True,
             env={**os.environ, "HOME": str(home), "SHELL": "/bin/bash", "SHMRING_BUILD": ""},

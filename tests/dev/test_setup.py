@@ -105,7 +105,7 @@ class Setup(unittest.TestCase):
         result = machine.setup()
         self.assertEqual((result.returncode, machine.calls()), (0, ["install"]), result.stderr)
         line = (machine.top / "log").read_text()
-        self.assertRegex(line, r"-y .*DPkg::Lock::Timeout=600 install --no-install-recommends meson check$")
+        self.assertRegex(line, "-y .*DPkg::Lock::Timeout=600 install --no-install-recommends meson check$")
 
     def test_unknown_package_updates_first(self):
         machine = Machine(self.top)
@@ -136,6 +136,14 @@ class Setup(unittest.TestCase):
         result = machine.setup()
         self.assertEqual((result.returncode, machine.calls()), (1, ["update"]))
         self.assertIn("apt-get update failed: E: The repository has gone", result.stderr)
+
+    def test_failed_install_says_why(self):
+        machine = Machine(self.top)
+        machine.debian()
+        machine.stub("apt-get", 'echo "E: no space"; exit 100')
+        result = machine.setup()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("E: no space", result.stderr)
 
     def test_user_without_sudo_is_told_what_root_should_run(self):
         machine = Machine(self.top, uid=1000)

@@ -63,7 +63,7 @@ def source_elements(options, size):
 def writer_command(options):
     size = "width={},height={}".format(*options.size)
     caps = f"video/x-raw,format=BGR,{size},framerate=30/1"
-    paced = ["sync=true"] if options.file else []
+    paced = ["sync=true", "wait-for-connection=true"] if options.file else []
     source = source_elements(options, size)
     return ["gst-launch-1.0", "-q", "-e", *source, "!", caps, "!",
             "shmringsink", f"name={options.ring}", *paced]  # fmt: skip

@@ -35,7 +35,9 @@ class Part:
                 self.report = json.loads(line)
 
     async def _read_errors(self):
-        self.errors = (await self.process.stderr.read()).decode(errors="replace").strip()
+        """gst-launch-1.0 says the same up to four times: a line that was said is not kept."""
+        lines = (await self.process.stderr.read()).decode(errors="replace").splitlines()
+        self.errors = "\n".join(dict.fromkeys(lines))
 
     @property
     def ended(self):

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Prints the own properties of the elements given, each with its default as README.md writes it."""
+
+import json
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GObject, Gst  # noqa: E402
+
+
+def default_text(name, pspec, element):
+    value = element.get_property(pspec.name)
+    if value is None:
+        return "unset"
+    if isinstance(value, Gst.Caps):
+        return value.to_string().replace("(string)", "")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, GObject.GEnum):
+        return value.value_nick
+    if value == GObject.G_MAXUINT64:
+        return "-1"
+    return f"{value:#06o}".replace("0o", "0") if name == "perms" else str(value)
+
+
+def properties(factory):
+    element = Gst.ElementFactory.make(factory)
+    own = [p for p in element.list_properties() if p.owner_type == element.__gtype__]
+    return {pspec.name: default_text(pspec.name, pspec, element) for pspec in own}
+
+
+Gst.init(None)
+print(json.dumps({factory: properties(factory) for factory in sys.argv[1:]}))
