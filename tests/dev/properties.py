@@ -10,6 +10,9 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GObject, Gst  # noqa: E402
 
 
+FOREVER = 2**64 - 1
+
+
 def default_text(name, pspec, element):
     value = element.get_property(pspec.name)
     if value is None:
@@ -20,9 +23,9 @@ def default_text(name, pspec, element):
         return str(value).lower()
     if isinstance(value, GObject.GEnum):
         return value.value_nick
-    if value == GObject.G_MAXUINT64:
+    if value == FOREVER:
         return "-1"
-    return f"{value:#06o}".replace("0o", "0") if name == "perms" else str(value)
+    return f"{value:04o}" if name == "perms" else str(value)
 
 
 def properties(factory):

@@ -29,10 +29,10 @@ class Project(unittest.TestCase):
         (self.top / "data.txt").write_text("data\n")
 
     def start(self, *arguments, **env):
-        inherited = {name: value for name, value in os.environ.items() if name != "SHMRING_BUILD"}
+        env = {**os.environ, "SHMRING_BUILD": "", **env}
         return subprocess.Popen([self.top / "dev", *arguments], cwd=self.outside,
-                                env={**inherited, **env}, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+                                env=env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def dev(self, *arguments, **env):
         process = self.start(*arguments, **env)
@@ -74,7 +74,7 @@ class Build(Project):
     def test_folder_configured_by_hand_is_left_alone(self):
         other = self.outside / "other"
         subprocess.run(["meson", "setup", "-Ddatadir=mine", other, self.top],
-                       check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+                       check=True, stdout=subprocess.DEVNULL)
         self.assertEqual(self.dev("build", SHMRING_BUILD=str(other)), (0, "", ""))
         self.assertFalse((other / "configured-for").exists())
 
@@ -114,7 +114,8 @@ class Shell(Project):
         process = subprocess.run(
             ["script", "-qec", f"'{self.top}/dev' shell", "/dev/null"], text=True,
             env={**os.environ, "HOME": str(home), "SHELL": "/bin/bash", "SHMRING_BUILD": ""},
-            input='echo "first=${PATH%%:*}"; alias x; exit 5\n', capture_output=True, timeout=60)  # fmt: skip
+            input='echo "first=${PATH%%:*}"; alias x; exit 5\n',
+            stdout=subprocess.PIPE, timeout=60)
         self.assertEqual(process.returncode, 5, process.stdout)
         self.assertNotIn("first=/hidden", process.stdout)
         self.assertIn("alias x='y'", process.stdout)

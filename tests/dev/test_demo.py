@@ -15,7 +15,7 @@ SIZE = (320, 180)
 # The upper bars of the test picture as RGB, left to right.
 BARS = {"white": (255, 255, 255), "yellow": (255, 255, 0), "cyan": (0, 255, 255),
         "green": (0, 255, 0), "magenta": (255, 0, 255), "red": (255, 0, 0),
-        "blue": (0, 0, 255)}  # fmt: skip
+        "blue": (0, 0, 255)}
 
 
 def pixel(path, x, y):
@@ -37,9 +37,10 @@ class DemoTest(BuiltTest):
     def start(self, *arguments):
         size = "x".join(map(str, SIZE))
         command = [DEV, "shell", "python3", DEMO, "--ring", self.word, "--png", self.png.name,
-                   "--size", size, *arguments]  # fmt: skip
+                   "--size", size, *arguments]
         return subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+                                text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
 
     def run_demo(self, *arguments):
         process = self.start(*arguments)
@@ -63,10 +64,22 @@ class DemoTest(BuiltTest):
             self.assertEqual(seen, color, name)
         self.assert_nothing_runs()
 
+    def test_terminal_shows_one_table_that_is_updated(self):
+        command = f"'{DEV}' shell python3 '{DEMO}' --ring {self.word} --size 320x180 --seconds 1"
+        result = subprocess.run(["script", "-qec", command, "/dev/null"], cwd=self.folder,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                check=True, timeout=120)
+        self.assertEqual(result.stdout.count("p99 ms"), 1)
+        self.assertGreater(result.stdout.count("\x1b[2A"), 1)
+        rows = result.stdout.rpartition("\x1b[2A")[2].splitlines()
+        self.assertRegex(rows[0], r"^\x1b\[Kpython +\d+ ")
+        self.assertRegex(rows[1], r"^\x1b\[Kpipeline +\d+ ")
+
     def test_file_that_ends_early(self):
         movie = self.folder / "a movie.avi"
         subprocess.run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=90", "!",
-                        "jpegenc", "!", "avimux", "!", "filesink", f"location={movie}"], check=True)  # fmt: skip
+                        "jpegenc", "!", "avimux", "!", "filesink", f"location={movie}"],
+                       check=True)
         status, out, err = self.run_demo("--file", movie.name, "--seconds", "60")
         self.assertEqual(status, 0, err)
         self.assertRegex(out, r"(?m)^python +90 ")
@@ -117,7 +130,7 @@ class DemoTest(BuiltTest):
 
     def test_arguments_that_cannot_be(self):
         for arguments in (["--size", "big"], ["--seconds", "0"], ["--seconds", "x"],
-                          ["--file", "a", "--camera", "b"]):  # fmt: skip
+                          ["--file", "a", "--camera", "b"]):
             status, out, err = self.run_demo(*arguments)
             self.assertEqual(status, 2, err)
             self.assertIn("./dev demo: error:", err)

@@ -91,7 +91,7 @@ class DisplayTest(unittest.TestCase):
     def test_table(self):
         self.assertEqual(display.table([Part]), (
             "             frames      fps   p50 ms   p99 ms  dropped\n"
-            "python          150     30.0     1.50    12.25        3"))  # fmt: skip
+            "python          150     30.0     1.50    12.25        3"))
 
     def test_log_line(self):
         one = "python 150 30.0 1.50 12.25 3"

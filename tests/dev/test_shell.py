@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What `./dev shell` puts on the paths: our elements, our package, the Python they were built for."""
+"""What `./dev shell` puts on the paths: elements, package, and the Python they were built for."""
 
 import os
 import subprocess
@@ -15,14 +15,14 @@ BUILD = Path(os.environ["SHMRING_BUILD"])
 class ShellTest(BuiltTest):
     def shell(self, *command, **env):
         result = subprocess.run([DEV, "shell", *command], cwd=self.folder, text=True, timeout=60,
-                                env={**os.environ, **env}, capture_output=True)  # fmt: skip
+                                env={**os.environ, **env}, capture_output=True)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
     def test_elements_come_from_the_build_folder(self):
         for element in ("shmringsink", "shmringsrc"):
             self.assertIn(str(BUILD / "plugin" / "libgstshmring.so"),
-                          self.shell("gst-inspect-1.0", element))  # fmt: skip
+                          self.shell("gst-inspect-1.0", element))
 
     def test_registry_is_private(self):
         registry = Path(self.shell("sh", "-c", "echo $GST_REGISTRY").strip())
@@ -38,7 +38,7 @@ class ShellTest(BuiltTest):
         self.assertIn(BUILD, package.parents)
         code = "import os, sys; print(os.path.realpath(sys.executable))"
         self.assertEqual(self.shell("python3", "-c", code, PATH=path).strip(),
-                         os.path.realpath(sys.executable))  # fmt: skip
+                         os.path.realpath(sys.executable))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def writer_command(options):
     paced = ["sync=true", "wait-for-connection=true"] if options.file else []
     source = source_elements(options, size)
     return ["gst-launch-1.0", "-q", "-e", *source, "!", caps, "!",
-            "shmringsink", f"name={options.ring}", *paced]  # fmt: skip
+            "shmringsink", f"name={options.ring}", *paced]
 
 
 def commands(options):
@@ -103,7 +103,7 @@ async def watch(parts, display, stop, options):
     waiting = [asyncio.ensure_future(stop.wait()), *(part.task for part in parts)]
     while not stop.is_set() and not any(part.ended for part in parts):
         await asyncio.wait(waiting, timeout=display.interval_s,
-                           return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+                           return_when=asyncio.FIRST_COMPLETED)
         check(parts)
         if running_since is None and all(part.report for part in readers):
             running_since = time.monotonic()
