@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "lock.h"
 #include "store.h"
 
@@ -125,4 +127,29 @@ bool places_lossless_reader(const struct store *store) {
             return true;
     }
     return false;
+}
+
+static uint64_t lag_of(const struct store *store, const struct layout_place *place) {
+    uint64_t head = atomic_load_explicit(&store->seg->header->head, memory_order_relaxed);
+    uint64_t cursor = atomic_load_explicit(&place->cursor, memory_order_relaxed);
+    return cursor && cursor < head ? head - cursor : 0;
+}
+
+void places_describe(struct store *store, uint32_t place, struct shmring_reader_info *info) {
+    const struct layout_place *shared = &store->seg->ctl->place[place];
+    uint64_t word = store->place[place].word;
+    *info = (struct shmring_reader_info){
+        .id = (uint64_t)place << 32 | attach_epoch(word),
+        .mode = attach_mode(word),
+        .depth = attach_depth(word),
+        .lease = atomic_load_explicit(&shared->lease, memory_order_relaxed),
+        .lag = lag_of(store, shared),
+        .pid = shared->pid,
+    };
+    memcpy(info->comm, shared->comm, sizeof info->comm - 1);
+    for (uint32_t slot = 0; slot < store->seg->g.slots; slot++) {
+        uint64_t claim = places_claim(store, place, slot);
+        info->offered += claim == CLAIM_OFFERED;
+        info->held += claim == CLAIM_TAKEN;
+    }
 }

@@ -334,30 +334,13 @@ void shmring_reader_get_stats(struct shmring_reader *r, struct shmring_reader_st
     pthread_mutex_unlock(&r->mutex);
 }
 
-static void fill_info(const struct segment *seg, struct shmring_info *info) {
-    const struct layout_header *header = seg->header;
-    *info = (struct shmring_info){
-        .slots = seg->g.slots,
-        .max_readers = seg->g.max_readers,
-        .lend_limit = seg->g.lend_limit,
-        .header_size = seg->g.frame_stride,
-        .slot_size = seg->g.slot_size,
-        .writer_pid = header->writer_pid,
-        .created_ns = header->created_ns,
-        .latency_ns = atomic_load_explicit(&header->latency_ns, memory_order_relaxed),
-    };
-    memcpy(info->name, seg->name, sizeof info->name);
-    memcpy(info->writer_comm, header->writer_comm, sizeof info->writer_comm - 1);
-    memcpy(info->instance, seg->g.instance, sizeof info->instance);
-}
-
 int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *info) {
     if (is_inherited(r))
         return -ECHILD;
     pthread_mutex_lock(&r->mutex);
     int result = r->at ? 0 : -ENOTCONN;
     if (r->at)
-        fill_info(r->at->seg, info);
+        segment_describe(r->at->seg, info);
     pthread_mutex_unlock(&r->mutex);
     return result;
 }

@@ -289,3 +289,20 @@ void segment_writer_text(const struct layout_header *header, char *text, size_t 
     else
         snprintf(text, size, "a writer that is just starting");
 }
+
+void segment_describe(const struct segment *seg, struct shmring_info *info) {
+    const struct layout_header *header = seg->header;
+    *info = (struct shmring_info){
+        .slots = seg->g.slots,
+        .max_readers = seg->g.max_readers,
+        .lend_limit = seg->g.lend_limit,
+        .header_size = seg->g.frame_stride,
+        .slot_size = seg->g.slot_size,
+        .writer_pid = header->writer_pid,
+        .created_ns = header->created_ns,
+        .latency_ns = atomic_load_explicit(&header->latency_ns, memory_order_relaxed),
+    };
+    memcpy(info->name, seg->name, sizeof info->name);
+    memcpy(info->writer_comm, header->writer_comm, sizeof info->writer_comm - 1);
+    memcpy(info->instance, seg->g.instance, sizeof info->instance);
+}

@@ -79,6 +79,9 @@ void segment_announce(struct segment *seg);
 /* Fills in "COMM (pid N)" of the writer that the header names, fit for a message. */
 void segment_writer_text(const struct layout_header *header, char *text, size_t size);
 
+/* What the segment says of itself, for people. */
+void segment_describe(const struct segment *seg, struct shmring_info *info);
+
 /* Fills in and returns the name of a user, fit for a message. */
 const char *segment_user_text(uid_t uid, char text[64]);
 

@@ -120,6 +120,11 @@ struct shmring_frame {
  * NULL is allowed. In a child of fork() it frees the child's memory only. */
 SHMRING_API void shmring_frame_release(struct shmring_frame *frame);
 
+enum shmring_mode {
+    SHMRING_MODE_ALL,    /* every frame, in order; the writer waits for this reader */
+    SHMRING_MODE_LATEST, /* the newest `depth` frames; the writer never waits */
+};
+
 /* ---- Writer ------------------------------------------------------------------------------- */
 
 struct shmring_writer;
@@ -253,14 +258,25 @@ struct shmring_writer_stats {
 SHMRING_API void shmring_writer_get_stats(struct shmring_writer *writer,
                                           struct shmring_writer_stats *stats);
 
+/* One attached reader, as the writer sees it. What it says of itself is for people. */
+struct shmring_reader_info {
+    uint64_t id; /* of this attachment, within the present segment */
+    enum shmring_mode mode;
+    uint32_t depth, lease;
+    uint32_t offered; /* frames it did not take yet */
+    uint32_t held;    /* frames it has taken and not released */
+    uint64_t lag;     /* frames published that it did not get to yet, as it says */
+    uint32_t pid;
+    char comm[16];
+};
+
+/* Fills in up to MAX attached readers; returns how many there are. */
+SHMRING_API uint32_t shmring_writer_get_readers(struct shmring_writer *writer,
+                                                struct shmring_reader_info *readers, uint32_t max);
+
 /* ---- Reader ------------------------------------------------------------------------------- */
 
 struct shmring_reader;
-
-enum shmring_mode {
-    SHMRING_MODE_ALL,    /* every frame, in order; the writer waits for this reader */
-    SHMRING_MODE_LATEST, /* the newest `depth` frames; the writer never waits */
-};
 
 struct shmring_reader_options {
     enum shmring_mode mode;
@@ -349,6 +365,13 @@ SHMRING_API void shmring_observer_close(struct shmring_observer *observer);
 SHMRING_API int shmring_observer_latest(struct shmring_observer *observer, uint64_t after,
                                         int64_t timeout_ns, struct shmring_frame **frame,
                                         struct shmring_error *error);
+
+/* ---- Every ring ---------------------------------------------------------------------------- */
+
+/* Calls VISIT for each live ring that this user may observe, in no order, until it returns false.
+ * 0, or -errno when the directory cannot be read. */
+SHMRING_API int shmring_list(bool (*visit)(const struct shmring_info *info, void *data),
+                             void *data);
 
 #ifdef __cplusplus
 }

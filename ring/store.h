@@ -59,6 +59,7 @@ void places_look(struct store *store, uint64_t first);
 /* Finds the dead by their locks and frees what they held. True when there was one. */
 bool places_probe(struct store *store);
 uint32_t places_attached(const struct store *store);
+void places_describe(struct store *store, uint32_t place, struct shmring_reader_info *info);
 /* Readers in mode `all`: one that has a claim; one at all. */
 bool places_lossless_claim(struct store *store);
 bool places_lossless_reader(const struct store *store);

@@ -536,6 +536,24 @@ void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_st
     pthread_mutex_unlock(&w->mutex);
 }
 
+uint32_t shmring_writer_get_readers(struct shmring_writer *w, struct shmring_reader_info *readers,
+                                    uint32_t max) {
+    uint32_t count = 0;
+    if (is_inherited(w))
+        return 0;
+    pthread_mutex_lock(&w->mutex);
+    places_look(w->store, next_seq(w));
+    for (uint32_t place = 0; place < w->store->seg->g.max_readers; place++) {
+        if (!place_is_attached(w->store, place))
+            continue;
+        if (count < max)
+            places_describe(w->store, place, &readers[count]);
+        count++;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return count;
+}
+
 struct segment *writer_segment(struct shmring_writer *w) {
     return w->store->seg;
 }
