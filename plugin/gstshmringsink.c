@@ -83,6 +83,22 @@ gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
   return gst_shm_ring_caps_system_memory (result);
 }
 
+/* The base class asks what is taken without a filter, and ANY cannot say "in
+ * system memory". */
+static gboolean
+gst_shm_ring_sink_query (GstBaseSink *bsink, GstQuery *query)
+{
+  GstCaps *caps, *allowed;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_ACCEPT_CAPS)
+    return GST_BASE_SINK_CLASS (parent_class)->query (bsink, query);
+  gst_query_parse_accept_caps (query, &caps);
+  allowed = gst_shm_ring_sink_get_caps (bsink, caps);
+  gst_query_set_accept_caps_result (query, gst_caps_is_subset (caps, allowed));
+  gst_caps_unref (allowed);
+  return TRUE;
+}
+
 static gboolean
 gst_shm_ring_sink_check_caps (GstShmRingSink *self)
 {
@@ -370,6 +386,7 @@ gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
       "The shmring developers");
 
   sink_class->get_caps = gst_shm_ring_sink_get_caps;
+  sink_class->query = gst_shm_ring_sink_query;
   sink_class->set_caps = gst_shm_ring_sink_set_caps;
   sink_class->propose_allocation = gst_shm_ring_sink_propose_allocation;
   sink_class->render = gst_shm_ring_sink_render;

@@ -192,7 +192,9 @@ gst_shm_ring_src_push_caps (GstShmRingSrc *self, GstCaps *caps)
   if (is_video)
     self->video = video;
   GST_OBJECT_UNLOCK (self);
-  return gst_base_src_set_caps (GST_BASE_SRC (self), caps)
+  /* a caps event that is refused shows only with the next buffer */
+  return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self), caps)
+      && gst_base_src_set_caps (GST_BASE_SRC (self), caps)
       && gst_base_src_negotiate (GST_BASE_SRC (self));
 }
 

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* shmringsrc, fed by a writer in plain C. */
+#include "support.h"
+
+#include <string.h>
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
+
+static gchar *ring;
+
+static void setup(void) {
+    ring = unique_ring("src");
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+/* A writer of the ring and a source that is attached to it. */
+static struct shmring_writer *writer_for(GstHarness *h, guint64 slot_size) {
+    struct shmring_writer *writer = open_writer(ring, slot_size);
+
+    gst_harness_play(h);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    return writer;
+}
+
+static void done(GstHarness *h, struct shmring_writer *writer) {
+    gst_harness_teardown(h);
+    shmring_writer_close(writer);
+}
+
+static void assert_caps(GstHarness *h, const gchar *text) {
+    GstPad *pad = gst_element_get_static_pad(h->element, "src");
+    GstCaps *expected = gst_caps_from_string(text);
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+
+    fail_unless(caps != NULL && gst_caps_can_intersect(caps, expected), "%" GST_PTR_FORMAT, caps);
+    gst_caps_unref(caps);
+    gst_caps_unref(expected);
+    gst_object_unref(pad);
+}
+
+GST_START_TEST(test_caps_from_text) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 100);
+    struct shmring_frame_info info = {.size = 100, .caps = "application/x-test, n=(int)1"};
+    GstBuffer *buffer;
+
+    publish(writer, &info, 0);
+    buffer = gst_harness_pull(h);
+    assert_equals_int(gst_buffer_get_size(buffer), 100);
+    assert_caps(h, "application/x-test,n=1");
+    gst_buffer_unref(buffer);
+    info.caps = "application/x-test, n=(int)2";
+    publish(writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(h));
+    assert_caps(h, "application/x-test,n=2");
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_caps_from_header) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *buffer;
+
+    publish(writer, &info, 5);
+    buffer = gst_harness_pull(h);
+    assert_caps(h, GRAY);
+    assert_picture(buffer, GRAY, 5);
+    gst_buffer_unref(buffer);
+    done(h, writer);
+}
+GST_END_TEST;
+
+static void refuses(struct shmring_frame_info info, const gchar *part) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 4096);
+
+    publish(writer, &info, 0);
+    assert_error(h->element, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, part);
+    done(h, writer);
+}
+
+GST_START_TEST(test_damaged) {
+    struct shmring_frame_info info = gray_info();
+
+    info.caps = "video/x-raw, width=(int";
+    refuses(info, "damaged");
+    info.caps = "video/x-raw, width=(int)[1, 2]";
+    refuses(info, "not fixed");
+    /* the caps say more than the frame has */
+    info.caps = "video/x-raw, format=GRAY8, width=(int)64, height=(int)64, framerate=(fraction)0/1";
+    refuses(info, "do not fit");
+    info.caps = NULL;
+    strcpy(info.format, "NONSENSE");
+    refuses(info, "format");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_caps_refused) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer;
+    struct shmring_frame_info info = gray_info();
+
+    gst_harness_set_sink_caps_str(h, "audio/x-raw");
+    writer = writer_for(h, 32);
+    publish(writer, &info, 0);
+    assert_error(h->element, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE, ring);
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_query_caps) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstPad *pad = gst_element_get_static_pad(h->element, "src");
+    GstCaps *gray = gst_caps_from_string(GRAY), *caps = gst_pad_query_caps(pad, NULL);
+
+    fail_unless(gst_caps_is_any(caps));
+    gst_caps_unref(caps);
+    publish(writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(h));
+    caps = gst_pad_query_caps(pad, NULL);
+    fail_unless(gst_caps_is_fixed(caps) && gst_caps_can_intersect(caps, gray));
+    gst_caps_unref(caps);
+    gst_caps_unref(gray);
+    gst_object_unref(pad);
+    done(h, writer);
+}
+GST_END_TEST;
+
+/* The line of /proc/self/maps that ADDRESS lies in. */
+static gchar *mapping_of(gconstpointer address) {
+    gchar *maps, *found = NULL, **lines;
+
+    fail_unless(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (gchar **line = lines; **line != '\0'; line++) {
+        guint64 begin = g_ascii_strtoull(*line, NULL, 16);
+        guint64 end = g_ascii_strtoull(strchr(*line, '-') + 1, NULL, 16);
+
+        if ((guintptr)address >= begin && (guintptr)address < end)
+            found = g_strdup(*line);
+    }
+    g_strfreev(lines);
+    g_free(maps);
+    return found;
+}
+
+GST_START_TEST(test_memory_in_place) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *buffer;
+    GstMapInfo map;
+    gchar *mapping;
+
+    publish(writer, &info, 0);
+    buffer = gst_harness_pull(h);
+    fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));
+    mapping = mapping_of(map.data);
+    fail_unless(strstr(mapping, "/dev/shm/") != NULL && strstr(mapping, " r--s ") != NULL, "%s",
+                mapping);
+    g_free(mapping);
+    gst_buffer_unmap(buffer, &map);
+    fail_unless(GST_MEMORY_IS_READONLY(gst_buffer_peek_memory(buffer, 0)));
+    gst_buffer_unref(buffer);
+    done(h, writer);
+}
+GST_END_TEST;
+
+/* Tight rows, as OpenCV and numpy lay them: not GStreamer's own layout. */
+static struct shmring_frame_info tight_bgr(void) {
+    struct shmring_frame_info info = gray_info();
+
+    strcpy(info.format, "BGR");
+    info.width = 5;
+    info.channels = 3;
+    info.stride[0] = 15;
+    info.size = 15 * 4;
+    return info;
+}
+
+static void assert_tight(GstBuffer *buffer, gint stride) {
+    GstVideoInfo video;
+    GstVideoFrame frame;
+
+    gst_video_info_set_format(&video, GST_VIDEO_FORMAT_BGR, 5, 4);
+    fail_unless(gst_video_frame_map(&frame, &video, buffer, GST_MAP_READ));
+    assert_equals_int(GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), stride);
+    for (gsize row = 0; row < 4; row++) {
+        const guint8 *bytes = GST_VIDEO_FRAME_PLANE_DATA(&frame, 0);
+
+        for (gsize i = 0; i < 15; i++)
+            assert_equals_int(bytes[row * (gsize)stride + i], picture_byte(row * 15 + i, 3));
+    }
+    gst_video_frame_unmap(&frame);
+}
+
+GST_START_TEST(test_strides_with_meta) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_frame_info info = tight_bgr();
+    struct shmring_writer *writer;
+    GstBuffer *buffer;
+
+    gst_harness_add_propose_allocation_meta(h, GST_VIDEO_META_API_TYPE, NULL);
+    writer = writer_for(h, 60);
+    publish(writer, &info, 3);
+    buffer = gst_harness_pull(h);
+    assert_equals_int(gst_buffer_get_size(buffer), 60);
+    assert_tight(buffer, 15);
+    gst_buffer_unref(buffer);
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_strides_without_meta) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_frame_info info = tight_bgr();
+    struct shmring_writer *writer = writer_for(h, 60);
+    GstBuffer *buffer;
+
+    info.pts_ns = GST_SECOND;
+    publish(writer, &info, 3);
+    buffer = gst_harness_pull(h);
+    fail_unless(gst_buffer_get_video_meta(buffer) == NULL);
+    assert_equals_uint64(GST_BUFFER_PTS(buffer), GST_SECOND);
+    assert_equals_int(gst_buffer_get_size(buffer), 64);
+    assert_tight(buffer, 16);
+    gst_buffer_unref(buffer);
+    done(h, writer);
+}
+GST_END_TEST;
+
+static GstClockTime pts_of(GstHarness *h, gint64 pts, gint64 clock) {
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *buffer;
+    GstClockTime result;
+
+    info.pts_ns = pts;
+    info.clock_ns = clock;
+    publish(writer, &info, 0);
+    buffer = gst_harness_pull(h);
+    result = GST_BUFFER_PTS(buffer);
+    gst_buffer_unref(buffer);
+    done(h, writer);
+    return result;
+}
+
+static GstHarness *with_base_time(const gchar *properties) {
+    GstHarness *h = harness_for("shmringsrc", ring, properties);
+
+    gst_harness_use_systemclock(h);
+    gst_element_set_base_time(h->element, 900 * GST_SECOND);
+    return h;
+}
+
+GST_START_TEST(test_live_time) {
+    GstHarness *h = with_base_time("");
+
+    assert_equals_uint64(pts_of(h, 5 * GST_SECOND, 901 * GST_SECOND), GST_SECOND);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_running_time) {
+    GstHarness *h = with_base_time("is-live=false");
+
+    assert_equals_uint64(pts_of(h, 5 * GST_SECOND, 901 * GST_SECOND), 5 * GST_SECOND);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_time) {
+    GstHarness *h = with_base_time("");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *buffer;
+
+    info.pts_ns = SHMRING_TIME_NONE;
+    publish(writer, &info, 0);
+    publish(writer, &info, 0);
+    /* the base class lets a stream without times begin at 0 */
+    gst_buffer_unref(gst_harness_pull(h));
+    buffer = gst_harness_pull(h);
+    fail_if(GST_BUFFER_PTS_IS_VALID(buffer) || GST_BUFFER_DTS_IS_VALID(buffer));
+    gst_buffer_unref(buffer);
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_flags) {
+    static const struct {
+        guint32 shm;
+        guint gst;
+    } flags[] = {
+        {SHMRING_FRAME_CORRUPTED, GST_BUFFER_FLAG_CORRUPTED},
+        {SHMRING_FRAME_GAP, GST_BUFFER_FLAG_GAP},
+        {SHMRING_FRAME_DELTA, GST_BUFFER_FLAG_DELTA_UNIT},
+        {SHMRING_FRAME_HEADER, GST_BUFFER_FLAG_HEADER},
+        {SHMRING_FRAME_INTERLACED | SHMRING_FRAME_TFF,
+         GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF},
+        {SHMRING_FRAME_RFF, GST_VIDEO_BUFFER_FLAG_RFF},
+        {SHMRING_FRAME_ONEFIELD, GST_VIDEO_BUFFER_FLAG_ONEFIELD},
+    };
+    const guint all = GST_BUFFER_FLAG_CORRUPTED | GST_BUFFER_FLAG_GAP | GST_BUFFER_FLAG_DELTA_UNIT |
+                      GST_BUFFER_FLAG_HEADER | GST_VIDEO_BUFFER_FLAG_INTERLACED |
+                      GST_VIDEO_BUFFER_FLAG_TFF | GST_VIDEO_BUFFER_FLAG_RFF |
+                      GST_VIDEO_BUFFER_FLAG_ONEFIELD;
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+
+    for (gsize i = 0; i < G_N_ELEMENTS(flags); i++) {
+        GstBuffer *buffer;
+
+        info.flags = flags[i].shm;
+        publish(writer, &info, 0);
+        buffer = gst_harness_pull(h);
+        assert_equals_int(GST_BUFFER_FLAGS(buffer) & all, flags[i].gst);
+        assert_equals_int(GST_BUFFER_IS_DISCONT(buffer), i == 0);
+        gst_buffer_unref(buffer);
+    }
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_connection_timeout) {
+    GstHarness *h = harness_for("shmringsrc", ring, "connection-timeout=1000000");
+
+    gst_harness_play(h);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, ring);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_timeout) {
+    GstHarness *h = harness_for("shmringsrc", ring, "timeout=1000000");
+    struct shmring_writer *writer = writer_for(h, 32);
+
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, ring);
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_automatic_name) {
+    GstElement *src = gst_parse_launch("shmringsrc", NULL);
+    GstBus *bus = gst_bus_new();
+
+    gst_element_set_bus(src, bus);
+    gst_object_unref(bus);
+    fail_unless(gst_element_set_state(src, GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE);
+    assert_error(src, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "ring-name=cam0");
+    gst_element_set_state(src, GST_STATE_NULL);
+    gst_element_set_bus(src, NULL);
+    gst_object_unref(src);
+}
+GST_END_TEST;
+
+static gint64 number_of(GstHarness *h) {
+    GstBuffer *buffer = gst_harness_pull(h);
+    gint64 number = (gint64)GST_BUFFER_OFFSET(buffer);
+
+    gst_buffer_unref(buffer);
+    return number;
+}
+
+/* Downstream holds the streaming thread, so that frames gather in the ring. */
+static GstPadProbeReturn hold(GstPad *pad, GstPadProbeInfo *info, gpointer gate) {
+    g_mutex_lock(gate);
+    g_mutex_unlock(gate);
+    return GST_PAD_PROBE_OK;
+}
+
+GST_START_TEST(test_leaky) {
+    GstHarness *h = harness_for("shmringsrc", ring, "leaky-type=downstream max-buffers=2");
+    GstPad *pad = gst_element_get_static_pad(h->element, "src");
+    struct shmring_writer *writer;
+    struct shmring_frame_info info = gray_info();
+    GMutex gate;
+
+    g_mutex_init(&gate);
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    writer = writer_for(h, 32);
+    g_mutex_lock(&gate);
+    for (info.frame_number = 0; info.frame_number < 50; info.frame_number++)
+        publish(writer, &info, 0);
+    g_mutex_unlock(&gate);
+    shmring_writer_end(writer);
+    /* whatever it had taken before it was held, the last two come, and in order */
+    for (gint64 last = -1, number; last < 49; last = number) {
+        number = number_of(h);
+        fail_unless(number > last);
+        fail_unless(last < 48 || number == 49);
+    }
+    fail_unless(gst_harness_buffers_received(h) <= 8);
+    g_mutex_clear(&gate);
+    gst_object_unref(pad);
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_hoarding) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *held[50];
+
+    for (guint8 i = 0; i < G_N_ELEMENTS(held); i++) {
+        publish(writer, &info, i);
+        held[i] = gst_harness_pull(h);
+    }
+    for (guint8 i = 0; i < G_N_ELEMENTS(held); i++) {
+        assert_picture(held[i], GRAY, i);
+        gst_buffer_unref(held[i]);
+    }
+    done(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_latency) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = open_writer(ring, 32);
+    struct shmring_frame_info info = gray_info();
+    GstQuery *query = gst_query_new_latency();
+    GstClockTime min, max;
+    gboolean live;
+
+    shmring_writer_set_latency(writer, 200 * GST_MSECOND);
+    gst_harness_play(h);
+    shmring_writer_wait_reader(writer, SHMRING_FOREVER);
+    publish(writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(h));
+    gst_message_unref(take_message(h->element, GST_MESSAGE_LATENCY));
+    fail_unless(gst_element_query(h->element, query));
+    gst_query_parse_latency(query, &live, &min, &max);
+    fail_unless(live);
+    fail_unless(min >= 200 * GST_MSECOND && min < 240 * GST_MSECOND);
+    assert_equals_uint64(max, min + 2 * 40 * GST_MSECOND);
+    gst_query_unref(query);
+    done(h, writer);
+}
+GST_END_TEST;
+
+static Suite *src_suite(void) {
+    Suite *suite = suite_create("shmringsrc");
+    TCase *tcase = tcase_create("ring");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_caps_from_text);
+    tcase_add_test(tcase, test_caps_from_header);
+    tcase_add_test(tcase, test_damaged);
+    tcase_add_test(tcase, test_caps_refused);
+    tcase_add_test(tcase, test_query_caps);
+    tcase_add_test(tcase, test_memory_in_place);
+    tcase_add_test(tcase, test_strides_with_meta);
+    tcase_add_test(tcase, test_strides_without_meta);
+    tcase_add_test(tcase, test_live_time);
+    tcase_add_test(tcase, test_running_time);
+    tcase_add_test(tcase, test_no_time);
+    tcase_add_test(tcase, test_flags);
+    tcase_add_test(tcase, test_connection_timeout);
+    tcase_add_test(tcase, test_timeout);
+    tcase_add_test(tcase, test_automatic_name);
+    tcase_add_test(tcase, test_leaky);
+    tcase_add_test(tcase, test_hoarding);
+    tcase_add_test(tcase, test_latency);
+    return suite;
+}
+
+GST_CHECK_MAIN(src);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "support.h"
+
+#include <string.h>
+#include <unistd.h>
+
+gchar *unique_ring(const gchar *test) {
+    static gint count;
+
+    return g_strdup_printf("plugin-test-%d-%d-%s", (int)getpid(), count++, test);
+}
+
+gboolean ring_exists(const gchar *ring) {
+    GDir *dir = g_dir_open("/dev/shm", 0, NULL);
+    gboolean found = FALSE;
+    const gchar *name;
+
+    while ((name = g_dir_read_name(dir)) != NULL)
+        found = found || strstr(name, ring) != NULL;
+    g_dir_close(dir);
+    return found;
+}
+
+GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties) {
+    gchar *text = g_strdup_printf("%s ring-name=%s %s", element, ring, properties);
+    GstElement *made = gst_parse_launch(text, NULL);
+    gboolean is_sink = g_str_equal(element, "shmringsink");
+    GstBus *bus = gst_bus_new();
+    GstHarness *harness;
+
+    fail_unless(made != NULL, "%s", text);
+    gst_element_set_bus(made, bus);
+    harness = gst_harness_new_with_element(made, is_sink ? "sink" : NULL, is_sink ? NULL : "src");
+    gst_object_unref(bus);
+    gst_object_unref(made);
+    g_free(text);
+    return harness;
+}
+
+GstMessage *take_message(GstElement *element, GstMessageType type) {
+    GstBus *bus = gst_element_get_bus(element);
+    GstMessage *message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, type);
+
+    gst_object_unref(bus);
+    fail_unless(message != NULL);
+    return message;
+}
+
+void assert_error(GstElement *element, GQuark domain, gint code, const gchar *part) {
+    GstMessage *message = take_message(element, GST_MESSAGE_ERROR);
+    GError *error;
+
+    gst_message_parse_error(message, &error, NULL);
+    fail_unless(error->domain == domain && error->code == code, "%s %d: %s",
+                g_quark_to_string(error->domain), error->code, error->message);
+    fail_unless(strstr(error->message, part) != NULL, "\"%s\" has no \"%s\"", error->message, part);
+    g_error_free(error);
+    gst_message_unref(message);
+}
+
+struct push {
+    GstHarness *harness;
+    GstBuffer *buffer;
+};
+
+static gpointer push_thread(gpointer data) {
+    struct push *push = data;
+    GstFlowReturn flow = gst_harness_push(push->harness, push->buffer);
+
+    g_free(push);
+    return GINT_TO_POINTER(flow);
+}
+
+GThread *push_in_thread(GstHarness *harness, GstBuffer *buffer) {
+    struct push *push = g_new(struct push, 1);
+
+    push->harness = harness;
+    push->buffer = buffer;
+    return g_thread_new("push", push_thread, push);
+}
+
+/* 251 is a prime: a row or a plane that is off by any usual number of bytes shows. */
+guint8 picture_byte(gsize place, guint8 seed) {
+    return (guint8)((place + seed) % 251);
+}
+
+static void video_info(GstVideoInfo *info, const gchar *text) {
+    GstCaps *caps = gst_caps_from_string(text);
+
+    fail_unless(caps != NULL && gst_video_info_from_caps(info, caps), "%s", text);
+    gst_caps_unref(caps);
+}
+
+GstBuffer *make_picture(const gchar *caps, guint8 seed) {
+    GstVideoInfo info;
+    GstBuffer *buffer;
+    GstMapInfo map;
+
+    video_info(&info, caps);
+    buffer = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(&info), NULL);
+    fail_unless(gst_buffer_map(buffer, &map, GST_MAP_WRITE));
+    for (gsize i = 0; i < map.size; i++)
+        map.data[i] = picture_byte(i, seed);
+    gst_buffer_unmap(buffer, &map);
+    return buffer;
+}
+
+static gboolean same_row(const GstVideoFrame *a, const GstVideoFrame *b, gint row) {
+    gsize size = (gsize)GST_VIDEO_FRAME_WIDTH(a) * GST_VIDEO_FRAME_COMP_PSTRIDE(a, 0);
+    const guint8 *in_a = GST_VIDEO_FRAME_PLANE_DATA(a, 0);
+    const guint8 *in_b = GST_VIDEO_FRAME_PLANE_DATA(b, 0);
+
+    return memcmp(in_a + (gsize)row * GST_VIDEO_FRAME_PLANE_STRIDE(a, 0),
+                  in_b + (gsize)row * GST_VIDEO_FRAME_PLANE_STRIDE(b, 0), size) == 0;
+}
+
+void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed) {
+    GstBuffer *expected = make_picture(caps, seed);
+    GstVideoFrame here, there;
+    GstVideoInfo info;
+
+    video_info(&info, caps);
+    fail_unless(gst_video_frame_map(&here, &info, expected, GST_MAP_READ));
+    fail_unless(gst_video_frame_map(&there, &info, buffer, GST_MAP_READ));
+    for (gint row = 0; row < GST_VIDEO_INFO_HEIGHT(&info); row++)
+        fail_unless(same_row(&here, &there, row), "row %d of %s differs", row, caps);
+    gst_video_frame_unmap(&there);
+    gst_video_frame_unmap(&here);
+    gst_buffer_unref(expected);
+}
+
+struct shmring_reader *attach_reader(const gchar *ring) {
+    struct shmring_reader *reader;
+    struct shmring_error error = {0};
+
+    fail_unless(shmring_reader_new(ring, NULL, &reader, &error) == SHMRING_OK, "%s", error.message);
+    fail_unless(shmring_reader_attach(reader, SHMRING_FOREVER, &error) == SHMRING_OK, "%s",
+                error.message);
+    return reader;
+}
+
+struct shmring_writer *open_writer(const gchar *ring, guint64 slot_size) {
+    struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+    struct shmring_writer *writer;
+    struct shmring_error error = {0};
+
+    options.slot_size = slot_size;
+    fail_unless(shmring_writer_open(ring, &options, &writer, &error) == SHMRING_OK, "%s",
+                error.message);
+    return writer;
+}
+
+struct shmring_frame *take_frame(struct shmring_reader *reader) {
+    struct shmring_frame *frame = NULL;
+    struct shmring_error error = {0};
+    int res = shmring_reader_take(reader, SHMRING_FOREVER, &frame, &error);
+
+    fail_unless(res == SHMRING_OK, "%d %s", res, error.message);
+    return frame;
+}
+
+void publish(struct shmring_writer *writer, const struct shmring_frame_info *info, guint8 seed) {
+    struct shmring_slot slot;
+    struct shmring_error error = {0};
+
+    fail_unless(shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot) ==
+                SHMRING_OK);
+    for (gsize i = 0; i < info->size; i++)
+        ((guint8 *)slot.data)[i] = picture_byte(i, seed);
+    fail_unless(shmring_writer_publish(writer, &slot, info, NULL, &error) == SHMRING_OK, "%s",
+                error.message);
+    shmring_slot_return(&slot);
+}
+
+struct shmring_frame_info gray_info(void) {
+    struct shmring_frame_info info = {
+        .width = 8,
+        .height = 4,
+        .channels = 1,
+        .format = "GRAY8",
+        .planes = 1,
+        .stride = {8},
+        .size = 32,
+        .pts_ns = 0,
+        .dts_ns = SHMRING_TIME_NONE,
+        .duration_ns = SHMRING_TIME_NONE,
+        .clock_ns = SHMRING_TIME_NONE,
+        .fps_num = 25,
+        .fps_den = 1,
+    };
+
+    return info;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the tests of both elements need: names, frames, far ends in plain C, errors. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <gst/check/gstcheck.h>
+#include <gst/check/gstharness.h>
+#include <gst/video/video.h>
+
+#include "shmring.h"
+
+/* A ring's name that no other test, and no other run of this one, uses. */
+gchar *unique_ring(const gchar *test);
+
+/* Whether /dev/shm has anything of RING. */
+gboolean ring_exists(const gchar *ring);
+
+/* A harness around "ELEMENT ring-name=RING PROPERTIES" that keeps the element's messages. */
+GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties);
+
+/* The element's first error is DOMAIN/CODE, and its text has PART in it. */
+void assert_error(GstElement *element, GQuark domain, gint code, const gchar *part);
+
+/* The next message of TYPE on the element's bus; fails if there is none. */
+GstMessage *take_message(GstElement *element, GstMessageType type);
+
+/* Pushes where waiting does not hurt the test; g_thread_join() gives the GstFlowReturn. */
+GThread *push_in_thread(GstHarness *harness, GstBuffer *buffer);
+#define FLOW_OF(thread) GPOINTER_TO_INT(g_thread_join(thread))
+
+/* A buffer of CAPS whose every byte depends on its place and on SEED. */
+GstBuffer *make_picture(const gchar *caps, guint8 seed);
+guint8 picture_byte(gsize place, guint8 seed);
+
+/* Every pixel of BUFFER equals that of make_picture(CAPS, SEED). */
+void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed);
+
+/* A reader, attached; a writer; and a frame of the reader's, of which there must be one. */
+struct shmring_reader *attach_reader(const gchar *ring);
+struct shmring_writer *open_writer(const gchar *ring, guint64 slot_size);
+struct shmring_frame *take_frame(struct shmring_reader *reader);
+
+/* Publishes SIZE bytes of picture_byte(, SEED) as INFO says. */
+void publish(struct shmring_writer *writer, const struct shmring_frame_info *info, guint8 seed);
+
+/* GRAY8 of 8x4, pts 0, without caps text. */
+struct shmring_frame_info gray_info(void);
+
+#endif
