@@ -146,7 +146,15 @@ async def run(options):
     return 130 if stop.is_set() else 0
 
 
+def watch_children_without_threads():
+    """Python 3.12 and later do by themselves. A thread a child would each, as it ends with a killed
+    demo, send the writer its signal, and the second one kills gst-launch-1.0."""
+    if sys.version_info < (3, 12):
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+
+
 def main():
+    watch_children_without_threads()
     try:
         sys.exit(asyncio.run(run(parse_arguments())))
     except DemoError as error:
