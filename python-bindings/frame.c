@@ -14,7 +14,7 @@
 #include "waiting.h"
 
 struct frame_object {
-    PyObject ob_base;
+    PyObject_HEAD
     struct shmring_frame *frame;    /* NULL once given back */
     struct shmring_frame_info info; /* a copy that outlives the slot */
     PyObject *ring_name;
@@ -28,7 +28,7 @@ struct frame_object {
 };
 
 struct plane_object {
-    PyObject ob_base;
+    PyObject_HEAD
     struct frame_object *frame;
     struct view view;
 };

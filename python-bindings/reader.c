@@ -14,7 +14,7 @@
 enum on_disconnect { DISCONNECT_AUTO, DISCONNECT_END, DISCONNECT_ERROR, DISCONNECT_WAIT };
 
 struct reader_object {
-    PyObject ob_base;
+    PyObject_HEAD
     struct shmring_reader *handle;
     PyObject *name;
     int64_t timeout_ns;
@@ -34,7 +34,8 @@ struct reader_object {
 static void free_handle(struct reader_object *self) {
     struct shmring_reader *handle = self->handle;
     self->handle = NULL;
-    Py_BEGIN_ALLOW_THREADS shmring_reader_free(handle);
+    Py_BEGIN_ALLOW_THREADS
+    shmring_reader_free(handle);
     Py_END_ALLOW_THREADS
 }
 
@@ -385,8 +386,11 @@ static struct reader_object *allocate(PyTypeObject *type, const struct arguments
 static bool try_attach(struct reader_object *self) {
     struct take take = {.reader = self};
     int result;
-    Py_BEGIN_ALLOW_THREADS result = attach_step(&take, 0);
-    Py_END_ALLOW_THREADS if (result >= 0) return true;
+    Py_BEGIN_ALLOW_THREADS
+    result = attach_step(&take, 0);
+    Py_END_ALLOW_THREADS
+    if (result >= 0)
+        return true;
     raise_result(state_of(self), result, &take.error);
     return false;
 }

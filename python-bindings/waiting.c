@@ -29,9 +29,11 @@ int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop) 
     for (;;) {
         int64_t slice = next_slice(start, timeout_ns);
         int result;
-        Py_BEGIN_ALLOW_THREADS result = fn(arg, slice);
-        Py_END_ALLOW_THREADS if (result != SHMRING_TIMEOUT &&
-                                 result != SHMRING_INTERRUPTED) return result;
+        Py_BEGIN_ALLOW_THREADS
+        result = fn(arg, slice);
+        Py_END_ALLOW_THREADS
+        if (result != SHMRING_TIMEOUT && result != SHMRING_INTERRUPTED)
+            return result;
         if (PyErr_CheckSignals() < 0)
             return WAIT_RAISED;
         if (*stop)

@@ -73,13 +73,19 @@ class FormatTest(RingTest):
         self.check(frame.array, (512,), (1,), "u1")
         self.assertEqual(frame.planes, ())
 
-    def test_a_frame_that_is_too_small_for_its_size(self):
+    def check_misfit(self, stride):
         frame = self.frame(size=1000, width=100, height=4, channels=3, format="BGR", planes=1,
-                           stride=250)
+                           stride=stride)
         with self.assertRaisesRegex(BufferError, "do not fit together"):
             frame.array
         with self.assertRaisesRegex(shmring.LayoutError, "plane 0 does not fit"):
             frame.planes
+
+    def test_rows_longer_than_their_stride(self):
+        self.check_misfit(stride=230)
+
+    def test_rows_beyond_the_last_byte(self):
+        self.check_misfit(stride=300)
 
 
 if __name__ == "__main__":
