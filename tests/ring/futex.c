@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "futex.h"
+
+#include "support.h"
+
+static _Atomic uint32_t word, interrupt, asleep;
+
+static void *wait_long(void *result) {
+    atomic_store(&asleep, 1);
+    *(int *)result = futex_wait(&word, UINT32_MAX, &interrupt, LONG);
+    return NULL;
+}
+
+/* Starts a thread that waits for WORD to change from its last value before the wrap. */
+static pthread_t start_waiting(int *result) {
+    pthread_t thread;
+    atomic_store(&word, UINT32_MAX);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_long, result), 0);
+    while (!atomic_load(&asleep))
+        sched_yield();
+    return thread;
+}
+
+START_TEST(a_changed_word_does_not_wait) {
+    atomic_store(&word, 1);
+    ck_assert_int_eq(futex_wait(&word, 0, &interrupt, LONG), 0);
+}
+END_TEST
+
+START_TEST(a_raised_interrupt_does_not_wait) {
+    futex_interrupt(&interrupt, 1, NULL);
+    ck_assert_int_eq(futex_wait(&word, 0, &interrupt, LONG), 0);
+}
+END_TEST
+
+START_TEST(a_wait_ends_with_its_time) {
+    int64_t start = monotonic_ns();
+    while (monotonic_ns() - start < 3000000)
+        ck_assert_int_eq(futex_wait(&word, 0, &interrupt, 1000000), 0);
+}
+END_TEST
+
+START_TEST(a_change_wakes_also_at_the_wrap) {
+    int result = 1;
+    pthread_t thread = start_waiting(&result);
+    atomic_fetch_add(&word, 1);
+    ck_assert_uint_eq(atomic_load(&word), 0);
+    futex_wake_all(&word);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(result, 0);
+}
+END_TEST
+
+START_TEST(an_interrupt_wakes) {
+    int result = 1;
+    pthread_t thread = start_waiting(&result);
+    futex_interrupt(&interrupt, 1, NULL);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(result, 0);
+    ck_assert_uint_eq(atomic_load(&word), UINT32_MAX);
+}
+END_TEST
+
+static void note(int signal_number) {
+}
+
+START_TEST(a_signal_handler_ends_a_wait) {
+    struct sigaction action = {.sa_handler = note};
+    sigaction(SIGALRM, &action, NULL);
+    /* Repeated: the first may come before the wait. */
+    struct itimerspec soon = {.it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000};
+    timer_t timer;
+    ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
+    timer_settime(timer, 0, &soon, NULL);
+    ck_assert_int_eq(futex_wait(&word, 0, &interrupt, LONG), -EINTR);
+    timer_delete(timer);
+}
+END_TEST
+
+START_TEST(deadlines) {
+    ck_assert_int_eq(deadline_after(SHMRING_FOREVER), INT64_MAX);
+    ck_assert_int_eq(deadline_after(INT64_MAX), INT64_MAX);
+    ck_assert_int_eq(deadline_left(INT64_MAX, 5), 5);
+    ck_assert_int_eq(deadline_left(deadline_after(0), 5), 0);
+    ck_assert_int_eq(deadline_left(monotonic_ns() - 1, 5), 0);
+    ck_assert_int_eq(deadline_left(deadline_after(LONG), 5), 5);
+    int64_t left = deadline_left(deadline_after(LONG), 2 * LONG);
+    ck_assert(left > 0 && left <= LONG);
+}
+END_TEST
+
+int main(void) {
+    TCase *tests = tcase_create("futex");
+    tcase_add_test(tests, a_changed_word_does_not_wait);
+    tcase_add_test(tests, a_raised_interrupt_does_not_wait);
+    tcase_add_test(tests, a_wait_ends_with_its_time);
+    tcase_add_test(tests, a_change_wakes_also_at_the_wrap);
+    tcase_add_test(tests, an_interrupt_wakes);
+    tcase_add_test(tests, a_signal_handler_ends_a_wait);
+    tcase_add_test(tests, deadlines);
+    return run_tests(tests);
+}
