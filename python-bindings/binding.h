@@ -37,8 +37,8 @@ struct module_state {
 
 /* Each adds its types to the module; 0, or -1 with an exception. */
 int errors_init(PyObject *module, struct module_state *state);
-int frame_init(PyObject *module, struct module_state *state);
-int reader_init(PyObject *module, struct module_state *state);
+int frame_type_init(PyObject *module, struct module_state *state);
+int reader_type_init(PyObject *module, struct module_state *state);
 
 /* Adds a type under its own name and stores it. */
 int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where);
@@ -52,7 +52,7 @@ static inline struct module_state *state_of(void *self) {
 PyObject *raise_result(struct module_state *state, int result, const struct shmring_error *error);
 
 /* A Frame that owns FRAME; releases it when there is no memory for one. */
-PyObject *frame_new(struct module_state *state, struct shmring_frame *frame, PyObject *ring_name,
-                    uint64_t dropped);
+PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
+                           PyObject *ring_name, uint64_t dropped);
 
 #endif

@@ -1,117 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Frame: one taken frame, and Plane: one of its planes. Both export their memory through the buffer
- * protocol, and every export counts: the slot is given back when the frame's own hold has ended
- * (release(), `with`, or nobody refers to it) and no view is left. A frame never refers to an array
- * of its own, which would be a cycle that only the garbage collector ends.
+ * Frame: one taken frame, which lends its memory out through the buffer protocol. It never refers
+ * to an array of its own: that would be a cycle that only the garbage collector ends.
  */
-#include "binding.h"
+#include "frame-object.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
-#include "formats.h"
 #include "waiting.h"
 
-struct frame_object {
-    PyObject_HEAD
-    struct shmring_frame *frame;    /* NULL once given back */
-    struct shmring_frame_info info; /* a copy that outlives the slot */
-    PyObject *ring_name;
-    const char *problem; /* why there is no one array */
-    struct view view;
-    Py_ssize_t exports;
-    int64_t latency_ns;
-    unsigned long long dropped;
-    char is_view;
-    char released; /* its own hold has ended */
-};
-
-struct plane_object {
-    PyObject_HEAD
-    struct frame_object *frame;
-    struct view view;
-};
-
-static void give_back(struct frame_object *self) {
-    struct shmring_frame *frame = self->frame;
-    self->frame = NULL;
-    shmring_frame_release(frame);
-}
-
-static int check_held(struct frame_object *self) {
-    if (!self->released)
-        return 0;
-    PyErr_Format(PyExc_ValueError, "frame %llu of ring '%U' was released",
-                 (unsigned long long)self->info.seq, self->ring_name);
-    return -1;
-}
-
-/* ---- The buffer protocol ---- */
-
-static void fill_buffer(Py_buffer *buffer, struct frame_object *frame, struct view *view) {
-    buffer->buf = (char *)frame->frame->data + view->offset;
-    buffer->itemsize = view->itemsize;
-    buffer->len = view->itemsize;
-    for (int i = 0; i < view->ndim; i++)
-        buffer->len *= view->shape[i];
-    buffer->readonly = 1;
-    buffer->ndim = view->ndim;
-    buffer->format = (char *)view->code;
-    buffer->shape = view->shape;
-    buffer->strides = view->strides;
-    buffer->suboffsets = NULL;
-    buffer->internal = NULL;
-}
-
-static const char *refusal(const Py_buffer *buffer, int flags) {
-    if (flags & PyBUF_WRITABLE)
-        return "is read-only: work on a copy";
-    char order = 0;
-    if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS)
-        order = 'F';
-    else if ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS)
-        order = 'A';
-    else if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS ||
-             (flags & PyBUF_STRIDES) != PyBUF_STRIDES)
-        order = 'C';
-    if (order && !PyBuffer_IsContiguous(buffer, order))
-        return "has padded rows: ask for a strided buffer, or copy";
-    return NULL;
-}
-
-/* What was not asked for must be NULL. */
-static void trim_buffer(Py_buffer *buffer, int flags) {
-    if (!(flags & PyBUF_FORMAT))
-        buffer->format = NULL;
-    if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES)
-        buffer->strides = NULL;
-    if (!(flags & PyBUF_ND))
-        buffer->shape = NULL;
-}
-
-static int export_view(PyObject *exporter, struct frame_object *frame, struct view *view,
-                       Py_buffer *buffer, int flags) {
-    buffer->obj = NULL;
-    if (check_held(frame) < 0)
-        return -1;
-    fill_buffer(buffer, frame, view);
-    const char *problem = refusal(buffer, flags);
-    if (problem) {
-        PyErr_Format(PyExc_BufferError, "frame %llu of ring '%U' %s",
-                     (unsigned long long)frame->info.seq, frame->ring_name, problem);
-        return -1;
-    }
-    trim_buffer(buffer, flags);
-    buffer->obj = Py_NewRef(exporter);
-    frame->exports++;
-    return 0;
-}
-
-static void drop_export(struct frame_object *frame) {
-    if (--frame->exports == 0 && frame->released)
-        give_back(frame);
-}
+/* ---- Memory ---- */
 
 static int frame_getbuffer(struct frame_object *self, Py_buffer *buffer, int flags) {
     if (!self->problem)
@@ -123,47 +22,7 @@ static int frame_getbuffer(struct frame_object *self, Py_buffer *buffer, int fla
 }
 
 static void frame_releasebuffer(struct frame_object *self, Py_buffer *buffer) {
-    drop_export(self);
-}
-
-static int plane_getbuffer(struct plane_object *self, Py_buffer *buffer, int flags) {
-    return export_view((PyObject *)self, self->frame, &self->view, buffer, flags);
-}
-
-static void plane_releasebuffer(struct plane_object *self, Py_buffer *buffer) {
-    drop_export(self->frame);
-}
-
-/* ---- Arrays ---- */
-
-static PyObject *numpy_asarray(struct module_state *state) {
-    if (state->asarray)
-        return state->asarray;
-    PyObject *numpy = PyImport_ImportModule("numpy");
-    if (!numpy) {
-        if (PyErr_ExceptionMatches(PyExc_ModuleNotFoundError))
-            PyErr_SetString(PyExc_ModuleNotFoundError,
-                            "a frame's array needs numpy (Debian: apt install python3-numpy); "
-                            "memoryview(frame) works without");
-        return NULL;
-    }
-    state->asarray = PyObject_GetAttrString(numpy, "asarray");
-    Py_DECREF(numpy);
-    return state->asarray;
-}
-
-/* By way of a memoryview, because numpy hides an exporter's exception and makes an array of one
- * object instead. */
-static PyObject *array_of(struct module_state *state, PyObject *exporter) {
-    PyObject *asarray = numpy_asarray(state);
-    if (!asarray)
-        return NULL;
-    PyObject *memory = PyMemoryView_FromObject(exporter);
-    if (!memory)
-        return NULL;
-    PyObject *array = PyObject_CallFunctionObjArgs(asarray, memory, NULL);
-    Py_DECREF(memory);
-    return array;
+    export_drop(self);
 }
 
 static PyObject *frame_array(struct frame_object *self, void *closure) {
@@ -185,31 +44,6 @@ static PyObject *frame_dunder_array(struct frame_object *self, PyObject *args, P
     return array;
 }
 
-static PyObject *plane_new(struct module_state *state, struct frame_object *frame, unsigned index) {
-    struct view view;
-    if (!view_of_plane(&view, &frame->info, index)) {
-        PyErr_Format(state->errors[ERROR_LAYOUT],
-                     "frame %llu of ring '%U': plane %u does not fit in its %llu bytes",
-                     (unsigned long long)frame->info.seq, frame->ring_name, index,
-                     (unsigned long long)frame->info.size);
-        return NULL;
-    }
-    struct plane_object *plane = PyObject_New(struct plane_object, state->plane_type);
-    if (!plane)
-        return NULL;
-    plane->frame = (struct frame_object *)Py_NewRef((PyObject *)frame);
-    plane->view = view;
-    return (PyObject *)plane;
-}
-
-static PyObject *plane_array(struct module_state *state, struct frame_object *frame,
-                             unsigned index) {
-    PyObject *plane = plane_new(state, frame, index);
-    PyObject *array = plane ? array_of(state, plane) : NULL;
-    Py_XDECREF(plane);
-    return array;
-}
-
 static PyObject *frame_planes(struct frame_object *self, void *closure) {
     unsigned count = view_planes(&self->info);
     if (count == 0)
@@ -221,13 +55,6 @@ static PyObject *frame_planes(struct frame_object *self, void *closure) {
             Py_CLEAR(planes);
     }
     return planes;
-}
-
-static void plane_dealloc(struct plane_object *self) {
-    PyTypeObject *type = Py_TYPE(&self->ob_base);
-    Py_DECREF(self->frame);
-    PyObject_Free(self);
-    Py_DECREF(type);
 }
 
 /* ---- What a frame says of itself ---- */
@@ -257,7 +84,7 @@ static PyObject *frame_framerate(struct frame_object *self, void *closure) {
 
 /* Text and metas lie in the slot's header, so they end with the hold. */
 static PyObject *frame_caps(struct frame_object *self, void *closure) {
-    if (check_held(self) < 0)
+    if (export_check_held(self) < 0)
         return NULL;
     const char *caps = self->frame->info.caps;
     if (!caps)
@@ -288,18 +115,18 @@ static PyObject *frame_release(struct frame_object *self, PyObject *unused) {
         return NULL;
     }
     self->released = 1;
-    give_back(self);
+    export_give_back(self);
     Py_RETURN_NONE;
 }
 
 static PyObject *frame_enter(struct frame_object *self, PyObject *unused) {
-    return check_held(self) < 0 ? NULL : Py_NewRef((PyObject *)self);
+    return export_check_held(self) < 0 ? NULL : Py_NewRef((PyObject *)self);
 }
 
 static PyObject *frame_exit(struct frame_object *self, PyObject *args) {
     self->released = 1;
     if (self->exports == 0)
-        give_back(self);
+        export_give_back(self);
     Py_RETURN_NONE;
 }
 
@@ -319,8 +146,8 @@ static void frame_dealloc(struct frame_object *self) {
     Py_DECREF(type);
 }
 
-PyObject *frame_new(struct module_state *state, struct shmring_frame *frame, PyObject *ring_name,
-                    uint64_t dropped) {
+PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
+                           PyObject *ring_name, uint64_t dropped) {
     struct frame_object *self = PyObject_New(struct frame_object, state->frame_type);
     if (!self) {
         shmring_frame_release(frame);
@@ -424,23 +251,8 @@ static PyType_Spec frame_spec = {
     .slots = frame_slots,
 };
 
-static PyType_Slot plane_slots[] = {
-    {Py_tp_dealloc, plane_dealloc},
-    {Py_bf_getbuffer, plane_getbuffer},
-    {Py_bf_releasebuffer, plane_releasebuffer},
-    {0, NULL},
-};
-
-static PyType_Spec plane_spec = {
-    .name = "shmring.Plane",
-    .basicsize = sizeof(struct plane_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = plane_slots,
-};
-
-int frame_init(PyObject *module, struct module_state *state) {
-    state->plane_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &plane_spec, NULL);
-    if (!state->plane_type)
+int frame_type_init(PyObject *module, struct module_state *state) {
+    if (plane_type_init(module, state) < 0)
         return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &frame_spec, NULL);
     return add_type(module, (PyTypeObject *)type, &state->frame_type);

@@ -8,10 +8,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "reader-arguments.h"
 #include "records.h"
 #include "waiting.h"
-
-enum on_disconnect { DISCONNECT_AUTO, DISCONNECT_END, DISCONNECT_ERROR, DISCONNECT_WAIT };
 
 struct reader_object {
     PyObject_HEAD
@@ -147,7 +146,7 @@ static PyObject *new_frame(struct reader_object *self, struct shmring_frame *fra
         shmring_frame_release(frame);
         return NULL;
     }
-    return frame_new(state_of(self), frame, self->name, missed);
+    return frame_object_new(state_of(self), frame, self->name, missed);
 }
 
 static PyObject *raise_timeout(struct reader_object *self, int64_t timeout_ns) {
@@ -321,56 +320,7 @@ static void reader_dealloc(struct reader_object *self) {
     Py_DECREF(type);
 }
 
-static int count_from_int(PyObject *object, void *count) {
-    unsigned long value = PyLong_AsUnsignedLong(object);
-    if (value == (unsigned long)-1 && PyErr_Occurred())
-        return 0;
-    if (value > UINT32_MAX) {
-        PyErr_Format(PyExc_OverflowError, "%R does not fit in 32 bits", object);
-        return 0;
-    }
-    *(uint32_t *)count = (uint32_t)value;
-    return 1;
-}
-
-static int choice(const char *what, const char *value, const char *const *choices,
-                  const char *allowed) {
-    for (int i = 0; choices[i]; i++)
-        if (strcmp(value, choices[i]) == 0)
-            return i;
-    PyErr_Format(PyExc_ValueError, "%s must be %s, not '%s'", what, allowed, value);
-    return -1;
-}
-
-struct arguments {
-    PyObject *name;
-    int64_t timeout_ns;
-    int on_disconnect;
-    struct shmring_reader_options options;
-};
-
-static bool parse_arguments(PyObject *args, PyObject *kwargs, struct arguments *a) {
-    static char *names[] = {"name",       "mode",    "depth",         "lease",
-                            "views_only", "timeout", "on_disconnect", NULL};
-    static const char *const modes[] = {"all", "latest", NULL};
-    static const char *const disconnects[] = {"auto", "end", "error", "wait", NULL};
-    const char *mode = "all", *on_disconnect = "auto";
-    int views_only = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|s$O&O&pO&s:Reader", names, &a->name, &mode,
-                                     count_from_int, &a->options.depth, count_from_int,
-                                     &a->options.lease, &views_only, timeout_from_seconds,
-                                     &a->timeout_ns, &on_disconnect))
-        return false;
-    int m = choice("mode", mode, modes, "'all' or 'latest'");
-    a->on_disconnect = m < 0 ? -1
-                             : choice("on_disconnect", on_disconnect, disconnects,
-                                      "'auto', 'end', 'error' or 'wait'");
-    a->options.mode = m == 1 ? SHMRING_MODE_LATEST : SHMRING_MODE_ALL;
-    a->options.views_only = views_only;
-    return a->on_disconnect >= 0;
-}
-
-static struct reader_object *allocate(PyTypeObject *type, const struct arguments *a) {
+static struct reader_object *allocate(PyTypeObject *type, const struct reader_arguments *a) {
     struct reader_object *self = PyObject_New(struct reader_object, type);
     if (!self)
         return NULL;
@@ -396,8 +346,9 @@ static bool try_attach(struct reader_object *self) {
 }
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    struct arguments a = {.timeout_ns = SHMRING_FOREVER, .options = SHMRING_READER_OPTIONS_INIT};
-    if (!parse_arguments(args, kwargs, &a))
+    struct reader_arguments a = {.timeout_ns = SHMRING_FOREVER,
+                                 .options = SHMRING_READER_OPTIONS_INIT};
+    if (!reader_arguments_parse(args, kwargs, &a))
         return NULL;
     Py_ssize_t length;
     const char *name = PyUnicode_AsUTF8AndSize(a.name, &length);
@@ -477,7 +428,7 @@ static PyType_Spec reader_spec = {
     .slots = reader_slots,
 };
 
-int reader_init(PyObject *module, struct module_state *state) {
+int reader_type_init(PyObject *module, struct module_state *state) {
     if (records_init(module, state) < 0)
         return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &reader_spec, NULL);

@@ -18,10 +18,11 @@ def expected_bgr(seq, width, height):
 
 
 def mapping_of(address):
-    for line in open("/proc/self/maps"):
-        start, end = (int(part, 16) for part in line.split()[0].split("-"))
-        if start <= address < end:
-            return line.split()
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            if start <= address < end:
+                return line.split()
     return None
 
 
@@ -124,8 +125,9 @@ class FrameTest(RingTest):
 
     def test_a_writable_buffer_is_refused(self):
         (frame,) = self.frames()
-        with self.assertRaisesRegex(TypeError, "read-write"):
-            open("/dev/zero", "rb", buffering=0).readinto(frame)
+        with open("/dev/zero", "rb", buffering=0) as zeros:
+            with self.assertRaisesRegex(TypeError, "read-write"):
+                zeros.readinto(frame)
 
     def test_cannot_be_made_by_hand(self):
         with self.assertRaises(TypeError):
