@@ -24,6 +24,17 @@ static void answer(struct store *store, uint32_t place, uint32_t epoch, uint64_t
     store->place[place].banned = false;
 }
 
+static void ban(struct store *store, uint32_t place) {
+    store->place[place].banned = true;
+    store->bad_claims++;
+}
+
+/* It would be neither waited for nor trimmed: its offers would fill the ring for ever. */
+static bool has_no_mode(uint64_t word) {
+    return attach_state(word) == PLACE_ATTACHED && attach_mode(word) != SHMRING_MODE_ALL &&
+           attach_mode(word) != SHMRING_MODE_LATEST;
+}
+
 void places_look(struct store *store, uint64_t first) {
     for (uint32_t place = 0; place < store->seg->g.max_readers; place++) {
         /* Sequentially consistent, with the reader's store and its look at the state: of an attach
@@ -33,12 +44,9 @@ void places_look(struct store *store, uint64_t first) {
         store->place[place].word = word;
         if (attach_state(word) == PLACE_ATTACHED && attach_epoch(word) != store->place[place].epoch)
             answer(store, place, attach_epoch(word), first);
+        if (has_no_mode(word) && !store->place[place].banned)
+            ban(store, place);
     }
-}
-
-static void ban(struct store *store, uint32_t place) {
-    store->place[place].banned = true;
-    store->bad_claims++;
 }
 
 uint64_t places_claim(struct store *store, uint32_t place, uint32_t slot) {
