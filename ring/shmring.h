@@ -310,7 +310,7 @@ SHMRING_API int shmring_reader_attach(struct shmring_reader *reader, int64_t tim
 
 /*
  * Takes the next frame. SHMRING_OK, SHMRING_TIMEOUT, SHMRING_INTERRUPTED, SHMRING_LEASE, one of the
- * three ends (SHMRING_ENDED, _CLOSED, _LOST: the reader has left the ring), -ENOTCONN (never
+ * three ends (SHMRING_ENDED, _CLOSED, _LOST: the reader has left the ring), -ENOTCONN (not
  * attached), -ENOMEM (for a copy), -EPROTO (the frame's header is damaged; that frame is skipped),
  * or what shmring_reader_attach returns when the ring was superseded by a new segment. ERROR is
  * filled also for SHMRING_LOST.

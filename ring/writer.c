@@ -111,6 +111,7 @@ void shmring_writer_close(struct shmring_writer *w) {
         return;
     }
     pthread_mutex_lock(&w->mutex);
+    writer_show_counters(w);
     if (!w->ended)
         set_state(w->store->seg, STATE_CLOSED);
     drop_predecessors(w, w->ended ? STATE_ENDED : STATE_CLOSED);
@@ -129,6 +130,7 @@ void shmring_writer_end(struct shmring_writer *w) {
     pthread_mutex_lock(&w->mutex);
     if (!w->ended) {
         w->ended = true;
+        writer_show_counters(w);
         drop_predecessors(w, STATE_ENDED);
         set_state(w->store->seg, STATE_ENDED);
     }
