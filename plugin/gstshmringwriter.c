@@ -49,7 +49,8 @@ gst_shm_ring_writer_open_ring (GstShmRingWriter *self)
   }
   GST_OBJECT_LOCK (self->sink);
   self->handle = handle;
-  shmring_writer_interrupt (handle, g_atomic_int_get (&self->unlocked));
+  if (g_atomic_int_get (&self->unlocked))
+    shmring_writer_interrupt (handle, true);
   GST_OBJECT_UNLOCK (self->sink);
   return TRUE;
 }
@@ -163,13 +164,48 @@ gst_shm_ring_writer_set_caps (GstShmRingWriter *self, GstCaps *caps)
 
 /* ---- Frames -------------------------------------------------------------- */
 
-/* After a wait was interrupted: OK when it may go on where it was. */
+/* With the preroll lock, after a time without it: BUFFER prerolls if the sink
+ * needs that now, and goes on in PLAYING. While unlocked, whoever changes the
+ * state is about to take the lock. */
 static GstFlowReturn
-gst_shm_ring_writer_resume (GstShmRingWriter *self)
+gst_shm_ring_writer_settle (GstShmRingWriter *self, GstBuffer *buffer)
 {
+  GstBaseSink *sink = self->sink;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  while (flow == GST_FLOW_OK && !sink->flushing
+      && (sink->need_preroll || g_atomic_int_get (&self->unlocked))) {
+    if (sink->need_preroll)
+      flow = gst_base_sink_do_preroll (sink, GST_MINI_OBJECT_CAST (buffer));
+    else
+      flow = gst_base_sink_wait_preroll (sink);
+  }
+  return sink->flushing ? GST_FLOW_FLUSHING : flow;
+}
+
+/* Waits are done without the preroll lock, as the base class waits for the
+ * clock: a change to PLAYING needs it too, and nothing would interrupt for
+ * that. An interruption stays until the next wait begins, so that none is
+ * missed. */
+static GstFlowReturn
+gst_shm_ring_writer_begin_wait (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow = gst_shm_ring_writer_settle (self, buffer);
+
+  if (flow != GST_FLOW_OK)
+    return flow;
+  GST_OBJECT_LOCK (self->sink);
   if (!g_atomic_int_get (&self->unlocked))
-    return GST_FLOW_OK;
-  return gst_base_sink_wait_preroll (self->sink);
+    shmring_writer_interrupt (self->handle, false);
+  GST_OBJECT_UNLOCK (self->sink);
+  GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
+  return GST_FLOW_OK;
+}
+
+static void
+gst_shm_ring_writer_end_wait (GstShmRingWriter *self)
+{
+  GST_BASE_SINK_PREROLL_LOCK (self->sink);
 }
 
 static GstFlowReturn
@@ -183,50 +219,52 @@ gst_shm_ring_writer_fail (GstShmRingWriter *self, int res)
   return GST_FLOW_ERROR;
 }
 
-/* A stream that is not live begins when somebody is there: the time until then
- * is not part of it.
- */
 static GstFlowReturn
-gst_shm_ring_writer_wait_reader (GstShmRingWriter *self)
+gst_shm_ring_writer_wait_reader (GstShmRingWriter *self, GstBuffer *buffer)
 {
   gint64 begin = g_get_monotonic_time ();
-  GstFlowReturn flow = GST_FLOW_OK;
-  int res = SHMRING_INTERRUPTED;
+  GstFlowReturn flow;
+  int res;
 
   if (!self->settings.wait_for_connection || self->had_reader)
     return GST_FLOW_OK;
-  while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED) {
+  do {
+    flow = gst_shm_ring_writer_begin_wait (self, buffer);
+    if (flow != GST_FLOW_OK)
+      return flow;
     res = shmring_writer_wait_reader (self->handle, SHMRING_FOREVER);
-    if (res == SHMRING_INTERRUPTED)
-      flow = gst_shm_ring_writer_resume (self);
-  }
-  if (flow != GST_FLOW_OK)
-    return flow;
+    gst_shm_ring_writer_end_wait (self);
+  } while (res == SHMRING_INTERRUPTED);
   if (res < 0)
     return gst_shm_ring_writer_fail (self, res);
   self->had_reader = TRUE;
+  /* a stream that is not live begins when somebody is there */
   if (!self->is_live)
     self->waited = (g_get_monotonic_time () - begin) * GST_USECOND;
-  return GST_FLOW_OK;
+  return gst_shm_ring_writer_settle (self, buffer);
 }
 
 static GstFlowReturn
-gst_shm_ring_writer_loan (GstShmRingWriter *self, struct shmring_slot *slot)
+gst_shm_ring_writer_loan (
+    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
 {
   gint64 end = gst_shm_ring_element_wait_end (self->settings.timeout);
-  GstFlowReturn flow = GST_FLOW_OK;
-  int res = SHMRING_INTERRUPTED;
+  GstFlowReturn flow;
+  int res;
 
-  while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED) {
+  do {
+    flow = gst_shm_ring_writer_begin_wait (self, buffer);
+    if (flow != GST_FLOW_OK)
+      return flow;
     res = shmring_writer_loan (self->handle, SHMRING_LOAN_FILL,
         gst_shm_ring_element_wait_left (end), slot);
-    if (res == SHMRING_INTERRUPTED)
-      flow = gst_shm_ring_writer_resume (self);
-  }
-  if (flow != GST_FLOW_OK)
-    return flow;
+    gst_shm_ring_writer_end_wait (self);
+  } while (res == SHMRING_INTERRUPTED);
   if (res < 0)
     return gst_shm_ring_writer_fail (self, res);
+  flow = gst_shm_ring_writer_settle (self, buffer);
+  if (flow != GST_FLOW_OK)
+    return flow;
   return res == SHMRING_OK ? GST_FLOW_OK : FLOW_DROP;
 }
 
@@ -330,7 +368,7 @@ static GstFlowReturn
 gst_shm_ring_writer_try (GstShmRingWriter *self, GstBuffer *buffer)
 {
   struct shmring_slot slot = { 0 };
-  GstFlowReturn flow = gst_shm_ring_writer_loan (self, &slot);
+  GstFlowReturn flow = gst_shm_ring_writer_loan (self, buffer, &slot);
 
   if (flow == GST_FLOW_OK)
     flow = gst_shm_ring_writer_fill (self, buffer, &slot);
@@ -364,7 +402,7 @@ gst_shm_ring_writer_publish (GstShmRingWriter *self, GstBuffer *buffer)
 {
   guint64 needed = self->is_video ? GST_VIDEO_INFO_SIZE (&self->video)
                                   : gst_buffer_get_size (buffer);
-  GstFlowReturn flow = gst_shm_ring_writer_wait_reader (self);
+  GstFlowReturn flow = gst_shm_ring_writer_wait_reader (self, buffer);
 
   if (flow != GST_FLOW_OK)
     return flow;
@@ -402,8 +440,8 @@ gst_shm_ring_writer_set_unlocked (GstShmRingWriter *self, gboolean unlocked)
 {
   GST_OBJECT_LOCK (self->sink);
   g_atomic_int_set (&self->unlocked, unlocked);
-  if (self->handle != NULL)
-    shmring_writer_interrupt (self->handle, unlocked);
+  if (self->handle != NULL && unlocked)
+    shmring_writer_interrupt (self->handle, true);
   GST_OBJECT_UNLOCK (self->sink);
 }
 

@@ -105,13 +105,21 @@ GstBuffer *make_picture(const gchar *caps, guint8 seed) {
     return buffer;
 }
 
-static gboolean same_row(const GstVideoFrame *a, const GstVideoFrame *b, gint row) {
-    gsize size = (gsize)GST_VIDEO_FRAME_WIDTH(a) * GST_VIDEO_FRAME_COMP_PSTRIDE(a, 0);
-    const guint8 *in_a = GST_VIDEO_FRAME_PLANE_DATA(a, 0);
-    const guint8 *in_b = GST_VIDEO_FRAME_PLANE_DATA(b, 0);
+static void assert_plane(const GstVideoFrame *a, const GstVideoFrame *b, guint plane) {
+    gint comps[GST_VIDEO_MAX_COMPONENTS];
+    gsize size;
 
-    return memcmp(in_a + (gsize)row * GST_VIDEO_FRAME_PLANE_STRIDE(a, 0),
-                  in_b + (gsize)row * GST_VIDEO_FRAME_PLANE_STRIDE(b, 0), size) == 0;
+    gst_video_format_info_component(a->info.finfo, plane, comps);
+    size = (gsize)GST_VIDEO_FRAME_COMP_WIDTH(a, comps[0]) *
+           (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(a, comps[0]);
+    for (gint row = 0; row < GST_VIDEO_FRAME_COMP_HEIGHT(a, comps[0]); row++) {
+        const guint8 *in_a = GST_VIDEO_FRAME_PLANE_DATA(a, plane);
+        const guint8 *in_b = GST_VIDEO_FRAME_PLANE_DATA(b, plane);
+
+        in_a += row * GST_VIDEO_FRAME_PLANE_STRIDE(a, plane);
+        in_b += row * GST_VIDEO_FRAME_PLANE_STRIDE(b, plane);
+        fail_unless(memcmp(in_a, in_b, size) == 0, "row %d of plane %u differs", row, plane);
+    }
 }
 
 void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed) {
@@ -122,8 +130,8 @@ void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed) {
     video_info(&info, caps);
     fail_unless(gst_video_frame_map(&here, &info, expected, GST_MAP_READ));
     fail_unless(gst_video_frame_map(&there, &info, buffer, GST_MAP_READ));
-    for (gint row = 0; row < GST_VIDEO_INFO_HEIGHT(&info); row++)
-        fail_unless(same_row(&here, &there, row), "row %d of %s differs", row, caps);
+    for (guint plane = 0; plane < GST_VIDEO_INFO_N_PLANES(&info); plane++)
+        assert_plane(&here, &there, plane);
     gst_video_frame_unmap(&there);
     gst_video_frame_unmap(&here);
     gst_buffer_unref(expected);

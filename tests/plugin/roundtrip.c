@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From shmringsink to shmringsrc, one harness or pipeline at each end. */
+#include "support.h"
+
+#define SMALL "video/x-raw,format=BGR,width=64,height=48,framerate=25/1"
+#define LARGE "video/x-raw,format=BGR,width=640,height=480,framerate=25/1"
+#define FLAGS                                                                                      \
+    (GST_BUFFER_FLAG_CORRUPTED | GST_BUFFER_FLAG_GAP | GST_BUFFER_FLAG_DELTA_UNIT |                \
+     GST_BUFFER_FLAG_HEADER | GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF)
+
+static gchar *ring;
+static GstHarness *sink, *src;
+
+static void setup(void) {
+    ring = unique_ring("roundtrip");
+}
+
+static void start(const gchar *sink_properties, const gchar *src_properties) {
+    gchar *properties = g_strdup_printf("wait-for-connection=true %s", sink_properties);
+
+    sink = harness_for("shmringsink", ring, properties);
+    src = harness_for("shmringsrc", ring, src_properties);
+    g_free(properties);
+}
+
+static void stop(void) {
+    gst_harness_teardown(sink);
+    gst_harness_teardown(src);
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+/* In a thread, since after a move of the ring the writer waits for its reader to follow. */
+static GstBuffer *carry(GstBuffer *buffer) {
+    GThread *thread = push_in_thread(sink, buffer);
+
+    buffer = gst_harness_pull(src);
+    assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
+    return buffer;
+}
+
+static void crosses(const gchar *caps) {
+    start("caps=video/x-raw", "");
+    gst_harness_set_src_caps_str(sink, caps);
+    gst_harness_play(src);
+    for (guint8 seed = 0; seed < 20; seed++) {
+        GstBuffer *buffer = carry(make_picture(caps, seed));
+
+        assert_picture(buffer, caps, seed);
+        gst_buffer_unref(buffer);
+    }
+    stop();
+}
+
+GST_START_TEST(test_formats) {
+    static const gchar *formats[] = {"BGR", "GRAY8", "I420", "NV12", "GRAY16_LE", "v210"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(formats); i++) {
+        for (gint width = 640; width <= 643; width++) {
+            gchar *caps = g_strdup_printf("video/x-raw,format=%s,width=%d,height=5,"
+                                          "framerate=25/1",
+                                          formats[i], width);
+
+            crosses(caps);
+            g_free(caps);
+        }
+    }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_times_and_flags) {
+    GstBuffer *buffer = make_picture(SMALL, 0);
+
+    start("", "is-live=false");
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    GST_BUFFER_PTS(buffer) = 3 * GST_SECOND + 1;
+    GST_BUFFER_DTS(buffer) = 2 * GST_SECOND + 1;
+    GST_BUFFER_DURATION(buffer) = 40 * GST_MSECOND;
+    GST_BUFFER_OFFSET(buffer) = 77;
+    GST_BUFFER_FLAG_SET(buffer, FLAGS);
+    buffer = carry(buffer);
+    assert_equals_uint64(GST_BUFFER_PTS(buffer), 3 * GST_SECOND + 1);
+    assert_equals_uint64(GST_BUFFER_DTS(buffer), 2 * GST_SECOND + 1);
+    assert_equals_uint64(GST_BUFFER_DURATION(buffer), 40 * GST_MSECOND);
+    assert_equals_uint64(GST_BUFFER_OFFSET(buffer), 77);
+    assert_equals_int(GST_BUFFER_FLAGS(buffer) & FLAGS, FLAGS);
+    gst_buffer_unref(buffer);
+    stop();
+}
+GST_END_TEST;
+
+/* The writer's pipeline began 10 s before the reader's. */
+GST_START_TEST(test_live_time) {
+    GstBuffer *buffer = make_picture(SMALL, 0);
+
+    start("", "");
+    gst_harness_use_systemclock(sink);
+    gst_harness_use_systemclock(src);
+    gst_element_set_base_time(sink->element, 100 * GST_SECOND);
+    gst_element_set_base_time(src->element, 110 * GST_SECOND);
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    GST_BUFFER_PTS(buffer) = 12 * GST_SECOND;
+    buffer = carry(buffer);
+    assert_equals_uint64(GST_BUFFER_PTS(buffer), 2 * GST_SECOND);
+    gst_buffer_unref(buffer);
+    stop();
+}
+GST_END_TEST;
+
+static gint current_width(void) {
+    GstPad *pad = gst_element_get_static_pad(src->element, "src");
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    gint width = 0;
+
+    gst_structure_get_int(gst_caps_get_structure(caps, 0), "width", &width);
+    gst_caps_unref(caps);
+    gst_object_unref(pad);
+    return width;
+}
+
+GST_START_TEST(test_caps_change) {
+    static const gchar *caps[] = {SMALL, LARGE, SMALL, LARGE};
+
+    start("", "");
+    gst_harness_play(src);
+    for (guint8 i = 0; i < G_N_ELEMENTS(caps); i++) {
+        GstBuffer *buffer;
+
+        gst_harness_set_src_caps_str(sink, caps[i]);
+        buffer = carry(make_picture(caps[i], i));
+        assert_equals_int(current_width(), i % 2 ? 640 : 64);
+        assert_picture(buffer, caps[i], i);
+        gst_buffer_unref(buffer);
+    }
+    stop();
+}
+GST_END_TEST;
+
+GST_START_TEST(test_eos) {
+    GstEvent *event;
+
+    start("", "");
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    gst_buffer_unref(carry(make_picture(SMALL, 0)));
+    gst_harness_push_event(sink, gst_event_new_eos());
+    while (GST_EVENT_TYPE(event = gst_harness_pull_event(src)) != GST_EVENT_EOS)
+        gst_event_unref(event);
+    gst_event_unref(event);
+    stop();
+}
+GST_END_TEST;
+
+GST_START_TEST(test_reader_first) {
+    GstBuffer *buffer;
+
+    start("", "");
+    gst_harness_play(src);
+    gst_harness_set_src_caps_str(sink, SMALL);
+    buffer = carry(make_picture(SMALL, 1));
+    assert_picture(buffer, SMALL, 1);
+    gst_buffer_unref(buffer);
+    stop();
+}
+GST_END_TEST;
+
+static void count(GstElement *fakesink, GstBuffer *buffer, GstPad *pad, gint *frames) {
+    assert_equals_uint64(GST_BUFFER_OFFSET(buffer), (guint64)*frames);
+    (*frames)++;
+}
+
+static GstElement *pipeline(const gchar *format) {
+    gchar *text = g_strdup_printf(format, ring);
+    GstElement *made = gst_parse_launch(text, NULL);
+
+    fail_unless(made != NULL, "%s", text);
+    g_free(text);
+    return made;
+}
+
+static void wait_eos(GstElement *element) {
+    GstBus *bus = gst_element_get_bus(element);
+    GstMessage *message =
+        gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+
+    assert_equals_int(GST_MESSAGE_TYPE(message), GST_MESSAGE_EOS);
+    gst_message_unref(message);
+    gst_object_unref(bus);
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_object_unref(element);
+}
+
+GST_START_TEST(test_pipelines) {
+    GstElement *writer = pipeline("videotestsrc num-buffers=300 ! videoconvert ! "
+                                  "shmringsink name=%s wait-for-connection=true");
+    GstElement *reader =
+        pipeline("shmringsrc ring-name=%s ! fakesink name=sink signal-handoffs=true");
+    GstElement *fakesink = gst_bin_get_by_name(GST_BIN(reader), "sink");
+    gint frames = 0;
+
+    g_signal_connect(fakesink, "handoff", G_CALLBACK(count), &frames);
+    gst_object_unref(fakesink);
+    gst_element_set_state(writer, GST_STATE_PLAYING);
+    gst_element_set_state(reader, GST_STATE_PLAYING);
+    wait_eos(writer);
+    wait_eos(reader);
+    assert_equals_int(frames, 300);
+}
+GST_END_TEST;
+
+static Suite *roundtrip_suite(void) {
+    Suite *suite = suite_create("roundtrip");
+    TCase *tcase = tcase_create("ring");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_formats);
+    tcase_add_test(tcase, test_times_and_flags);
+    tcase_add_test(tcase, test_live_time);
+    tcase_add_test(tcase, test_caps_change);
+    tcase_add_test(tcase, test_eos);
+    tcase_add_test(tcase, test_reader_first);
+    tcase_add_test(tcase, test_pipelines);
+    return suite;
+}
+
+GST_CHECK_MAIN(roundtrip);

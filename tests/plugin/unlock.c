@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every wait of both elements ends at once when the pipeline wants to stop, and goes on where it
+ * was when the pipeline only paused. A wait that does not end makes the test time out. */
+#include "support.h"
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
+#define SLOTS 8
+
+static gchar *ring;
+
+static void setup(void) {
+    ring = unique_ring("unlock");
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+static void set_state(GstHarness *h, GstState state) {
+    fail_if(gst_element_set_state(h->element, state) == GST_STATE_CHANGE_FAILURE);
+}
+
+/* ---- The source --------------------------------------------------------------------------- */
+
+GST_START_TEST(test_src_without_ring) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+
+    for (gint i = 0; i < 20; i++) {
+        set_state(h, GST_STATE_PLAYING);
+        set_state(h, GST_STATE_PAUSED);
+        set_state(h, GST_STATE_PLAYING);
+        set_state(h, GST_STATE_NULL);
+    }
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_src_without_frames) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = open_writer(ring, 32);
+
+    for (gint i = 0; i < 20; i++) {
+        set_state(h, GST_STATE_PLAYING);
+        assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+        set_state(h, GST_STATE_NULL);
+    }
+    gst_harness_teardown(h);
+    shmring_writer_close(writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_src_pauses) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = open_writer(ring, 32);
+    struct shmring_frame_info info = gray_info();
+
+    set_state(h, GST_STATE_PLAYING);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    for (info.frame_number = 0; info.frame_number < 50; info.frame_number++) {
+        GstBuffer *buffer;
+
+        set_state(h, GST_STATE_PAUSED);
+        publish(writer, &info, 0);
+        set_state(h, GST_STATE_PLAYING);
+        buffer = gst_harness_pull(h);
+        assert_equals_uint64(GST_BUFFER_OFFSET(buffer), info.frame_number);
+        gst_buffer_unref(buffer);
+    }
+    gst_harness_teardown(h);
+    shmring_writer_close(writer);
+}
+GST_END_TEST;
+
+/* ---- The sink ----------------------------------------------------------------------------- */
+
+/* That the pipeline gets to PLAYING shows that the wait is not in its way; EOS would not pass. */
+GST_START_TEST(test_sink_without_reader) {
+    gchar *text = g_strdup_printf("videotestsrc num-buffers=1 ! videoconvert ! "
+                                  "shmringsink name=%s wait-for-connection=true",
+                                  ring);
+    GstElement *pipeline = gst_parse_launch(text, NULL);
+    GstState state;
+
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    assert_equals_int(gst_element_get_state(pipeline, &state, NULL, GST_CLOCK_TIME_NONE),
+                      GST_STATE_CHANGE_SUCCESS);
+    assert_equals_int(state, GST_STATE_PLAYING);
+    fail_if(gst_element_set_state(pipeline, GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE);
+    fail_if(gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+    fail_if(gst_element_set_state(pipeline, GST_STATE_NULL) == GST_STATE_CHANGE_FAILURE);
+    gst_object_unref(pipeline);
+    g_free(text);
+}
+GST_END_TEST;
+
+/* A sink whose slots all wait for a reader, and one frame more on its way. */
+static GThread *fill(GstHarness *h, struct shmring_reader **reader) {
+    gst_harness_set_src_caps_str(h, GRAY);
+    *reader = attach_reader(ring);
+    for (guint8 i = 0; i < SLOTS; i++)
+        assert_equals_int(gst_harness_push(h, make_picture(GRAY, i)), GST_FLOW_OK);
+    return push_in_thread(h, make_picture(GRAY, SLOTS));
+}
+
+GST_START_TEST(test_sink_stops_when_full) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    struct shmring_reader *reader;
+    GThread *thread = fill(h, &reader);
+
+    set_state(h, GST_STATE_NULL);
+    assert_equals_int(FLOW_OF(thread), GST_FLOW_FLUSHING);
+    gst_harness_teardown(h);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_sink_flushes_when_full) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    struct shmring_reader *reader;
+    GThread *thread = fill(h, &reader);
+
+    gst_harness_push_event(h, gst_event_new_flush_start());
+    assert_equals_int(FLOW_OF(thread), GST_FLOW_FLUSHING);
+    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
+    gst_harness_teardown(h);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_sink_pauses_when_full) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    struct shmring_reader *reader;
+    GThread *thread = fill(h, &reader);
+
+    for (gint i = 0; i < 20; i++) {
+        set_state(h, GST_STATE_PAUSED);
+        set_state(h, GST_STATE_PLAYING);
+    }
+    for (guint8 i = 0; i <= SLOTS; i++) {
+        struct shmring_frame *frame = take_frame(reader);
+
+        assert_equals_int(((const guint8 *)frame->data)[0], i);
+        shmring_frame_release(frame);
+    }
+    assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
+    gst_harness_teardown(h);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+static Suite *unlock_suite(void) {
+    Suite *suite = suite_create("unlock");
+    TCase *tcase = tcase_create("waits");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_src_without_ring);
+    tcase_add_test(tcase, test_src_without_frames);
+    tcase_add_test(tcase, test_src_pauses);
+    tcase_add_test(tcase, test_sink_without_reader);
+    tcase_add_test(tcase, test_sink_stops_when_full);
+    tcase_add_test(tcase, test_sink_flushes_when_full);
+    tcase_add_test(tcase, test_sink_pauses_when_full);
+    return suite;
+}
+
+GST_CHECK_MAIN(unlock);
