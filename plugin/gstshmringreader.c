@@ -148,26 +148,37 @@ gst_shm_ring_reader_take (GstShmRingReader *self, struct shmring_frame **frame)
   }
 }
 
+static GstFlowReturn
+gst_shm_ring_reader_attach_and_take (
+    GstShmRingReader *self, struct shmring_frame **frame)
+{
+  if (!self->attached) {
+    GstFlowReturn flow = gst_shm_ring_reader_attach (self);
+
+    if (flow != GST_FLOW_OK)
+      return flow;
+    self->attached = TRUE;
+    self->is_new = TRUE;
+  }
+  return gst_shm_ring_reader_take (self, frame);
+}
+
 GstFlowReturn
-gst_shm_ring_reader_next (
-    GstShmRingReader *self, struct shmring_frame **frame, gboolean *is_new)
+gst_shm_ring_reader_next (GstShmRingReader *self, struct shmring_frame **frame,
+    gboolean *is_new, gboolean *is_discont)
 {
   GstFlowReturn flow;
 
-  do {
-    if (!self->attached) {
-      flow = gst_shm_ring_reader_attach (self);
-      if (flow != GST_FLOW_OK)
-        return flow;
-      self->attached = TRUE;
-      self->is_new = TRUE;
-    }
-    flow = gst_shm_ring_reader_take (self, frame);
-  } while (flow == FLOW_AGAIN);
-  *is_new = flow == GST_FLOW_OK && self->is_new;
-  if (*is_new)
-    self->is_new = FALSE;
-  return flow;
+  do
+    flow = gst_shm_ring_reader_attach_and_take (self, frame);
+  while (flow == FLOW_AGAIN);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  *is_new = self->is_new;
+  *is_discont = self->is_new || (*frame)->info.seq != self->next_seq;
+  self->is_new = FALSE;
+  self->next_seq = (*frame)->info.seq + 1;
+  return GST_FLOW_OK;
 }
 
 /* ---- Other threads ------------------------------------------------------- */

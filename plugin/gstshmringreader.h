@@ -38,6 +38,7 @@ typedef struct {
   gint unlocked;
   gboolean attached;
   gboolean is_new; /* attached, and no frame came yet */
+  guint64 next_seq;
 } GstShmRingReader;
 
 /* Takes RING, the ring's name. Touches no ring yet. False: an error was posted.
@@ -47,8 +48,8 @@ gboolean gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
 
 /* Waits for the ring and the next frame of it. *IS_NEW: the first frame from
  * this writer. EOS, FLUSHING, or ERROR after an error was posted. */
-GstFlowReturn gst_shm_ring_reader_next (
-    GstShmRingReader *self, struct shmring_frame **frame, gboolean *is_new);
+GstFlowReturn gst_shm_ring_reader_next (GstShmRingReader *self,
+    struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont);
 
 /* The writing pipeline's latency and how many frames may be held in place;
  * false while there is no ring. */

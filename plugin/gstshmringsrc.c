@@ -317,9 +317,9 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (psrc);
   struct shmring_frame *frame;
-  gboolean is_new;
+  gboolean is_new, is_discont;
   GstFlowReturn flow =
-      gst_shm_ring_reader_next (&self->reader, &frame, &is_new);
+      gst_shm_ring_reader_next (&self->reader, &frame, &is_new, &is_discont);
 
   if (flow != GST_FLOW_OK)
     return flow;
@@ -332,7 +332,7 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
     gst_element_post_message (
         GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
   flow = gst_shm_ring_src_wrap (self, frame, buffer);
-  if (flow == GST_FLOW_OK && is_new)
+  if (flow == GST_FLOW_OK && is_discont)
     GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
   return flow;
 }
