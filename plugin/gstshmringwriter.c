@@ -338,6 +338,9 @@ gst_shm_ring_writer_describe (
   if (self->is_video)
     gst_shm_ring_frame_set_video (info, &self->video);
   gst_shm_ring_frame_set_buffer (info, buffer);
+  /* to readers of a dead writer's ring, which this one took over, it goes on */
+  if (self->frames == 0)
+    info->flags |= SHMRING_FRAME_DISCONT;
   gst_shm_ring_writer_set_times (self, buffer, info);
 }
 

@@ -154,7 +154,7 @@ GST_START_TEST(test_frame) {
     assert_equals_int64(frame->info.pts_ns, 5 * GST_SECOND);
     assert_equals_int64(frame->info.dts_ns, SHMRING_TIME_NONE);
     assert_equals_int64(frame->info.duration_ns, 40 * GST_MSECOND);
-    assert_equals_int(frame->info.flags & SHMRING_FRAME_CORRUPTED, SHMRING_FRAME_CORRUPTED);
+    assert_equals_int(frame->info.flags, SHMRING_FRAME_CORRUPTED | SHMRING_FRAME_DISCONT);
     assert_equals_int(frame->info.fps_num, 25);
     fail_unless(strstr(frame->info.caps, "width=(int)641") != NULL);
     for (gsize row = 0; row < 3; row++)
