@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "attachment.h"
+
+#include <fcntl.h>
+
+#include "lock.h"
+#include "support.h"
+
+static const char *name;
+static struct shmring_writer *writer;
+
+static void open_ring(void) {
+    name = new_name();
+    writer = new_writer(name, 8); /* may lend 3: four slots for leases */
+}
+
+static void close_ring(void) {
+    shmring_writer_close(writer);
+}
+
+static struct layout_place *place(uint32_t number) {
+    return &writer_segment(writer)->ctl->place[number];
+}
+
+static uint32_t claims_at(uint32_t number) {
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < 8; slot++)
+        count += place(number)->claim[slot] != 0;
+    return count;
+}
+
+static struct shmring_reader_options options_of(enum shmring_mode mode, uint32_t lease) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.mode = mode;
+    options.depth = 100;
+    options.lease = lease;
+    return options;
+}
+
+/* ---- Coming and going ---- */
+
+START_TEST(a_place_says_who_sits_there) {
+    char comm[16] = {0};
+    uint32_t bell = writer_segment(writer)->ctl->doorbell;
+    struct shmring_reader *reader = new_latest(name, 7);
+    ck_assert_uint_eq(place(0)->attach, attach_word(1, 7, SHMRING_MODE_LATEST, PLACE_ATTACHED));
+    ck_assert_uint_eq(place(0)->lease, 2);
+    ck_assert_uint_eq(place(0)->pid, (uint32_t)getpid());
+    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
+    ck_assert_str_eq(place(0)->comm, comm);
+    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_attach(8)));
+    ck_assert_uint_ne(writer_segment(writer)->ctl->doorbell, bell);
+    shmring_reader_free(reader);
+    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_FREE);
+    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    reader = new_reader(name, 2);
+    ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(the_epoch_after_the_last_is_not_zero) {
+    place(0)->attach = attach_word(UINT32_MAX, 0, 0, PLACE_FREE);
+    struct shmring_reader *reader = new_reader(name, 2);
+    ck_assert_uint_eq(attach_epoch(place(0)->attach), 1);
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(nothing_from_before_is_seen) {
+    put_many(writer, 1, 5);
+    struct shmring_reader *reader = new_reader(name, 2);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    put(writer, 6);
+    read_many(reader, 6, 6);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 0);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* What it did not take is free at once, what it holds when it is released. */
+START_TEST(who_leaves_keeps_what_it_holds) {
+    struct shmring_reader *reader = new_reader(name, 2);
+    put_many(writer, 1, 5);
+    struct shmring_frame *first = take(reader, 1), *second = take(reader, 2);
+    shmring_reader_free(reader);
+    ck_assert_uint_eq(claims_at(0), 2);
+    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_LEAVING);
+    put_many(writer, 6, 30); /* not into those two, and without waiting */
+    ck_assert(is_filled(first->data, 1) && is_filled(second->data, 2));
+    shmring_frame_release(second);
+    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    shmring_frame_release(first);
+    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_FREE);
+    ck_assert_uint_eq(claims_at(0), 0);
+    ck_assert_uint_eq(stats_of(writer).dead_readers, 0);
+}
+END_TEST
+
+START_TEST(the_superseded_are_not_joined) {
+    struct segment *seg = NULL;
+    struct attachment *at = NULL;
+    struct shmring_reader_options options = options_of(SHMRING_MODE_ALL, 2);
+    ck_assert_int_eq(segment_open(name, SEGMENT_ATTACH, NULL, &seg, NULL), 0);
+    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), 0);
+    ck_assert_int_eq(attachment_join(segment_ref(seg), &options, 0, &at, NULL), -EAGAIN);
+    ck_assert_ptr_null(at);
+    ck_assert_uint_eq(attach_state(seg->ctl->place[0].attach), PLACE_FREE);
+    segment_unref(seg);
+    put(writer, 1);
+}
+END_TEST
+
+/* ---- All places taken ---- */
+
+START_TEST(all_places_taken_names_who_took_them) {
+    struct shmring_writer_options few = writer_options(8);
+    struct shmring_reader *readers[3], *late;
+    struct shmring_error error = {0};
+    const char *ring = new_name();
+    char who[64], comm[16] = {0};
+    few.max_readers = 3;
+    struct shmring_writer *other = open_writer(ring, &few);
+    for (int i = 0; i < 3; i++)
+        readers[i] = new_reader(ring, 1);
+    late = unattached_reader(ring, NULL);
+    ck_assert_int_eq(shmring_reader_attach(late, SHMRING_FOREVER, &error), -EUSERS);
+    ck_assert_int_eq(error.code, -EUSERS);
+    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
+    snprintf(who, sizeof who, "%s (pid %d)", comm, (int)getpid());
+    const char *first = strstr(error.message, who);
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_nonnull(strstr(strstr(first + 1, who) + 1, who));
+    ck_assert_ptr_nonnull(strstr(error.message, ring));
+    ck_assert_ptr_nonnull(strstr(error.message, "all its 3 reader places"));
+    shmring_reader_free(readers[1]); /* room again */
+    ck_assert_int_eq(shmring_reader_attach(late, LONG, &error), SHMRING_OK);
+    put(other, 1);
+    read_many(late, 1, 1);
+    shmring_reader_free(late);
+    shmring_reader_free(readers[0]);
+    shmring_reader_free(readers[2]);
+    shmring_writer_close(other);
+}
+END_TEST
+
+/* What they say of themselves may be anything; the message is cut, not the memory. */
+START_TEST(hostile_names_of_readers_are_harmless) {
+    struct shmring_writer_options many = writer_options(8);
+    const char *ring = new_name();
+    struct shmring_error error = {0};
+    many.max_readers = 32;
+    struct shmring_writer *other = open_writer(ring, &many);
+    struct segment *seg = writer_segment(other);
+    int fd = open(path_of(ring, ".ctl"), O_RDWR | O_CLOEXEC);
+    for (uint32_t i = 0; i < 32; i++) {
+        ck_assert_int_eq(lock_try(fd, lock_place(i)), 0);
+        memset(seg->ctl->place[i].comm, '\033', sizeof seg->ctl->place[i].comm);
+    }
+    struct shmring_reader *late = unattached_reader(ring, NULL);
+    ck_assert_int_eq(shmring_reader_attach(late, LONG, &error), -EUSERS);
+    ck_assert_ptr_null(strchr(error.message, '\033'));
+    ck_assert_uint_lt(strlen(error.message), sizeof error.message);
+    shmring_reader_free(late);
+    close(fd);
+    shmring_writer_close(other);
+}
+END_TEST
+
+static int be_killed_holding(struct child *test, const char *ring) {
+    struct shmring_reader *reader = NULL;
+    struct shmring_frame *frame;
+    CHILD_ASSERT(shmring_reader_new(ring, NULL, &reader, NULL) == 0);
+    CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == 0);
+    CHILD_ASSERT(child_say(test, 'A'));
+    CHILD_ASSERT(shmring_reader_take(reader, LONG, &frame, NULL) == 0);
+    CHILD_ASSERT(child_say(test, 'T'));
+    child_hear(test);
+    return 1;
+}
+
+START_TEST(the_place_of_the_dead_is_taken_again) {
+    struct child child = start_child(be_killed_holding, name);
+    ck_assert_int_eq(child_hear(&child), 'A');
+    put(writer, 1);
+    ck_assert_int_eq(child_hear(&child), 'T');
+    kill_child(&child);
+    struct shmring_reader *reader = new_reader(name, 2); /* at once, the writer did not look yet */
+    ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
+    put_many(writer, 2, 9);
+    read_many(reader, 2, 9);
+    ck_assert_uint_eq(reader_stats(reader).received, 8);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* ---- Leases: together at most slots - lend limit - 1 = 4 ---- */
+
+START_TEST(leases_are_reserved) {
+    struct shmring_reader *first = new_reader(name, 3), *second = new_reader(name, 3);
+    struct shmring_reader *third = new_reader(name, 3);
+    ck_assert_uint_eq(reader_stats(first).lease, 3);
+    ck_assert_uint_eq(reader_stats(second).lease, 1);
+    ck_assert_uint_eq(reader_stats(third).lease, 0);
+    shmring_reader_free(first);
+    first = new_reader(name, 256);
+    ck_assert_uint_eq(reader_stats(first).lease, 3);
+    shmring_reader_free(first);
+    shmring_reader_free(second);
+    shmring_reader_free(third);
+}
+END_TEST
+
+/* While it holds a frame it has its lease, left or not. */
+START_TEST(who_left_holding_still_has_its_lease) {
+    struct shmring_reader *first = new_reader(name, 4);
+    put(writer, 1);
+    struct shmring_frame *frame = take(first, 1);
+    shmring_reader_free(first);
+    struct shmring_reader *second = new_reader(name, 4);
+    ck_assert_uint_eq(reader_stats(second).lease, 0);
+    shmring_reader_free(second);
+    shmring_frame_release(frame);
+    second = new_reader(name, 4);
+    ck_assert_uint_eq(reader_stats(second).lease, 4);
+    shmring_reader_free(second);
+}
+END_TEST
+
+START_TEST(a_hostile_lease_takes_all_and_no_more) {
+    struct shmring_reader *first = new_reader(name, 1);
+    place(0)->lease = UINT32_MAX;
+    struct shmring_reader *second = new_reader(name, 2);
+    ck_assert_uint_eq(reader_stats(second).lease, 0);
+    put(writer, 1);
+    read_many(second, 1, 1);
+    shmring_reader_free(first);
+    shmring_reader_free(second);
+}
+END_TEST
+
+START_TEST(beyond_the_lease_frames_are_copies) {
+    static const enum shmring_mode modes[] = {SHMRING_MODE_ALL, SHMRING_MODE_LATEST};
+    struct shmring_reader_options options = options_of(modes[_i], 2);
+    struct shmring_reader *reader = open_reader(name, &options);
+    struct shmring_frame *frames[5];
+    put_many(writer, 1, 5);
+    for (uint64_t i = 0; i < 5; i++) {
+        frames[i] = take(reader, i + 1);
+        ck_assert(frames[i]->is_copy == (i >= 2));
+    }
+    ck_assert_uint_eq(claims_at(0), 2);
+    ck_assert_uint_eq(reader_stats(reader).held, 2);
+    ck_assert_uint_eq(reader_stats(reader).copied, 3);
+    ck_assert_uint_eq(reader_stats(reader).received, 5);
+    put_many(writer, 6, 11);
+    for (uint64_t i = 0; i < 5; i++)
+        ck_assert(is_filled(frames[i]->data, i + 1));
+    shmring_frame_release(frames[0]);
+    frames[0] = take(reader, 6);
+    ck_assert(!frames[0]->is_copy); /* within the lease again */
+    for (int i = 0; i < 5; i++)
+        shmring_frame_release(frames[i]);
+    ck_assert_uint_eq(reader_stats(reader).held, 0);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(a_lease_of_nothing_copies_everything) {
+    struct shmring_reader *reader = new_reader(name, 0);
+    for (uint64_t number = 1; number <= 20; number++) {
+        put(writer, number);
+        struct shmring_frame *frame = take(reader, number);
+        ck_assert(frame->is_copy);
+        shmring_frame_release(frame);
+    }
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(views_only_is_told_instead) {
+    struct shmring_reader_options options = options_of(SHMRING_MODE_ALL, 2);
+    options.views_only = true;
+    struct shmring_reader *reader = open_reader(name, &options);
+    put_many(writer, 1, 3);
+    struct shmring_frame *first = take(reader, 1), *second = take(reader, 2);
+    ck_assert_int_eq(take_result(reader, SHMRING_FOREVER), SHMRING_LEASE);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_LEASE);
+    shmring_frame_release(first);
+    shmring_frame_release(take(reader, 3)); /* nothing was lost */
+    ck_assert_uint_eq(reader_stats(reader).copied, 0);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 0);
+    shmring_frame_release(second);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* Readers within their rights cannot stop the ring: all leases held, all loans out, and one more
+ * slot is left. */
+START_TEST(held_leases_and_loans_leave_a_slot) {
+    struct shmring_reader *first = new_reader(name, 2), *second = new_reader(name, 2);
+    struct shmring_frame *held[4];
+    struct shmring_slot lent[3];
+    put_many(writer, 1, 2);
+    for (uint64_t i = 0; i < 2; i++) {
+        held[2 * i] = take(first, i + 1);
+        held[2 * i + 1] = take(second, i + 1);
+    }
+    put_many(writer, 3, 4);
+    shmring_frame_release(held[1]);
+    shmring_frame_release(held[3]);
+    held[1] = (read_many(second, 3, 3), take(second, 4));
+    for (int i = 0; i < 3; i++)
+        lent[i] = loan(writer, SHMRING_LOAN_LEND);
+    read_many(first, 3, 4); /* copies */
+    for (uint64_t number = 5; number <= 30; number++) {
+        put(writer, number);
+        read_many(first, number, number);
+        read_many(second, number, number);
+    }
+    ck_assert_uint_eq(stats_of(writer).waits, 0);
+    for (int i = 0; i < 3; i++)
+        shmring_slot_return(&lent[i]);
+    for (int i = 0; i < 3; i++)
+        shmring_frame_release(held[i]);
+    shmring_reader_free(first);
+    shmring_reader_free(second);
+}
+END_TEST
+
+/* ---- Taking ---- */
+
+START_TEST(frames_come_back_in_any_order) {
+    static const int order[] = {2, 0, 3, 1};
+    struct shmring_reader *reader = new_reader(name, 4);
+    for (uint64_t first = 1; first <= 41; first += 4) {
+        struct shmring_frame *frames[4];
+        put_many(writer, first, first + 3);
+        for (uint64_t i = 0; i < 4; i++)
+            frames[i] = take(reader, first + i);
+        for (int i = 0; i < 4; i++)
+            shmring_frame_release(frames[order[i]]);
+    }
+    ck_assert_uint_eq(claims_at(0), 0);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* More than the ring's 16 descriptors behind: it goes on with the newest, and counts exactly. */
+START_TEST(lapped) {
+    struct shmring_reader *reader = new_latest(name, 1);
+    put_many(writer, 1, 1000);
+    ck_assert_uint_eq(reader_stats(reader).lag, 0); /* it did not look yet */
+    read_many(reader, 1000, 1000);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 999);
+    put_many(writer, 1001, 1017);
+    ck_assert_uint_eq(reader_stats(reader).lag, 17);
+    read_many(reader, 1017, 1017);
+    ck_assert_uint_eq(reader_stats(reader).received, 2);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 999 + 16);
+    ck_assert_uint_eq(reader_stats(reader).lag, 0);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(the_newest_of_a_depth) {
+    struct shmring_reader *reader = new_latest(name, 3);
+    put_many(writer, 1, 6);
+    read_many(reader, 4, 6);
+    put_many(writer, 7, 8);
+    read_many(reader, 7, 8);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    ck_assert_uint_eq(reader_stats(reader).received, 5);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 3);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* Also for one that holds frames and does nothing: never older than the depth. */
+START_TEST(the_newest_also_while_holding) {
+    struct shmring_reader *reader = new_latest(name, 1);
+    put(writer, 1);
+    struct shmring_frame *frame = take(reader, 1);
+    put_many(writer, 2, 50);
+    read_many(reader, 50, 50);
+    ck_assert(is_filled(frame->data, 1));
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(a_damaged_frame_is_skipped) {
+    struct shmring_reader *reader = new_reader(name, 2);
+    struct shmring_error error = {0};
+    struct shmring_frame *frame;
+    put_many(writer, 1, 3);
+    segment_frame(writer_segment(writer), 1)->size = UINT64_MAX;
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(shmring_reader_take(reader, 0, &frame, &error), -EPROTO);
+    ck_assert_ptr_null(frame);
+    ck_assert_ptr_nonnull(strstr(error.message, name));
+    read_many(reader, 3, 3);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 1);
+    ck_assert_uint_eq(claims_at(0), 0); /* its slot is free again */
+    shmring_reader_free(reader);
+}
+END_TEST
+
+static const uint64_t descriptors[] = {0, UINT64_MAX, 0x2ffff, 0x20008, 0x10001, 0x30001};
+
+/* A ring that was scribbled over: the reader bounds every index, and goes on. */
+START_TEST(a_damaged_descriptor_is_skipped) {
+    struct shmring_reader *reader = new_reader(name, 2);
+    put_many(writer, 1, 3);
+    *segment_descriptor(writer_segment(writer), 2) = descriptors[_i];
+    read_many(reader, 1, 1);
+    read_many(reader, 3, 3);
+    ck_assert_uint_eq(reader_stats(reader).dropped, 1);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+START_TEST(a_damaged_head_is_survived) {
+    static const uint64_t heads[] = {0, UINT64_MAX, UINT64_C(1) << 48, 3};
+    struct shmring_reader *reader = new_reader(name, 2);
+    put_many(writer, 1, 2);
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        writer_segment(writer)->header->head = heads[i];
+        struct shmring_frame *frame = NULL;
+        shmring_reader_take(reader, 0, &frame, NULL);
+        shmring_frame_release(frame);
+    }
+    shmring_reader_free(reader);
+}
+END_TEST
+
+int main(void) {
+    TCase *tests = tcase_create("attachment");
+    tcase_add_checked_fixture(tests, open_ring, close_ring);
+    tcase_add_test(tests, a_place_says_who_sits_there);
+    tcase_add_test(tests, the_epoch_after_the_last_is_not_zero);
+    tcase_add_test(tests, nothing_from_before_is_seen);
+    tcase_add_test(tests, who_leaves_keeps_what_it_holds);
+    tcase_add_test(tests, the_superseded_are_not_joined);
+    tcase_add_test(tests, all_places_taken_names_who_took_them);
+    tcase_add_test(tests, hostile_names_of_readers_are_harmless);
+    tcase_add_test(tests, the_place_of_the_dead_is_taken_again);
+    tcase_add_test(tests, leases_are_reserved);
+    tcase_add_test(tests, who_left_holding_still_has_its_lease);
+    tcase_add_test(tests, a_hostile_lease_takes_all_and_no_more);
+    tcase_add_loop_test(tests, beyond_the_lease_frames_are_copies, 0, 2);
+    tcase_add_test(tests, a_lease_of_nothing_copies_everything);
+    tcase_add_test(tests, views_only_is_told_instead);
+    tcase_add_test(tests, held_leases_and_loans_leave_a_slot);
+    tcase_add_test(tests, frames_come_back_in_any_order);
+    tcase_add_test(tests, lapped);
+    tcase_add_test(tests, the_newest_of_a_depth);
+    tcase_add_test(tests, the_newest_also_while_holding);
+    tcase_add_test(tests, a_damaged_frame_is_skipped);
+    tcase_add_loop_test(tests, a_damaged_descriptor_is_skipped, 0, COUNT(descriptors));
+    tcase_add_test(tests, a_damaged_head_is_survived);
+    return run_tests(tests);
+}
