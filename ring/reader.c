@@ -150,6 +150,11 @@ static int try_attach(struct shmring_reader *r, struct shmring_error *error) {
     int result = segment_open(r->name, SEGMENT_ATTACH, r->over, &seg, error);
     if (result == -ENOENT)
         return error_set(error, -ENOENT, "there is no ring '%s': is its writer running?", r->name);
+    if (result == -EAGAIN)
+        return error_set(error, -EAGAIN,
+                         "ring '%s' has no .ctl that belongs to it: its writer is just starting, "
+                         "or somebody removed it",
+                         r->name);
     if (result < 0)
         return result;
     result = check_alive(seg, error);
