@@ -215,6 +215,13 @@ static int follow(struct shmring_reader *r, struct shmring_error *error) {
     return TAKE_NOTHING;
 }
 
+static int lost(struct shmring_reader *r, struct shmring_error *error) {
+    char writer[64];
+    segment_writer_text(r->at->seg->header, writer, sizeof writer);
+    error_set(error, -EPIPE, "the writer of ring '%s', %s, died", r->name, writer);
+    return SHMRING_LOST;
+}
+
 /* Nothing to take, and the state says that nothing will come. */
 static int at_the_end(struct shmring_reader *r, uint32_t state, struct shmring_error *error) {
     if (state == STATE_ENDED)
@@ -226,6 +233,8 @@ static int at_the_end(struct shmring_reader *r, uint32_t state, struct shmring_e
         return result;
     /* The successor's end is written to us too, where we were all it had to say it to. */
     state = atomic_load_explicit(&r->at->seg->header->state, memory_order_acquire);
+    if (state == STATE_ACTIVE) /* nobody superseded it: the name was removed by hand */
+        return lost(r, error);
     return state == STATE_ENDED ? SHMRING_ENDED : SHMRING_CLOSED;
 }
 
@@ -240,13 +249,6 @@ static int look(struct shmring_reader *r, struct shmring_frame **frame,
         return TAKE_NOTHING;
     result = attachment_take(r->at, frame);
     return result == TAKE_NOTHING ? at_the_end(r, state, error) : result;
-}
-
-static int lost(struct shmring_reader *r, struct shmring_error *error) {
-    char writer[64];
-    segment_writer_text(r->at->seg->header, writer, sizeof writer);
-    error_set(error, -EPIPE, "the writer of ring '%s', %s, died", r->name, writer);
-    return SHMRING_LOST;
 }
 
 /* Asks, now and then, whether the writer lives: its lock first, then state and head once more, or
