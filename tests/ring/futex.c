@@ -61,17 +61,8 @@ START_TEST(an_interrupt_wakes) {
 }
 END_TEST
 
-static void note(int signal_number) {
-}
-
 START_TEST(a_signal_handler_ends_a_wait) {
-    struct sigaction action = {.sa_handler = note};
-    sigaction(SIGALRM, &action, NULL);
-    /* Repeated: the first may come before the wait. */
-    struct itimerspec soon = {.it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000};
-    timer_t timer;
-    ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
-    timer_settime(timer, 0, &soon, NULL);
+    timer_t timer = start_signals();
     ck_assert_int_eq(futex_wait(&word, 0, &interrupt, LONG), -EINTR);
     timer_delete(timer);
 }

@@ -374,16 +374,8 @@ START_TEST(an_interrupt_ends_the_wait_for_a_reader) {
 }
 END_TEST
 
-static void note(int signal_number) {
-}
-
 START_TEST(a_signal_ends_a_wait) {
-    struct sigaction action = {.sa_handler = note};
-    sigaction(SIGALRM, &action, NULL);
-    struct itimerspec soon = {.it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000};
-    timer_t timer;
-    ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
-    timer_settime(timer, 0, &soon, NULL);
+    timer_t timer = start_signals();
     ck_assert_int_eq(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_INTERRUPTED);
     timer_delete(timer);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "futex.h"
@@ -274,6 +275,22 @@ static inline void kill_child(struct child *child) {
             _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
+
+/* ---- Signals ---- */
+
+static inline void note_signal(int number) {
+}
+
+/* Signals with a handler, every millisecond: the first may come before the wait it is to end. */
+static inline timer_t start_signals(void) {
+    struct sigaction action = {.sa_handler = note_signal};
+    struct itimerspec often = {.it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000};
+    timer_t timer;
+    sigaction(SIGALRM, &action, NULL);
+    ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, NULL, &timer), 0);
+    timer_settime(timer, 0, &often, NULL);
+    return timer;
+}
 
 /* ---- Running ---- */
 
