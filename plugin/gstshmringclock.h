@@ -4,17 +4,29 @@
 #ifndef GST_SHM_RING_CLOCK_H
 #define GST_SHM_RING_CLOCK_H
 
-#include <gst/gst.h>
+#include <gst/base/gstbasesink.h>
+
+#include "shmring.h"
 
 G_BEGIN_DECLS
 
-/* The time of CLOCK_MONOTONIC at which ELEMENT's running time is 0, in *ORIGIN.
- * False: it has no clock, so its times have no place in the world. */
-gboolean gst_shm_ring_clock_origin (
-    GstElement *element, GstClockTimeDiff *origin);
+/* TIME of a stream as the frame header says it: nanoseconds of running time, or
+ * none. */
+gint64 gst_shm_ring_clock_running_time (
+    const GstSegment *segment, GstClockTime time);
 
-/* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. */
-GstClockTimeDiff gst_shm_ring_clock_wall_offset (void);
+/* FRAME's times from BUFFER, in SINK's pipeline: its running times, the
+ * CLOCK_MONOTONIC of its pts, and the moment of capture if anybody knows it.
+ * WAITED: how much later than the pipeline its stream began. */
+void gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
+    gboolean is_live, GstClockTimeDiff waited,
+    struct shmring_frame_info *frame);
+
+/* In a live pipeline a frame keeps the moment at which it was made: the
+ * writer's running times in BUFFER become SRC's. A frame from before SRC's
+ * pipeline ran has no moment there; it comes first. */
+void gst_shm_ring_clock_stamp_buffer (
+    GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer);
 
 G_END_DECLS
 

@@ -24,6 +24,7 @@
 
 #include "gstshmringclock.h"
 #include "gstshmringelement.h"
+#include "gstshmringenums.h"
 #include "gstshmringframe.h"
 #include "gstshmringreader.h"
 #include "gstshmringvideo.h"
@@ -74,49 +75,6 @@ G_DEFINE_TYPE_WITH_CODE (GstShmRingSrc, gst_shm_ring_src, GST_TYPE_PUSH_SRC,
         gst_shm_ring_src_debug, "shmringsrc", 0, "shmringsrc element"));
 GST_ELEMENT_REGISTER_DEFINE (
     shmringsrc, "shmringsrc", GST_RANK_NONE, GST_TYPE_SHM_RING_SRC);
-
-#define GST_TYPE_SHM_RING_LEAKY_TYPE (gst_shm_ring_leaky_type_get_type ())
-static GType
-gst_shm_ring_leaky_type_get_type (void)
-{
-  static const GEnumValue values[] = {
-    { SHMRING_MODE_ALL, "Every frame: the writer waits for this reader",
-        "none" },
-    { SHMRING_MODE_LATEST, "The newest max-buffers frames, older are dropped",
-        "downstream" },
-    { 0, NULL, NULL },
-  };
-  static GType type;
-
-  if (g_once_init_enter (&type)) {
-    GType made = g_enum_register_static ("GstShmRingLeakyType", values);
-    g_once_init_leave (&type, made);
-  }
-  return type;
-}
-
-#define GST_TYPE_SHM_RING_ON_DISCONNECT (gst_shm_ring_on_disconnect_get_type ())
-static GType
-gst_shm_ring_on_disconnect_get_type (void)
-{
-  static const GEnumValue values[] = {
-    { GST_SHM_RING_ON_DISCONNECT_AUTO,
-        "EOS when the writer stops, an error when it was killed", "auto" },
-    { GST_SHM_RING_ON_DISCONNECT_EOS, "EOS, however the writer went", "eos" },
-    { GST_SHM_RING_ON_DISCONNECT_ERROR,
-        "An error unless the writer ended its stream", "error" },
-    { GST_SHM_RING_ON_DISCONNECT_WAIT,
-        "Wait for the next writer, also after the end of a stream", "wait" },
-    { 0, NULL, NULL },
-  };
-  static GType type;
-
-  if (g_once_init_enter (&type)) {
-    GType made = g_enum_register_static ("GstShmRingOnDisconnect", values);
-    g_once_init_leave (&type, made);
-  }
-  return type;
-}
 
 /* ---- Starting ------------------------------------------------------------ */
 
@@ -259,33 +217,6 @@ gst_shm_ring_src_update_caps (
 
 /* ---- Frames -------------------------------------------------------------- */
 
-/* In a live pipeline a frame keeps the moment at which it was made. One from
- * before this pipeline ran has no moment here; it comes first. */
-static GstClockTime
-gst_shm_ring_src_rebase (GstClockTime time, GstClockTimeDiff shift)
-{
-  if (!GST_CLOCK_TIME_IS_VALID (time))
-    return GST_CLOCK_TIME_NONE;
-  return MAX ((GstClockTimeDiff) time + shift, 0);
-}
-
-static void
-gst_shm_ring_src_set_times (GstShmRingSrc *self,
-    const struct shmring_frame_info *info, GstBuffer *buffer)
-{
-  GstClockTimeDiff origin, shift;
-
-  if (!gst_base_src_is_live (GST_BASE_SRC (self)) || info->pts_ns < 0
-      || info->clock_ns < 0
-      || !gst_shm_ring_clock_origin (GST_ELEMENT (self), &origin))
-    return;
-  shift = info->clock_ns - origin - info->pts_ns;
-  GST_BUFFER_PTS (buffer) =
-      gst_shm_ring_src_rebase (GST_BUFFER_PTS (buffer), shift);
-  GST_BUFFER_DTS (buffer) =
-      gst_shm_ring_src_rebase (GST_BUFFER_DTS (buffer), shift);
-}
-
 /* Takes FRAME. */
 static GstFlowReturn
 gst_shm_ring_src_wrap (
@@ -300,7 +231,9 @@ gst_shm_ring_src_wrap (
   if (frame_buffer == NULL)
     return gst_shm_ring_src_damaged (
         self, seq, "its rows do not fit in its bytes");
-  gst_shm_ring_src_set_times (self, &frame->info, frame_buffer);
+  if (gst_base_src_is_live (GST_BASE_SRC (self)))
+    gst_shm_ring_clock_stamp_buffer (
+        GST_ELEMENT (self), &frame->info, frame_buffer);
   if (needs_copy) {
     *buffer = gst_shm_ring_video_copy_out (video, frame_buffer);
     gst_buffer_unref (frame_buffer);

@@ -16,8 +16,6 @@
 /* The ring has other sizes now: the frame needs another slot. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS_1
 
-static GstStaticCaps unix_time_caps = GST_STATIC_CAPS ("timestamp/x-unix");
-
 void
 gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
     const GstShmRingWriterSettings *settings)
@@ -292,41 +290,6 @@ gst_shm_ring_writer_fill (
   return GST_FLOW_ERROR;
 }
 
-static gint64
-gst_shm_ring_writer_running_time (GstShmRingWriter *self, GstClockTime time)
-{
-  const GstSegment *segment = &self->sink->segment;
-
-  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (time))
-    return SHMRING_TIME_NONE;
-  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
-}
-
-static void
-gst_shm_ring_writer_set_times (
-    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_frame_info *info)
-{
-  GstReferenceTimestampMeta *meta;
-  GstClockTimeDiff origin;
-  GstCaps *unix_time = gst_static_caps_get (&unix_time_caps);
-
-  info->pts_ns =
-      gst_shm_ring_writer_running_time (self, GST_BUFFER_PTS (buffer));
-  info->dts_ns =
-      gst_shm_ring_writer_running_time (self, GST_BUFFER_DTS (buffer));
-  info->clock_ns = SHMRING_TIME_NONE;
-  if (info->pts_ns != SHMRING_TIME_NONE
-      && gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &origin)) {
-    info->clock_ns = info->pts_ns + origin + self->waited;
-    if (self->is_live)
-      info->timestamp_ns = info->clock_ns + gst_shm_ring_clock_wall_offset ();
-  }
-  meta = gst_buffer_get_reference_timestamp_meta (buffer, unix_time);
-  if (meta != NULL)
-    info->timestamp_ns = meta->timestamp;
-  gst_caps_unref (unix_time);
-}
-
 static void
 gst_shm_ring_writer_describe (
     GstShmRingWriter *self, GstBuffer *buffer, struct shmring_frame_info *info)
@@ -341,7 +304,8 @@ gst_shm_ring_writer_describe (
   /* to readers of a dead writer's ring, which this one took over, it goes on */
   if (self->frames == 0)
     info->flags |= SHMRING_FRAME_DISCONT;
-  gst_shm_ring_writer_set_times (self, buffer, info);
+  gst_shm_ring_clock_stamp_frame (
+      self->sink, buffer, self->is_live, self->waited, info);
 }
 
 static GstFlowReturn
@@ -391,7 +355,7 @@ gst_shm_ring_writer_drop (GstShmRingWriter *self, GstBuffer *buffer)
   shmring_writer_drop (self->handle);
   shmring_writer_get_stats (self->handle, &stats);
   message = gst_message_new_qos (GST_OBJECT (self->sink), self->is_live,
-      gst_shm_ring_writer_running_time (self, GST_BUFFER_PTS (buffer)),
+      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer)),
       gst_segment_to_stream_time (
           segment, segment->format, GST_BUFFER_PTS (buffer)),
       GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));

@@ -125,7 +125,7 @@ GST_START_TEST(test_wait) {
 GST_END_TEST;
 
 GST_START_TEST(test_wait_times_out) {
-    GstHarness *h = after(CLOSED, "on-disconnect=wait connection-timeout=5000000000");
+    GstHarness *h = after(CLOSED, "on-disconnect=wait connection-timeout=2000000000");
 
     assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, ring);
     gst_harness_teardown(h);
