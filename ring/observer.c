@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "error.h"
@@ -12,6 +13,8 @@
 #define OBSERVE_NOTHING 100
 
 struct shmring_observer {
+    pthread_mutex_t mutex; /* seg; never held while sleeping */
+    uint32_t generation;   /* fork_generation() when it was made */
     struct segment *seg;
     _Atomic uint32_t interrupted; /* never raised */
 };
@@ -23,6 +26,14 @@ static int open_segment(const char *name, struct segment **seg, struct shmring_e
     return result;
 }
 
+void shmring_observer_close(struct shmring_observer *o) {
+    if (!o)
+        return;
+    segment_unref(o->seg);
+    pthread_mutex_destroy(&o->mutex);
+    free(o);
+}
+
 int shmring_observer_open(const char *name, struct shmring_observer **observer,
                           struct shmring_error *error) {
     int result = name_check(name, error);
@@ -31,19 +42,14 @@ int shmring_observer_open(const char *name, struct shmring_observer **observer,
     struct shmring_observer *o = calloc(1, sizeof *o);
     if (!o)
         return error_set(error, -ENOMEM, "no memory to observe ring '%s'", name);
+    pthread_mutex_init(&o->mutex, NULL);
+    o->generation = fork_generation();
     result = open_segment(name, &o->seg, error);
     if (result == 0)
         *observer = o;
     else
-        free(o);
+        shmring_observer_close(o);
     return result;
-}
-
-void shmring_observer_close(struct shmring_observer *o) {
-    if (!o)
-        return;
-    segment_unref(o->seg);
-    free(o);
 }
 
 /* The newest frame, if newer than AFTER. OBSERVE_NOTHING: none, or torn every time. */
@@ -65,12 +71,20 @@ static int copy_newest(struct segment *seg, uint64_t after, struct shmring_frame
     return OBSERVE_NOTHING;
 }
 
+/* Superseded, or so it seemed, and nothing has the name. */
+static int end_without_successor(const struct segment *seg) {
+    uint32_t state = atomic_load_explicit(&seg->header->state, memory_order_acquire);
+    if (state == STATE_ENDED)
+        return SHMRING_ENDED;
+    return state == STATE_ACTIVE ? SHMRING_LOST : SHMRING_CLOSED;
+}
+
 /* To what has the name now. */
 static int follow(struct shmring_observer *o, struct shmring_error *error) {
     struct segment *seg = NULL;
     int result = open_segment(o->seg->name, &seg, error);
     if (result == -ENOENT)
-        return SHMRING_CLOSED;
+        return end_without_successor(o->seg);
     if (result < 0)
         return result == -EAGAIN ? OBSERVE_NOTHING : result;
     segment_unref(o->seg);
@@ -100,21 +114,46 @@ static int look(struct shmring_observer *o, uint64_t after, struct shmring_frame
     return result;
 }
 
+/* Releases the mutex meanwhile. OBSERVE_NOTHING: look again. */
+static int sleep_on(struct shmring_observer *o, struct segment *seg, uint32_t event,
+                    int64_t slice) {
+    if (slice == 0)
+        return SHMRING_TIMEOUT;
+    if (o->seg != seg) /* followed to another segment: its event was not read yet */
+        return OBSERVE_NOTHING;
+    segment_ref(seg);
+    pthread_mutex_unlock(&o->mutex);
+    int result = futex_wait(&seg->header->event, event, &o->interrupted, slice);
+    pthread_mutex_lock(&o->mutex);
+    segment_unref(seg);
+    return result == -EINTR ? SHMRING_INTERRUPTED : OBSERVE_NOTHING;
+}
+
+static int latest_locked(struct shmring_observer *o, uint64_t after, int64_t timeout_ns,
+                         struct shmring_frame **frame, struct shmring_error *error) {
+    int64_t deadline = deadline_after(timeout_ns);
+    int result = OBSERVE_NOTHING;
+    while (result == OBSERVE_NOTHING) {
+        struct segment *seg = o->seg;
+        /* Acquire: read before state and head, so that a change after our look changes it. */
+        uint32_t event = atomic_load_explicit(&seg->header->event, memory_order_acquire);
+        result = look(o, after, frame, error);
+        if (result == OBSERVE_NOTHING)
+            result = sleep_on(o, seg, event, deadline_left(deadline, PROBE_NS));
+    }
+    return result;
+}
+
 int shmring_observer_latest(struct shmring_observer *o, uint64_t after, int64_t timeout_ns,
                             struct shmring_frame **frame, struct shmring_error *error) {
-    int64_t deadline = deadline_after(timeout_ns);
     *frame = NULL;
-    for (;;) {
-        uint32_t event = atomic_load_explicit(&o->seg->header->event, memory_order_acquire);
-        struct segment *seg = o->seg;
-        int result = look(o, after, frame, error);
-        int64_t slice = deadline_left(deadline, PROBE_NS);
-        if (result != OBSERVE_NOTHING)
-            return result;
-        if (slice == 0)
-            return SHMRING_TIMEOUT;
-        if (o->seg == seg &&
-            futex_wait(&seg->header->event, event, &o->interrupted, slice) == -EINTR)
-            return SHMRING_INTERRUPTED;
-    }
+    if (o->generation != fork_generation())
+        return error_set(error, -ECHILD,
+                         "this observer of ring '%s' belongs to the parent process: open one "
+                         "after fork()",
+                         o->seg->name);
+    pthread_mutex_lock(&o->mutex);
+    int result = latest_locked(o, after, timeout_ns, frame, error);
+    pthread_mutex_unlock(&o->mutex);
+    return result;
 }
