@@ -44,13 +44,24 @@ static int allocate(int fd, uint64_t size) {
     return -result;
 }
 
-static int make_object(int *fd, const char *path, uint64_t size, mode_t mode) {
+static int make_object(int *fd, const char *path, uint64_t size) {
     *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         return -errno;
-    int result = allocate(*fd, size);
-    if (result == 0 && fchmod(*fd, mode) < 0) /* the umask has no say */
-        result = -errno;
+    return allocate(*fd, size);
+}
+
+/*
+ * A mapping keeps its open file, and so that file's locks, alive: the one on NAME would outlive us
+ * in a child of fork(), which keeps its view of the frames. Here the descriptor moves to an open
+ * file that nothing maps. (.ctl needs none of this: children do not get its mapping.)
+ */
+static int part_from_mapping(int fd, const char *path) {
+    int other = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (other < 0)
+        return errno == ENOENT ? -ESTALE : -errno;
+    int result = dup3(other, fd, O_CLOEXEC) < 0 ? -errno : 0;
+    close(other);
     return result;
 }
 
@@ -63,13 +74,24 @@ static mode_t ctl_mode(uint32_t perms) {
     return (perms & 0222) | (perms & 0222) << 1;
 }
 
+/* The umask has no say. */
+static int set_modes(const struct segment *seg, uint32_t perms) {
+    if (fchmod(seg->ctl_fd, ctl_mode(perms)) < 0 || fchmod(seg->frames_fd, frames_mode(perms)) < 0)
+        return -errno;
+    return 0;
+}
+
 static int make_objects(struct segment *seg, const struct ring_paths *paths, uint32_t perms,
                         struct shmring_error *error) {
-    int result = make_object(&seg->ctl_fd, paths->ctl, seg->g.ctl_size, ctl_mode(perms));
+    int result = make_object(&seg->ctl_fd, paths->ctl, seg->g.ctl_size);
     if (result == 0)
-        result = make_object(&seg->frames_fd, paths->frames, seg->g.total_size, frames_mode(perms));
+        result = make_object(&seg->frames_fd, paths->frames, seg->g.total_size);
     if (result == 0)
         result = segment_map(seg, true);
+    if (result == 0)
+        result = part_from_mapping(seg->frames_fd, paths->frames);
+    if (result == 0)
+        result = set_modes(seg, perms);
     if (result == -ENOSPC || result == -ENOMEM)
         return no_space(seg, error);
     if (result < 0)
