@@ -392,9 +392,10 @@ static int make(struct placing *p, const struct shmring_writer_options *options)
         return result;
     initialise(seg, options->first_seq);
     begin_at(seg, options->first_seq);
-    /* The one on NAME is for observers to ask; nothing depends on it. */
-    lock_try(seg->frames_fd, LOCK_WRITER);
-    result = lock_try(seg->ctl_fd, LOCK_WRITER);
+    /* The one on NAME is for observers to ask; nothing else depends on it. */
+    result = lock_try(seg->frames_fd, LOCK_WRITER);
+    if (result == 0)
+        result = lock_try(seg->ctl_fd, LOCK_WRITER);
     return result == -EAGAIN ? -ESTALE : result; /* a sweeper looks at it, and removes it */
 }
 
