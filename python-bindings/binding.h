@@ -35,10 +35,12 @@ struct module_state {
     PyObject *asarray; /* numpy.asarray, once somebody needed it */
 };
 
-/* Each adds its types to the module; 0, or -1 with an exception. */
+/* Each adds its types or functions to the module; 0, or -1 with an exception. */
 int errors_init(PyObject *module, struct module_state *state);
 int frame_type_init(PyObject *module, struct module_state *state);
 int reader_type_init(PyObject *module, struct module_state *state);
+int list_init(PyObject *module);
+int layouts_init(PyObject *module);
 
 /* Adds a type under its own name and stores it. */
 int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where);

@@ -9,7 +9,7 @@ int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where) {
 static int module_exec(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
     if (errors_init(module, state) < 0 || frame_type_init(module, state) < 0 ||
-        reader_type_init(module, state) < 0)
+        reader_type_init(module, state) < 0 || list_init(module) < 0 || layouts_init(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", SHMRING_VERSION);
 }

@@ -29,7 +29,9 @@ from ._shmring import (
     Timeout,
     WriterLost,
     __version__,
+    list,
 )
+from .capture import VideoCapture
 
 __all__ = [
     "EndOfStream",
@@ -44,6 +46,8 @@ __all__ = [
     "RingNotFound",
     "Stats",
     "Timeout",
+    "VideoCapture",
     "WriterLost",
     "__version__",
+    "list",
 ]
