@@ -192,7 +192,7 @@ static int read_start(int fd, void *start, size_t size, struct stat *status) {
 static int check_objects(struct segment *seg, struct shmring_error *error) {
     static const char *const damaged = "'%s' cannot be read as a ring: %s";
     struct layout_header header;
-    _Alignas(64) unsigned char ctl_start[128];
+    _Alignas(struct layout_ctl) unsigned char ctl_start[sizeof(struct layout_ctl)];
     const struct layout_ctl *ctl = seg->ctl_fd >= 0 ? (void *)ctl_start : NULL;
     struct stat frames = {0}, control = {0};
     const char *problem = "it is not a regular file";
