@@ -85,8 +85,9 @@ class VideoCapture:
         self.release()
         self._name = name
         self._reader = self._new_reader(name)
-        if self._reader:
+        try:
             self._ahead = self._known = self._take(self._timeouts[CAP_PROP_OPEN_TIMEOUT_MSEC])
+        finally:
             if not self._ahead:
                 self.release()
         return self.isOpened()
@@ -100,8 +101,6 @@ class VideoCapture:
         if self._grabbed:
             self._grabbed.release()
         self._grabbed = None
-        if not self._reader:
-            return False
         frame, self._ahead = self._newest(self._ahead), None
         self._grabbed = frame or self._take(self._timeouts[CAP_PROP_READ_TIMEOUT_MSEC])
         self._known = self._grabbed or self._known
@@ -186,7 +185,8 @@ class VideoCapture:
 
     def _take(self, timeout: float | None) -> Frame | None:
         reader = self._reader
-        assert reader
+        if not reader:
+            return None
         try:
             return reader.read(timeout=timeout)
         except Error as error:
@@ -210,6 +210,7 @@ class VideoCapture:
 
     def _keep_latest(self, depth: int) -> None:
         self._mode, self._depth = "latest", depth
-        if self._reader and self._name:
-            self._reader.close()
-            self._reader = self._new_reader(self._name)
+        reader, self._reader = self._reader, None
+        if reader:
+            reader.close()
+            self._reader = self._new_reader(reader.name)
