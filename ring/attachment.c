@@ -146,8 +146,9 @@ int attachment_join(struct segment *seg, const struct shmring_reader_options *op
                     uint64_t expected, struct attachment **joined, struct shmring_error *error) {
     struct attachment *at = attachment_new(seg, options);
     if (!at) {
+        error_set(error, -ENOMEM, "no memory to attach to ring '%s'", seg->name);
         segment_unref(seg);
-        return error_set(error, -ENOMEM, "no memory to attach to ring '%s'", seg->name);
+        return -ENOMEM;
     }
     at->expected = expected;
     int result = take_place(at, error);
