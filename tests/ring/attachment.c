@@ -171,6 +171,21 @@ START_TEST(hostile_names_of_readers_are_harmless) {
 }
 END_TEST
 
+/* Stopped in the middle of attaching: the others say so, after a while, instead of hanging. */
+START_TEST(an_attach_lock_that_is_never_let_go) {
+    struct shmring_reader *late = unattached_reader(name, NULL);
+    struct shmring_error error = {0};
+    int fd = open(path_of(name, ".ctl"), O_RDWR | O_CLOEXEC);
+    ck_assert_int_eq(lock_try(fd, lock_attach(8)), 0);
+    ck_assert_int_eq(shmring_reader_attach(late, SHMRING_FOREVER, &error), -EUSERS);
+    ck_assert_ptr_nonnull(strstr(error.message, name));
+    ck_assert_ptr_nonnull(strstr(error.message, "stopped"));
+    close(fd);
+    ck_assert_int_eq(shmring_reader_attach(late, LONG, &error), SHMRING_OK);
+    shmring_reader_free(late);
+}
+END_TEST
+
 static int be_killed_holding(struct child *test, const char *ring) {
     struct shmring_reader *reader = NULL;
     struct shmring_frame *frame;
@@ -448,6 +463,7 @@ int main(void) {
     tcase_add_test(tests, the_superseded_are_not_joined);
     tcase_add_test(tests, all_places_taken_names_who_took_them);
     tcase_add_test(tests, hostile_names_of_readers_are_harmless);
+    tcase_add_test(tests, an_attach_lock_that_is_never_let_go);
     tcase_add_test(tests, the_place_of_the_dead_is_taken_again);
     tcase_add_test(tests, leases_are_reserved);
     tcase_add_test(tests, who_left_holding_still_has_its_lease);

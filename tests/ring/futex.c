@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "futex.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #include "support.h"
 
 static _Atomic uint32_t word, interrupt, asleep;
@@ -68,6 +73,53 @@ START_TEST(a_signal_handler_ends_a_wait) {
 }
 END_TEST
 
+/* ---- Without futex_waitv(2): an old kernel, or a container's filter ---- */
+
+static bool forbid_futex_waitv(int error_number) {
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error_number),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT(rules), .filter = rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void *wake_when_asleep(void *woken) {
+    while (!atomic_load(&asleep))
+        sched_yield();
+    atomic_fetch_add(&word, 1);
+    futex_wake_all(&word);
+    return woken;
+}
+
+static int wait_without_waitv(struct child *test, const char *error_name) {
+    pthread_t waker;
+    CHILD_ASSERT(forbid_futex_waitv(strcmp(error_name, "EPERM") == 0 ? EPERM : ENOSYS));
+    atomic_store(&word, UINT32_MAX);
+    CHILD_ASSERT(futex_wait(&word, 0, &interrupt, LONG) == 0); /* changed already */
+    CHILD_ASSERT(pthread_create(&waker, NULL, wake_when_asleep, NULL) == 0);
+    atomic_store(&asleep, 1);
+    while (atomic_load(&word) == UINT32_MAX) /* it may return early: the caller looks again */
+        CHILD_ASSERT(futex_wait(&word, UINT32_MAX, &interrupt, LONG) == 0);
+    pthread_join(waker, NULL);
+    start_signals();
+    int result = 0;
+    while (result == 0)
+        result = futex_wait(&word, 0, &interrupt, LONG);
+    return result != -EINTR;
+}
+
+static const char *const refusals[] = {"ENOSYS", "EPERM"};
+
+START_TEST(an_old_kernel) {
+    struct child child = start_child(wait_without_waitv, refusals[_i]);
+    ck_assert_int_eq(end_child(&child), 0);
+}
+END_TEST
+
 START_TEST(deadlines) {
     ck_assert_int_eq(deadline_after(SHMRING_FOREVER), INT64_MAX);
     ck_assert_int_eq(deadline_after(INT64_MAX), INT64_MAX);
@@ -88,6 +140,7 @@ int main(void) {
     tcase_add_test(tests, a_change_wakes_also_at_the_wrap);
     tcase_add_test(tests, an_interrupt_wakes);
     tcase_add_test(tests, a_signal_handler_ends_a_wait);
+    tcase_add_loop_test(tests, an_old_kernel, 0, COUNT(refusals));
     tcase_add_test(tests, deadlines);
     return run_tests(tests);
 }

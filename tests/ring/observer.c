@@ -109,6 +109,21 @@ START_TEST(a_frame_that_is_being_written_is_not_seen) {
 }
 END_TEST
 
+static const uint64_t descriptors[] = {0, UINT64_MAX, 0x10001, 0x20004, 0x2ffff};
+
+START_TEST(a_damaged_descriptor_is_not_followed) {
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_observer *observer = new_observer();
+    put_many(writer, 1, 2);
+    *segment_descriptor(writer_segment(writer), 2) = descriptors[_i];
+    ck_assert_int_eq(blind_look(observer, 0, 0), SHMRING_TIMEOUT);
+    put(writer, 3);
+    see(observer, 0, 3);
+    shmring_observer_close(observer);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* ---- Never torn ---- */
 
 enum { LARGE = 1 << 16, LOOKS = 300 };
@@ -363,6 +378,7 @@ int main(void) {
     tcase_add_test(tests, past_32_bits);
     tcase_add_test(tests, nobody_is_disturbed);
     tcase_add_test(tests, a_frame_that_is_being_written_is_not_seen);
+    tcase_add_loop_test(tests, a_damaged_descriptor_is_not_followed, 0, COUNT(descriptors));
     tcase_add_test(tests, no_frame_is_torn);
     tcase_add_test(tests, a_frame_ends_a_wait);
     tcase_add_test(tests, a_resize_under_waiting_threads);

@@ -439,6 +439,40 @@ START_TEST(a_restarted_writer_is_followed) {
 }
 END_TEST
 
+/* Superseded while the name is still the old one's: its successor is on the way. */
+START_TEST(a_successor_that_is_not_there_yet_is_waited_for) {
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    writer_segment(writer)->header->state = STATE_SUPERSEDED;
+    ck_assert_int_eq(take_result(reader, 5000000), SHMRING_TIMEOUT);
+    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), SHMRING_OK);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+START_TEST(a_successor_without_a_place_is_told) {
+    struct shmring_writer_options options = writer_options(4);
+    options.max_readers = 1;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_latest(name, 9);
+    put_many(writer, 1, 2);
+    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), SHMRING_OK);
+    struct shmring_reader *faster = new_reader(name, 1);
+    read_many(reader, 1, 2); /* what it was offered it gets */
+    ck_assert_int_eq(take_result(reader, SHMRING_FOREVER), -EUSERS);
+    shmring_reader_free(faster);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    put(writer, 3);
+    read_many(reader, 3, 3);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* ---- Counting ---- */
 
 /* taken + dropped + flushed = published while attached. */
@@ -496,6 +530,8 @@ int main(void) {
     tcase_add_test(tests, a_removed_name_does_not_end_a_stream);
     tcase_add_test(tests, attach_is_the_way_back);
     tcase_add_test(tests, a_restarted_writer_is_followed);
+    tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
+    tcase_add_test(tests, a_successor_without_a_place_is_told);
     tcase_add_test(tests, counts_are_exact);
     tcase_add_test(tests, a_signal_ends_a_wait);
     return run_tests(tests);
