@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "frame-object.h"
+#include "picture.h"
 
 PyObject *numpy_asarray(struct module_state *state) {
     if (state->asarray)

@@ -30,6 +30,8 @@ struct module_state {
     PyTypeObject *frame_type;
     PyTypeObject *plane_type;
     PyTypeObject *reader_type;
+    PyTypeObject *loan_type;
+    PyTypeObject *writer_type;
     PyTypeObject *info_type;
     PyTypeObject *stats_type;
     PyObject *asarray; /* numpy.asarray, once somebody needed it */
@@ -39,6 +41,7 @@ struct module_state {
 int errors_init(PyObject *module, struct module_state *state);
 int frame_type_init(PyObject *module, struct module_state *state);
 int reader_type_init(PyObject *module, struct module_state *state);
+int writer_type_init(PyObject *module, struct module_state *state);
 int list_init(PyObject *module);
 int layouts_init(PyObject *module);
 

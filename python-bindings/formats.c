@@ -33,69 +33,78 @@ static const struct layout semi420a = {3, {{1, 0, 0}, {2, 1, 1}, {1, 0, 0}}};
 static const struct format {
     char name[16];
     const char *code; /* of an element, as in Python's struct module */
+    unsigned channels;
     const struct layout *layout;
 } formats[] = {
-    {"BGR", "B", &packed3},           {"GRAY8", "B", &packed1},
-    {"RGB", "B", &packed3},           {"NV12", "B", &semi420},
-    {"I420", "B", &planar420},        {"YUY2", "B", &packed2},
-    {"UYVY", "B", &packed2},          {"BGRx", "B", &packed4},
-    {"BGRA", "B", &packed4},          {"RGBx", "B", &packed4},
-    {"RGBA", "B", &packed4},          {"xRGB", "B", &packed4},
-    {"ARGB", "B", &packed4},          {"xBGR", "B", &packed4},
-    {"ABGR", "B", &packed4},          {"AYUV", "B", &packed4},
-    {"VUYA", "B", &packed4},          {"v308", "B", &packed3},
-    {"IYU2", "B", &packed3},          {"YVYU", "B", &packed2},
-    {"VYUY", "B", &packed2},          {"RGB16", "B", &packed2},
-    {"BGR16", "B", &packed2},         {"RGB15", "B", &packed2},
-    {"BGR15", "B", &packed2},         {"GRAY16_LE", "H", &packed1},
-    {"GRAY16_BE", ">H", &packed1},    {"v216", "H", &packed2},
-    {"Y210", "H", &packed2},          {"Y212_LE", "H", &packed2},
-    {"Y212_BE", ">H", &packed2},      {"Y412_LE", "H", &packed4},
-    {"Y412_BE", ">H", &packed4},      {"ARGB64", "H", &packed4},
-    {"AYUV64", "H", &packed4},        {"ARGB64_LE", "H", &packed4},
-    {"ARGB64_BE", ">H", &packed4},    {"RGBA64_LE", "H", &packed4},
-    {"RGBA64_BE", ">H", &packed4},    {"BGRA64_LE", "H", &packed4},
-    {"BGRA64_BE", ">H", &packed4},    {"ABGR64_LE", "H", &packed4},
-    {"ABGR64_BE", ">H", &packed4},    {"Y410", "I", &packed1},
-    {"BGR10A2_LE", "I", &packed1},    {"RGB10A2_LE", "I", &packed1},
-    {"r210", ">I", &packed1},         {"YV12", "B", &planar420},
-    {"Y41B", "B", &planar411},        {"Y42B", "B", &planar422},
-    {"YUV9", "B", &planar410},        {"YVU9", "B", &planar410},
-    {"A420", "B", &planar420a},       {"Y444", "B", &planar3},
-    {"GBR", "B", &planar3},           {"RGBP", "B", &planar3},
-    {"BGRP", "B", &planar3},          {"GBRA", "B", &planar4},
-    {"NV21", "B", &semi420},          {"NV16", "B", &semi422},
-    {"NV61", "B", &semi422},          {"NV24", "B", &semi444},
-    {"AV12", "B", &semi420a},         {"P010_10LE", "H", &semi420},
-    {"P010_10BE", ">H", &semi420},    {"P012_LE", "H", &semi420},
-    {"P012_BE", ">H", &semi420},      {"P016_LE", "H", &semi420},
-    {"P016_BE", ">H", &semi420},      {"I420_10LE", "H", &planar420},
-    {"I420_10BE", ">H", &planar420},  {"I420_12LE", "H", &planar420},
-    {"I420_12BE", ">H", &planar420},  {"I422_10LE", "H", &planar422},
-    {"I422_10BE", ">H", &planar422},  {"I422_12LE", "H", &planar422},
-    {"I422_12BE", ">H", &planar422},  {"Y444_10LE", "H", &planar3},
-    {"Y444_10BE", ">H", &planar3},    {"Y444_12LE", "H", &planar3},
-    {"Y444_12BE", ">H", &planar3},    {"Y444_16LE", "H", &planar3},
-    {"Y444_16BE", ">H", &planar3},    {"GBR_10LE", "H", &planar3},
-    {"GBR_10BE", ">H", &planar3},     {"GBR_12LE", "H", &planar3},
-    {"GBR_12BE", ">H", &planar3},     {"GBRA_10LE", "H", &planar4},
-    {"GBRA_10BE", ">H", &planar4},    {"GBRA_12LE", "H", &planar4},
-    {"GBRA_12BE", ">H", &planar4},    {"A420_10LE", "H", &planar420a},
-    {"A420_10BE", ">H", &planar420a}, {"A422_10LE", "H", &planar422a},
-    {"A422_10BE", ">H", &planar422a}, {"A444_10LE", "H", &planar4},
-    {"A444_10BE", ">H", &planar4},    {"bggr", "B", &packed1},
-    {"gbrg", "B", &packed1},          {"grbg", "B", &packed1},
-    {"rggb", "B", &packed1},
+    {"BGR", "B", 3, &packed3},           {"GRAY8", "B", 1, &packed1},
+    {"RGB", "B", 3, &packed3},           {"NV12", "B", 3, &semi420},
+    {"I420", "B", 3, &planar420},        {"YUY2", "B", 3, &packed2},
+    {"UYVY", "B", 3, &packed2},          {"BGRx", "B", 3, &packed4},
+    {"BGRA", "B", 4, &packed4},          {"RGBx", "B", 3, &packed4},
+    {"RGBA", "B", 4, &packed4},          {"xRGB", "B", 3, &packed4},
+    {"ARGB", "B", 4, &packed4},          {"xBGR", "B", 3, &packed4},
+    {"ABGR", "B", 4, &packed4},          {"AYUV", "B", 4, &packed4},
+    {"VUYA", "B", 4, &packed4},          {"v308", "B", 3, &packed3},
+    {"IYU2", "B", 3, &packed3},          {"YVYU", "B", 3, &packed2},
+    {"VYUY", "B", 3, &packed2},          {"RGB16", "B", 3, &packed2},
+    {"BGR16", "B", 3, &packed2},         {"RGB15", "B", 3, &packed2},
+    {"BGR15", "B", 3, &packed2},         {"GRAY16_LE", "H", 1, &packed1},
+    {"GRAY16_BE", ">H", 1, &packed1},    {"v216", "H", 3, &packed2},
+    {"Y210", "H", 3, &packed2},          {"Y212_LE", "H", 3, &packed2},
+    {"Y212_BE", ">H", 3, &packed2},      {"Y412_LE", "H", 4, &packed4},
+    {"Y412_BE", ">H", 4, &packed4},      {"ARGB64", "H", 4, &packed4},
+    {"AYUV64", "H", 4, &packed4},        {"ARGB64_LE", "H", 4, &packed4},
+    {"ARGB64_BE", ">H", 4, &packed4},    {"RGBA64_LE", "H", 4, &packed4},
+    {"RGBA64_BE", ">H", 4, &packed4},    {"BGRA64_LE", "H", 4, &packed4},
+    {"BGRA64_BE", ">H", 4, &packed4},    {"ABGR64_LE", "H", 4, &packed4},
+    {"ABGR64_BE", ">H", 4, &packed4},    {"Y410", "I", 4, &packed1},
+    {"BGR10A2_LE", "I", 4, &packed1},    {"RGB10A2_LE", "I", 4, &packed1},
+    {"r210", ">I", 3, &packed1},         {"YV12", "B", 3, &planar420},
+    {"Y41B", "B", 3, &planar411},        {"Y42B", "B", 3, &planar422},
+    {"YUV9", "B", 3, &planar410},        {"YVU9", "B", 3, &planar410},
+    {"A420", "B", 4, &planar420a},       {"Y444", "B", 3, &planar3},
+    {"GBR", "B", 3, &planar3},           {"RGBP", "B", 3, &planar3},
+    {"BGRP", "B", 3, &planar3},          {"GBRA", "B", 4, &planar4},
+    {"NV21", "B", 3, &semi420},          {"NV16", "B", 3, &semi422},
+    {"NV61", "B", 3, &semi422},          {"NV24", "B", 3, &semi444},
+    {"AV12", "B", 4, &semi420a},         {"P010_10LE", "H", 3, &semi420},
+    {"P010_10BE", ">H", 3, &semi420},    {"P012_LE", "H", 3, &semi420},
+    {"P012_BE", ">H", 3, &semi420},      {"P016_LE", "H", 3, &semi420},
+    {"P016_BE", ">H", 3, &semi420},      {"I420_10LE", "H", 3, &planar420},
+    {"I420_10BE", ">H", 3, &planar420},  {"I420_12LE", "H", 3, &planar420},
+    {"I420_12BE", ">H", 3, &planar420},  {"I422_10LE", "H", 3, &planar422},
+    {"I422_10BE", ">H", 3, &planar422},  {"I422_12LE", "H", 3, &planar422},
+    {"I422_12BE", ">H", 3, &planar422},  {"Y444_10LE", "H", 3, &planar3},
+    {"Y444_10BE", ">H", 3, &planar3},    {"Y444_12LE", "H", 3, &planar3},
+    {"Y444_12BE", ">H", 3, &planar3},    {"Y444_16LE", "H", 3, &planar3},
+    {"Y444_16BE", ">H", 3, &planar3},    {"GBR_10LE", "H", 3, &planar3},
+    {"GBR_10BE", ">H", 3, &planar3},     {"GBR_12LE", "H", 3, &planar3},
+    {"GBR_12BE", ">H", 3, &planar3},     {"GBRA_10LE", "H", 4, &planar4},
+    {"GBRA_10BE", ">H", 4, &planar4},    {"GBRA_12LE", "H", 4, &planar4},
+    {"GBRA_12BE", ">H", 4, &planar4},    {"A420_10LE", "H", 4, &planar420a},
+    {"A420_10BE", ">H", 4, &planar420a}, {"A422_10LE", "H", 4, &planar422a},
+    {"A422_10BE", ">H", 4, &planar422a}, {"A444_10LE", "H", 4, &planar4},
+    {"A444_10BE", ">H", 4, &planar4},    {"bggr", "B", 1, &packed1},
+    {"gbrg", "B", 1, &packed1},          {"grbg", "B", 1, &packed1},
+    {"rggb", "B", 1, &packed1},
 };
+
+/* Of width and height, in GStreamer too. */
+#define PICTURE_MAX 32767
 
 static const char outside[] = "its size, stride and bytes do not fit together";
 static const char apart[] = "its planes do not form one array: use frame.planes";
 
-static const struct format *find_format(const struct shmring_frame_info *info) {
+static const struct format *format_named(const char *name) {
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-        if (strncmp(formats[i].name, info->format, sizeof(info->format)) == 0)
-            return formats[i].layout->planes == info->planes ? &formats[i] : NULL;
+        if (strncmp(formats[i].name, name, sizeof(formats[i].name)) == 0)
+            return &formats[i];
     return NULL;
+}
+
+static const struct format *find_format(const struct shmring_frame_info *info) {
+    const struct format *format = format_named(info->format);
+    return format && format->layout->planes == info->planes ? format : NULL;
 }
 
 unsigned view_planes(const struct shmring_frame_info *info) {
@@ -207,4 +216,41 @@ const char *view_of_frame(struct view *view, const struct shmring_frame_info *in
     if (count == 1 || stack(view, planes, count) || join(view, planes, count))
         return NULL;
     return apart;
+}
+
+/* Width and height are 32 bits each, an element of a plane at most 8 bytes: 64 bits hold it. */
+static uint64_t aligned(uint64_t length, unsigned to) {
+    return (length + to - 1) / to * to;
+}
+
+/* As GStreamer does it: whole groups of pixels, and 4:2:0 whole pairs of rows. A few rare formats
+ * have more padding there at odd sizes; a frame says where its planes are, so both are right. */
+static unsigned row_alignment(const struct format *format) {
+    return format->layout == &packed2 ? 4 * element_size(format->code) : 4;
+}
+
+static unsigned rows_together(const struct layout *layout) {
+    return layout->planes > 1 && layout->plane[1].yshift == 1 ? 2 : 1;
+}
+
+const char *layout_rows(struct shmring_frame_info *info, bool padded) {
+    const struct format *format = format_named(info->format);
+    if (!format)
+        return "this format is not one of GStreamer's, or its samples are no whole bytes";
+    if (!info->width || !info->height || info->width > PICTURE_MAX || info->height > PICTURE_MAX)
+        return "width and height must be 1 to 32767";
+    unsigned together = padded ? rows_together(format->layout) : 1;
+    unsigned align = padded ? row_alignment(format) : 1;
+    info->channels = format->channels;
+    info->planes = format->layout->planes;
+    info->size = 0;
+    for (unsigned i = 0; i < info->planes; i++) {
+        struct plane p = format->layout->plane[i];
+        uint64_t bytes = subsampled(info->width, p.xshift) * p.items * element_size(format->code);
+        uint64_t rows = subsampled((uint32_t)aligned(info->height, together), p.yshift);
+        info->stride[i] = (int32_t)aligned(bytes, align);
+        info->offset[i] = info->size;
+        info->size += rows * (uint64_t)info->stride[i];
+    }
+    return NULL;
 }

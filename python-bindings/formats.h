@@ -28,4 +28,9 @@ bool view_of_plane(struct view *view, const struct shmring_frame_info *info, uns
  * text). */
 const char *view_of_frame(struct view *view, const struct shmring_frame_info *info);
 
+/* Fills in planes, channels, strides, offsets and size for the format, width and height of INFO,
+ * with rows padded as GStreamer does it, or not at all. NULL, or why that cannot be (a static
+ * text). */
+const char *layout_rows(struct shmring_frame_info *info, bool padded);
+
 #endif

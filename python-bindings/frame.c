@@ -1,90 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Frame: one taken frame, which lends its memory out through the buffer protocol. It never refers
- * to an array of its own: that would be a cycle that only the garbage collector ends.
- */
-#include "frame-object.h"
+/* Frame: one taken frame. */
+#include "picture.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
 #include "waiting.h"
 
-/* ---- Memory ---- */
-
-static int frame_getbuffer(struct frame_object *self, Py_buffer *buffer, int flags) {
-    if (!self->problem)
-        return export_view((PyObject *)self, self, &self->view, buffer, flags);
-    buffer->obj = NULL;
-    PyErr_Format(PyExc_BufferError, "frame %llu of ring '%U' has no one array: %s",
-                 (unsigned long long)self->info.seq, self->ring_name, self->problem);
-    return -1;
-}
-
-static void frame_releasebuffer(struct frame_object *self, Py_buffer *buffer) {
-    export_drop(self);
-}
-
-static PyObject *frame_array(struct frame_object *self, void *closure) {
-    return array_of(state_of(self), (PyObject *)self);
-}
-
-/* numpy comes here only when the buffer protocol refused: raise what it hid. */
-static PyObject *frame_dunder_array(struct frame_object *self, PyObject *args, PyObject *kwargs) {
-    PyObject *asarray = numpy_asarray(state_of(self));
-    PyObject *memory = asarray ? PyMemoryView_FromObject((PyObject *)self) : NULL;
-    if (!memory)
-        return NULL;
-    PyObject *first = PyTuple_Pack(1, memory);
-    PyObject *all = first ? PySequence_Concat(first, args) : NULL;
-    PyObject *array = all ? PyObject_Call(asarray, all, kwargs) : NULL;
-    Py_XDECREF(all);
-    Py_XDECREF(first);
-    Py_DECREF(memory);
-    return array;
-}
-
-static PyObject *frame_planes(struct frame_object *self, void *closure) {
-    unsigned count = view_planes(&self->info);
-    if (count == 0)
-        return PyTuple_New(0);
-    PyObject *planes = PyTuple_New(count);
-    for (unsigned i = 0; planes && i < count; i++) {
-        PyObject *array = plane_array(state_of(self), self, i);
-        if (!array || PyTuple_SetItem(planes, i, array) < 0)
-            Py_CLEAR(planes);
-    }
-    return planes;
-}
+struct frame_object {
+    struct picture_object picture;
+    struct shmring_frame *frame; /* NULL once given back */
+    int64_t latency_ns;
+    unsigned long long dropped;
+    char is_view;
+};
 
 /* ---- What a frame says of itself ---- */
 
 static PyObject *frame_time(struct frame_object *self, void *offset) {
-    int64_t time = *(int64_t *)((char *)&self->info + (size_t)offset);
+    int64_t time = *(int64_t *)((char *)&self->picture.info + (size_t)offset);
     if (time == SHMRING_TIME_NONE)
         Py_RETURN_NONE;
     return PyLong_FromLongLong(time);
 }
 
-static PyObject *frame_strides(struct frame_object *self, void *closure) {
-    PyObject *strides = PyTuple_New(self->info.planes);
-    for (unsigned i = 0; strides && i < self->info.planes; i++) {
-        PyObject *stride = PyLong_FromLong(self->info.stride[i]);
-        if (!stride || PyTuple_SetItem(strides, i, stride) < 0)
-            Py_CLEAR(strides);
-    }
-    return strides;
-}
-
 static PyObject *frame_framerate(struct frame_object *self, void *closure) {
-    if (self->info.fps_num == 0)
+    if (self->picture.info.fps_num == 0)
         Py_RETURN_NONE;
-    return Py_BuildValue("II", self->info.fps_num, self->info.fps_den);
+    return Py_BuildValue("II", self->picture.info.fps_num, self->picture.info.fps_den);
 }
 
 /* Text and metas lie in the slot's header, so they end with the hold. */
 static PyObject *frame_caps(struct frame_object *self, void *closure) {
-    if (export_check_held(self) < 0)
+    if (picture_check_held(&self->picture) < 0)
         return NULL;
     const char *caps = self->frame->info.caps;
     if (!caps)
@@ -94,39 +42,37 @@ static PyObject *frame_caps(struct frame_object *self, void *closure) {
 
 static PyObject *frame_repr(struct frame_object *self) {
     return PyUnicode_FromFormat("<shmring.Frame %llu of '%U': %ux%u %s, %s>",
-                                (unsigned long long)self->info.seq, self->ring_name,
-                                self->info.width, self->info.height,
-                                self->info.format[0] ? self->info.format : "bytes",
-                                self->released  ? "released"
-                                : self->is_view ? "view"
-                                                : "copy");
+                                (unsigned long long)self->picture.info.seq, self->picture.ring_name,
+                                self->picture.info.width, self->picture.info.height,
+                                self->picture.info.format[0] ? self->picture.info.format : "bytes",
+                                self->picture.released ? "released"
+                                : self->is_view        ? "view"
+                                                       : "copy");
 }
 
 /* ---- A frame's life ---- */
 
 static PyObject *frame_release(struct frame_object *self, PyObject *unused) {
-    if (self->released)
+    if (self->picture.released)
         Py_RETURN_NONE;
-    if (self->exports > 0) {
+    if (self->picture.exports > 0) {
         PyErr_Format(PyExc_BufferError,
                      "frame %llu of ring '%U' cannot be released: %zd arrays or views of it are "
                      "still in use",
-                     (unsigned long long)self->info.seq, self->ring_name, self->exports);
+                     (unsigned long long)self->picture.info.seq, self->picture.ring_name,
+                     self->picture.exports);
         return NULL;
     }
-    self->released = 1;
-    export_give_back(self);
+    picture_end_hold(&self->picture);
     Py_RETURN_NONE;
 }
 
 static PyObject *frame_enter(struct frame_object *self, PyObject *unused) {
-    return export_check_held(self) < 0 ? NULL : Py_NewRef((PyObject *)self);
+    return picture_check_held(&self->picture) < 0 ? NULL : Py_NewRef((PyObject *)self);
 }
 
 static PyObject *frame_exit(struct frame_object *self, PyObject *args) {
-    self->released = 1;
-    if (self->exports == 0)
-        export_give_back(self);
+    picture_end_hold(&self->picture);
     Py_RETURN_NONE;
 }
 
@@ -134,16 +80,15 @@ static PyObject *frame_reduce(struct frame_object *self, PyObject *unused) {
     PyErr_Format(PyExc_TypeError,
                  "a Frame of ring '%U' cannot be pickled: send frame.array.copy(), or let the "
                  "other process read the ring itself",
-                 self->ring_name);
+                 self->picture.ring_name);
     return NULL;
 }
 
-static void frame_dealloc(struct frame_object *self) {
-    PyTypeObject *type = Py_TYPE(&self->ob_base);
-    shmring_frame_release(self->frame);
-    Py_DECREF(self->ring_name);
-    PyObject_Free(self);
-    Py_DECREF(type);
+static void give_back(struct picture_object *picture) {
+    struct frame_object *self = (struct frame_object *)picture;
+    struct shmring_frame *frame = self->frame;
+    self->frame = NULL;
+    shmring_frame_release(frame);
 }
 
 PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
@@ -153,34 +98,32 @@ PyObject *frame_object_new(struct module_state *state, struct shmring_frame *fra
         shmring_frame_release(frame);
         return NULL;
     }
+    picture_init(&self->picture, &frame->info, (void *)frame->data, ring_name);
+    self->picture.give_back = give_back;
     self->frame = frame;
-    self->info = frame->info;
-    self->info.format[sizeof(self->info.format) - 1] = '\0';
-    self->ring_name = Py_NewRef(ring_name);
-    self->problem = view_of_frame(&self->view, &self->info);
-    self->exports = 0;
     self->latency_ns = monotonic_now() - frame->info.publish_ns;
     self->dropped = dropped;
     self->is_view = !frame->is_copy;
-    self->released = 0;
     return (PyObject *)self;
 }
 
 #define OFFSET(field) offsetof(struct frame_object, field)
 
 static PyMemberDef frame_members[] = {
-    {"seq", T_ULONGLONG, OFFSET(info.seq), READONLY, "Number of the frame in its ring, from 1."},
-    {"width", T_UINT, OFFSET(info.width), READONLY, "Pixels a row; 0 for opaque data."},
-    {"height", T_UINT, OFFSET(info.height), READONLY, "Rows; 0 for opaque data."},
-    {"channels", T_UINT, OFFSET(info.channels), READONLY,
+    {"seq", T_ULONGLONG, OFFSET(picture.info.seq), READONLY,
+     "Number of the frame in its ring, from 1."},
+    {"width", T_UINT, OFFSET(picture.info.width), READONLY, "Pixels a row; 0 for opaque data."},
+    {"height", T_UINT, OFFSET(picture.info.height), READONLY, "Rows; 0 for opaque data."},
+    {"channels", T_UINT, OFFSET(picture.info.channels), READONLY,
      "Components a pixel: BGR 3, GRAY8 1, NV12 3."},
-    {"format", T_STRING_INPLACE, OFFSET(info.format), READONLY,
+    {"format", T_STRING_INPLACE, OFFSET(picture.info.format), READONLY,
      "GStreamer's name of the pixel format, as 'BGR'; '' for opaque data."},
-    {"size", T_ULONGLONG, OFFSET(info.size), READONLY, "Bytes of data, row padding included."},
-    {"flags", T_UINT, OFFSET(info.flags), READONLY, "Bits of enum shmring_frame_flags."},
-    {"frame_number", T_ULONGLONG, OFFSET(info.frame_number), READONLY,
+    {"size", T_ULONGLONG, OFFSET(picture.info.size), READONLY,
+     "Bytes of data, row padding included."},
+    {"flags", T_UINT, OFFSET(picture.info.flags), READONLY, "Bits of enum shmring_frame_flags."},
+    {"frame_number", T_ULONGLONG, OFFSET(picture.info.frame_number), READONLY,
      "The source's own count of frames."},
-    {"timestamp_ns", T_LONGLONG, OFFSET(info.timestamp_ns), READONLY,
+    {"timestamp_ns", T_LONGLONG, OFFSET(picture.info.timestamp_ns), READONLY,
      "When it was captured, as time.time_ns()."},
     {"latency_ns", T_LONGLONG, OFFSET(latency_ns), READONLY,
      "From being published to being read, in nanoseconds."},
@@ -194,15 +137,15 @@ static PyMemberDef frame_members[] = {
 #define TIME(field) (void *)offsetof(struct shmring_frame_info, field)
 
 static PyGetSetDef frame_getset[] = {
-    {"array", (getter)frame_array, NULL,
+    {"array", (getter)picture_array, NULL,
      "A new read-only numpy array of the frame's memory, with its true strides: (height, width, 3) "
      "for BGR, (height, width) for GRAY8, OpenCV's shapes for planar formats, flat bytes for "
      "opaque data. Costs no copy; the slot is held while it lives.",
      NULL},
-    {"planes", (getter)frame_planes, NULL,
+    {"planes", (getter)picture_planes, NULL,
      "A tuple of read-only numpy arrays, one a plane in GStreamer's order; empty for opaque data.",
      NULL},
-    {"strides", (getter)frame_strides, NULL, "Bytes from row to row, one number a plane.", NULL},
+    {"strides", (getter)picture_strides, NULL, "Bytes from row to row, one number a plane.", NULL},
     {"pts_ns", (getter)frame_time, NULL,
      "Running time of the writing pipeline in nanoseconds, or None.", TIME(pts_ns)},
     {"dts_ns", (getter)frame_time, NULL, "Decoding time in nanoseconds, or None.", TIME(dts_ns)},
@@ -224,7 +167,7 @@ static PyMethodDef frame_methods[] = {
     {"__enter__", (PyCFunction)frame_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)frame_exit, METH_VARARGS,
      "End the frame's own hold; the slot goes back with the last array."},
-    {"__array__", (PyCFunction)(void (*)(void))frame_dunder_array, METH_VARARGS | METH_KEYWORDS,
+    {"__array__", (PyCFunction)(void (*)(void))picture_dunder_array, METH_VARARGS | METH_KEYWORDS,
      NULL},
     {"__reduce__", (PyCFunction)frame_reduce, METH_NOARGS, NULL},
     {NULL},
@@ -234,13 +177,13 @@ static PyType_Slot frame_slots[] = {
     {Py_tp_doc, "One frame of a ring, read-only. Supports the buffer protocol: np.asarray(frame) "
                 "and memoryview(frame) are views of the slot. Ends with release(), with a `with` "
                 "block, or when nothing refers to it or its arrays."},
-    {Py_tp_dealloc, frame_dealloc},
+    {Py_tp_dealloc, picture_dealloc},
     {Py_tp_repr, frame_repr},
     {Py_tp_members, frame_members},
     {Py_tp_getset, frame_getset},
     {Py_tp_methods, frame_methods},
-    {Py_bf_getbuffer, frame_getbuffer},
-    {Py_bf_releasebuffer, frame_releasebuffer},
+    {Py_bf_getbuffer, picture_getbuffer},
+    {Py_bf_releasebuffer, picture_releasebuffer},
     {0, NULL},
 };
 

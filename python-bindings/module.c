@@ -9,7 +9,8 @@ int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where) {
 static int module_exec(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
     if (errors_init(module, state) < 0 || frame_type_init(module, state) < 0 ||
-        reader_type_init(module, state) < 0 || list_init(module) < 0 || layouts_init(module) < 0)
+        reader_type_init(module, state) < 0 || writer_type_init(module, state) < 0 ||
+        list_init(module) < 0 || layouts_init(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", SHMRING_VERSION);
 }
@@ -21,6 +22,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->frame_type);
     Py_VISIT(state->plane_type);
     Py_VISIT(state->reader_type);
+    Py_VISIT(state->loan_type);
+    Py_VISIT(state->writer_type);
     Py_VISIT(state->info_type);
     Py_VISIT(state->stats_type);
     Py_VISIT(state->asarray);
@@ -34,6 +37,8 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->frame_type);
     Py_CLEAR(state->plane_type);
     Py_CLEAR(state->reader_type);
+    Py_CLEAR(state->loan_type);
+    Py_CLEAR(state->writer_type);
     Py_CLEAR(state->info_type);
     Py_CLEAR(state->stats_type);
     Py_CLEAR(state->asarray);

@@ -1,40 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plane: what a view of one plane refers to, so that it counts as a view of the frame. */
-#include "frame-object.h"
+/* Plane: what a view of one plane refers to, so that it counts as a view of the picture. */
+#include "picture.h"
 
 struct plane_object {
     PyObject_HEAD
-    struct frame_object *frame;
+    struct picture_object *picture;
     struct view view;
 };
 
 static int plane_getbuffer(struct plane_object *self, Py_buffer *buffer, int flags) {
-    return export_view((PyObject *)self, self->frame, &self->view, buffer, flags);
+    return picture_export((PyObject *)self, self->picture, &self->view, buffer, flags);
 }
 
 static void plane_releasebuffer(struct plane_object *self, Py_buffer *buffer) {
-    export_drop(self->frame);
+    picture_drop_export(self->picture);
 }
 
-static PyObject *plane_new(struct module_state *state, struct frame_object *frame, unsigned index) {
+static PyObject *plane_new(struct module_state *state, struct picture_object *picture,
+                           unsigned index) {
     struct view view;
-    if (!view_of_plane(&view, &frame->info, index)) {
+    if (!view_of_plane(&view, &picture->info, index)) {
         PyErr_Format(state->errors[ERROR_LAYOUT],
                      "frame %llu of ring '%U': plane %u does not fit in its %llu bytes",
-                     (unsigned long long)frame->info.seq, frame->ring_name, index,
-                     (unsigned long long)frame->info.size);
+                     (unsigned long long)picture->info.seq, picture->ring_name, index,
+                     (unsigned long long)picture->info.size);
         return NULL;
     }
     struct plane_object *plane = PyObject_New(struct plane_object, state->plane_type);
     if (!plane)
         return NULL;
-    plane->frame = (struct frame_object *)Py_NewRef((PyObject *)frame);
+    plane->picture = (struct picture_object *)Py_NewRef((PyObject *)picture);
     plane->view = view;
     return (PyObject *)plane;
 }
 
-PyObject *plane_array(struct module_state *state, struct frame_object *frame, unsigned index) {
-    PyObject *plane = plane_new(state, frame, index);
+PyObject *plane_array(struct module_state *state, struct picture_object *picture, unsigned index) {
+    PyObject *plane = plane_new(state, picture, index);
     PyObject *array = plane ? array_of(state, plane) : NULL;
     Py_XDECREF(plane);
     return array;
@@ -42,7 +43,7 @@ PyObject *plane_array(struct module_state *state, struct frame_object *frame, un
 
 static void plane_dealloc(struct plane_object *self) {
     PyTypeObject *type = Py_TYPE(&self->ob_base);
-    Py_DECREF(self->frame);
+    Py_DECREF(self->picture);
     PyObject_Free(self);
     Py_DECREF(type);
 }

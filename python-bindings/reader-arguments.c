@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reader-arguments.h"
 
-#include "waiting.h"
-
-static int count_from_int(PyObject *object, void *count) {
-    unsigned long value = PyLong_AsUnsignedLong(object);
-    if (value == (unsigned long)-1 && PyErr_Occurred())
-        return 0;
-    if (value > UINT32_MAX) {
-        PyErr_Format(PyExc_OverflowError, "%R does not fit in 32 bits", object);
-        return 0;
-    }
-    *(uint32_t *)count = (uint32_t)value;
-    return 1;
-}
+#include "arguments.h"
 
 static int choice(const char *what, const char *value, const char *const *choices,
                   const char *allowed) {
@@ -31,7 +19,7 @@ bool reader_arguments_parse(PyObject *args, PyObject *kwargs, struct reader_argu
     static const char *const disconnects[] = {"auto", "end", "error", "wait", NULL};
     const char *mode = "all", *on_disconnect = "auto";
     int views_only = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|s$O&O&pO&s:Reader", names, &a->name, &mode,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|sO&O&pO&s:Reader", names, &a->name, &mode,
                                      count_from_int, &a->options.depth, count_from_int,
                                      &a->options.lease, &views_only, timeout_from_seconds,
                                      &a->timeout_ns, &on_disconnect))

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "waiting.h"
 
-#include <math.h>
 #include <time.h>
 
 /* A signal may be delivered to another thread than the waiting one, which then has to look by
  * itself: this is how long Ctrl-C takes at worst. */
 #define SLICE_NS ((int64_t)100 * 1000 * 1000)
-#define NS_PER_SECOND 1e9
 
 int64_t monotonic_now(void) {
     struct timespec now;
@@ -41,23 +39,4 @@ int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop) 
         if (result == SHMRING_TIMEOUT && next_slice(start, timeout_ns) == 0)
             return SHMRING_TIMEOUT;
     }
-}
-
-int timeout_from_seconds(PyObject *seconds, void *timeout_ns) {
-    int64_t *timeout = timeout_ns;
-    if (seconds == Py_None) {
-        *timeout = SHMRING_FOREVER;
-        return 1;
-    }
-    double value = PyFloat_AsDouble(seconds);
-    if (value == -1.0 && PyErr_Occurred())
-        return 0;
-    if (isnan(value) || value < 0) {
-        PyErr_Format(PyExc_ValueError, "timeout must be None or 0 and more seconds, not %R",
-                     seconds);
-        return 0;
-    }
-    bool fits = value < (double)INT64_MAX / NS_PER_SECOND;
-    *timeout = fits ? (int64_t)(value * NS_PER_SECOND) : SHMRING_FOREVER;
-    return 1;
 }

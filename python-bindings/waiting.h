@@ -16,9 +16,6 @@ enum { WAIT_RAISED = -65536 }; /* apart from every -errno */
  * (WAIT_RAISED). */
 int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop);
 
-/* "O&" converter: seconds, or None for ever, to an int64_t of nanoseconds. */
-int timeout_from_seconds(PyObject *seconds, void *timeout_ns);
-
 int64_t monotonic_now(void);
 
 #endif
