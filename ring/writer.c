@@ -74,6 +74,8 @@ int shmring_writer_open(const char *name, const struct shmring_writer_options *o
     if (!w)
         return error_set(error, -ENOMEM, "no memory for ring '%s'", name);
     result = open_store(w, NULL, &w->store, error);
+    /* The numbering goes on after a dead writer's; the stream does not. */
+    w->discont = result == 0 && writer_next_seq(w) != options->first_seq;
     if (result == 0)
         *writer = w;
     else

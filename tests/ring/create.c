@@ -208,7 +208,12 @@ START_TEST(a_killed_writers_ring_is_taken_over_and_its_readers_follow) {
     read_many(reader, 1, 1);
     kill_child(&child);
     struct shmring_writer *writer = new_writer(name, 6);
-    put(writer, 3);          /* nobody is there yet: this writer does not wait for strangers */
+    struct shmring_reader *late = new_reader(name, 1);
+    put(writer, 3); /* the dead one's reader is not there yet: this writer waits for its own */
+    frame = take(late, 3);
+    ck_assert_uint_eq(frame->info.flags, SHMRING_FRAME_DISCONT); /* another stream */
+    shmring_frame_release(frame);
+    shmring_reader_free(late);
     read_many(reader, 2, 2); /* out of the dead one's segment */
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT); /* has followed */
     put(writer, 4);
