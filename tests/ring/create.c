@@ -203,18 +203,23 @@ START_TEST(a_killed_writers_ring_is_taken_over_and_its_readers_follow) {
     struct child child = start_writer(name);
     struct shmring_reader *reader = new_reader(name, 1);
     struct shmring_frame *frame;
+    struct segment *old = NULL;
+    ck_assert_int_eq(segment_open(name, SEGMENT_OBSERVE, NULL, &old, NULL), 0);
     tell_to_put(&child);
     tell_to_put(&child);
     read_many(reader, 1, 1);
     kill_child(&child);
     struct shmring_writer *writer = new_writer(name, 6);
+    ck_assert_uint_eq(old->header->state, STATE_SUPERSEDED);
+    ck_assert_uint_eq(old->header->event, 4); /* from 1: two frames, and the end of it */
+    segment_unref(old);
     struct shmring_reader *late = new_reader(name, 1);
     put(writer, 3); /* the dead one's reader is not there yet: this writer waits for its own */
     frame = take(late, 3);
     ck_assert_uint_eq(frame->info.flags, SHMRING_FRAME_DISCONT); /* another stream */
     shmring_frame_release(frame);
     shmring_reader_free(late);
-    read_many(reader, 2, 2); /* out of the dead one's segment */
+    read_many(reader, 2, 2);                                   /* out of the dead one's segment */
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT); /* has followed */
     put(writer, 4);
     frame = take(reader, 4);

@@ -186,7 +186,9 @@ START_TEST(a_returned_slot_ends_it) {
     struct shmring_slot other = loan(writer, SHMRING_LOAN_FILL), slot;
     put_many(writer, 1, 5);
     pthread_t thread = start_loan(&slot);
+    uint32_t bell = writer_segment(writer)->ctl->doorbell;
     shmring_slot_return(&other);
+    ck_assert_uint_ne(writer_segment(writer)->ctl->doorbell, bell); /* at once, not by a probe */
     ck_assert_int_eq(end_loan(thread), SHMRING_OK);
     shmring_slot_return(&slot);
     shmring_reader_free(reader);
