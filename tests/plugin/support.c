@@ -21,6 +21,21 @@ gboolean ring_exists(const gchar *ring) {
     return found;
 }
 
+/* As a pipeline does: messages keep their element alive, and the element its bus with them. */
+static GstBusSyncReply flush_in_null(GstBus *bus, GstMessage *message, gpointer data) {
+    GstState state;
+
+    if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_STATE_CHANGED)
+        return GST_BUS_PASS;
+    gst_message_parse_state_changed(message, NULL, &state, NULL);
+    if (state != GST_STATE_NULL)
+        return GST_BUS_PASS;
+    gst_bus_set_flushing(bus, TRUE);
+    gst_bus_set_flushing(bus, FALSE);
+    gst_message_unref(message);
+    return GST_BUS_DROP;
+}
+
 GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties) {
     gchar *text = g_strdup_printf("%s ring-name=%s %s", element, ring, properties);
     GstElement *made = gst_parse_launch(text, NULL);
@@ -29,6 +44,7 @@ GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *pr
     GstHarness *harness;
 
     fail_unless(made != NULL, "%s", text);
+    gst_bus_set_sync_handler(bus, flush_in_null, NULL, NULL);
     gst_element_set_bus(made, bus);
     harness = gst_harness_new_with_element(made, is_sink ? "sink" : NULL, is_sink ? NULL : "src");
     gst_object_unref(bus);

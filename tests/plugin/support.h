@@ -15,7 +15,8 @@ gchar *unique_ring(const gchar *test);
 /* Whether /dev/shm has anything of RING. */
 gboolean ring_exists(const gchar *ring);
 
-/* A harness around "ELEMENT ring-name=RING PROPERTIES" that keeps the element's messages. */
+/* A harness around "ELEMENT ring-name=RING PROPERTIES" that keeps the element's messages, until it
+ * goes to NULL. */
 GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties);
 
 /* The element's first error is DOMAIN/CODE, and its text has PART in it. */
