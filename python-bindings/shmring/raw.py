@@ -1,0 +1,737 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looks at a ring from outside, with nothing but Python's standard library.
+
+    from shmring import raw                # or: copy this one file, and `import raw`
+
+    with raw.RawReader("cam0") as reader:
+        frame = reader.latest(timeout=5)   # the newest frame, copied and checked
+        print(frame.seq, frame.format, frame.width, frame.height, frame.data[:3])
+        picture = frame.array              # numpy, if it is there: writable, yours
+
+It needs Python 3.8, read permission on /dev/shm/NAME (the writer's perms 0640 or 0444 do) and
+nothing else: no extension, no compiler. It takes no reader place, takes no lock and writes nothing,
+so neither the writer nor any reader can notice it. `import shmring.raw` imports the package, hence
+its extension; where that is not built, copy the file.
+
+It is for snapshots, monitors and other languages. It sees the newest frame when it looks, not every
+frame, and pays a copy for each: a program that works on the frames uses shmring.Reader.
+
+How to do the same in another language
+======================================
+
+/dev/shm/NAME is one file, little-endian, to be mapped read-only:
+
+    0               header           the table HEADER below
+    ring_offset     capacity words   of 64 bits: frame number << 16 | slot
+    frames_offset   a frame header   for each slot, every frame_stride bytes: the table FRAME;
+                                     the caps text and the metas follow at byte FRAME_BYTES
+    slots_offset    the slots        every slot_stride bytes: the pixels
+
+Frames are numbered. `head` is the number of the next one, so the newest is head - 1, unless head is
+still `base`. To look at it:
+
+ 1. Read head; n = head - 1. Read the word ring[n % capacity]. Its upper 48 bits must say n and its
+    lower 16 bits, the slot, must be less than `slots`: else the writer was faster, go to 1.
+ 2. Copy the slot's frame header, then as many bytes of the slot as its `size` says, but never more
+    than slot_size: what you read may be changing, so trust nothing yet.
+ 3. Read `seq` in the slot's frame header again. The writer sets it to 0 before it touches a slot
+    and to the frame's number when the frame is whole, and no number comes twice. So if it is n now,
+    nobody wrote there since step 1, and the copy is whole. Else throw it away and go to 1.
+
+All that holds only if loads happen in that order. head, the ring's word and seq must each be one
+load of the machine (C: atomic), with acquire order after the one of head, and an acquire fence
+between the copy and the second look at seq. On x86-64 each load is ordered before every later
+load, those of memcpy and of string instructions included (Intel's manual, volume 3, "Memory
+Ordering"), and Python neither reorders nor merges what its bytecode does: nothing is needed.
+On other machines this file puts membarrier(2) there: MEMBARRIER_CMD_GLOBAL_EXPEDITED
+makes its caller pass a full barrier, with no registration. (The PRIVATE ones do not help: in a
+process of one thread they do nothing.) Where there is neither, it warns: a frame may be torn there.
+
+To sleep until something happens: read `event` (32 bits), then look at head and state, and if there
+is nothing new futex(2) FUTEX_WAIT on event with the value read: every change of head or state
+changes event and wakes. The file is shared, so without FUTEX_PRIVATE_FLAG. Or poll.
+
+To know the end: ask with fcntl F_OFD_GETLK for a read lock on byte 0 of the file. While the writer
+lives there is a conflict: it holds a write lock. Ask in this order: lock, then state, then head.
+If there is no frame newer than the last, then state 2 means the stream has ended, 3 the writer
+stopped, 4 open the name again: a new file has taken it. With state 1 and no lock the writer died,
+unless the name has another inode by now, which means the same as 4.
+
+Before all that, check the header against itself and against the file's size, as check_header below
+does, and use the checked copy from then on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import re
+import stat
+import struct
+import sys
+import time
+import warnings
+import weakref
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+
+try:
+    import ctypes
+except ImportError:  # a Python without libffi: polls
+    ctypes = None  # type: ignore[assignment]
+
+__all__ = ["EndOfStream", "Error", "LayoutError", "RawFrame", "RawReader", "RingDenied",
+           "RingNotFound", "Timeout", "WriterLost", "WriterStopped"]
+
+# ---- The layout, version 1: field: (offset, format as in the struct module) ----------------------
+
+HEADER = {
+    "magic": (0, "8s"), "version": (8, "I"), "header_bytes": (12, "I"), "total_size": (16, "Q"),
+    "ring_offset": (24, "Q"), "frames_offset": (32, "Q"), "slots_offset": (40, "Q"),
+    "slot_size": (48, "Q"), "slot_stride": (56, "Q"), "frame_stride": (64, "I"),
+    "slots": (68, "I"), "capacity": (72, "I"), "max_readers": (76, "I"), "lend_limit": (80, "I"),
+    "writer_pid": (84, "I"), "writer_comm": (88, "16s"), "instance": (104, "16s"),
+    "created_ns": (120, "q"), "base": (128, "Q"),
+    # All above is constant. These three change:
+    "state": (192, "I"), "head": (256, "Q"), "event": (320, "I"),
+}
+HEADER_BYTES = 1216
+FRAME = {
+    "seq": (0, "Q"), "width": (8, "I"), "height": (12, "I"), "channels": (16, "I"),
+    "flags": (20, "I"), "timestamp_ns": (24, "q"), "format": (32, "16s"), "planes": (48, "I"),
+    "stride": (56, "4i"), "offset": (72, "4Q"), "size": (104, "Q"), "pts_ns": (112, "q"),
+    "dts_ns": (120, "q"), "duration_ns": (128, "q"), "clock_ns": (136, "q"),
+    "publish_ns": (144, "q"), "frame_number": (152, "Q"), "fps_num": (160, "I"),
+    "fps_den": (164, "I"), "caps_size": (168, "I"), "metas_size": (172, "I"),
+}
+FRAME_BYTES = 176
+MAGIC = b"SHMRING\0"
+VERSION = 1
+STATE_ACTIVE, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED = 1, 2, 3, 4
+PAGE = 4096
+
+# Formats: type of an element; for each plane its elements a pixel, and how often width and height
+# are halved; GStreamer's names.
+FORMATS = """
+    u1  1                          GRAY8 bggr gbrg grbg rggb
+    u1  2                          YUY2 UYVY YVYU VYUY RGB16 BGR16 RGB15 BGR15
+    u1  3                          BGR RGB v308 IYU2
+    u1  4                          BGRx BGRA RGBx RGBA xRGB ARGB xBGR ABGR AYUV VUYA
+    <u2 1                          GRAY16_LE
+    >u2 1                          GRAY16_BE
+    <u2 2                          v216 Y210 Y212_LE
+    >u2 2                          Y212_BE
+    <u2 4                          Y412_LE ARGB64 AYUV64 ARGB64_LE RGBA64_LE BGRA64_LE ABGR64_LE
+    >u2 4                          Y412_BE ARGB64_BE RGBA64_BE BGRA64_BE ABGR64_BE
+    <u4 1                          Y410 BGR10A2_LE RGB10A2_LE
+    >u4 1                          r210
+    u1  1 1:1:1 1:1:1              I420 YV12
+    u1  1 1:2:0 1:2:0              Y41B
+    u1  1 1:1:0 1:1:0              Y42B
+    u1  1 1:2:2 1:2:2              YUV9 YVU9
+    u1  1 1:1:1 1:1:1 1            A420
+    u1  1 1 1                      Y444 GBR RGBP BGRP
+    u1  1 1 1 1                    GBRA
+    u1  1 2:1:1                    NV12 NV21
+    u1  1 2:1:0                    NV16 NV61
+    u1  1 2                        NV24
+    u1  1 2:1:1 1                  AV12
+    <u2 1 2:1:1                    P010_10LE P012_LE P016_LE
+    >u2 1 2:1:1                    P010_10BE P012_BE P016_BE
+    <u2 1 1:1:1 1:1:1              I420_10LE I420_12LE
+    >u2 1 1:1:1 1:1:1              I420_10BE I420_12BE
+    <u2 1 1:1:0 1:1:0              I422_10LE I422_12LE
+    >u2 1 1:1:0 1:1:0              I422_10BE I422_12BE
+    <u2 1 1 1                      Y444_10LE Y444_12LE Y444_16LE GBR_10LE GBR_12LE
+    >u2 1 1 1                      Y444_10BE Y444_12BE Y444_16BE GBR_10BE GBR_12BE
+    <u2 1 1 1 1                    GBRA_10LE GBRA_12LE A444_10LE
+    >u2 1 1 1 1                    GBRA_10BE GBRA_12BE A444_10BE
+    <u2 1 1:1:1 1:1:1 1            A420_10LE
+    >u2 1 1:1:1 1:1:1 1            A420_10BE
+    <u2 1 1:1:0 1:1:0 1            A422_10LE
+    >u2 1 1:1:0 1:1:0 1            A422_10BE
+"""
+
+SHM = "/dev/shm"
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+PROBE_S = 0.1  # how often a sleeper asks whether the writer lives
+POLL_S = 0.001  # where there is no futex
+LOOKOUT_S = 0.01  # for a ring that is not there yet: there is nothing to sleep on
+COPY_TRIES = 16
+
+
+class Error(Exception):
+    """Base of all that can go wrong with a ring."""
+
+
+class Timeout(Error, TimeoutError):
+    """No new frame came within the timeout."""
+
+
+class RingNotFound(Timeout, FileNotFoundError):
+    """No ring of that name appeared within the timeout."""
+
+
+class RingDenied(Error, PermissionError):
+    """The ring's permissions do not let this user look."""
+
+
+class LayoutError(Error):
+    """Not a ring, one of another layout version, or a damaged one."""
+
+
+class EndOfStream(Error, EOFError):
+    """The stream has ended: no newer frame will come."""
+
+
+class WriterStopped(EndOfStream):
+    """The writer stopped without ending its stream."""
+
+
+class WriterLost(Error, ConnectionError):
+    """The writer died."""
+
+
+# ---- The machine: system calls, the fence, the futex ---------------------------------------------
+
+# futex and membarrier, for processes of 64 bits.
+SYSCALLS = {"x86_64": (202, 324), "aarch64": (98, 283), "riscv64": (98, 283),
+            "loongarch64": (98, 283), "ppc64le": (221, 365)}
+FUTEX_WAIT = 0
+MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_GLOBAL_EXPEDITED = 0, 2
+F_OFD_GETLK = 36  # the fcntl module has it from Python 3.9
+
+
+def load_libc() -> Any:
+    """The C library, or None: then its system calls are done without."""
+    if ctypes is None or not sys.platform.startswith("linux") or sys.maxsize <= 2**32:
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int,
+                          ctypes.c_int, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    return libc
+
+
+LIBC = load_libc()
+MACHINE = os.uname().machine
+
+
+def no_fence() -> None:
+    """On x86-64 loads stay in order by themselves."""
+
+
+def membarrier() -> None:
+    """Orders every load before it before every load after it."""
+    number = ctypes.c_long(SYSCALLS[MACHINE][1])
+    if LIBC.syscall(number, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "membarrier")
+
+
+def choose_fence(machine: str) -> Optional[Callable[[], None]]:
+    """How to keep loads in order here; None: there is no way."""
+    if machine == "x86_64":
+        return no_fence
+    if LIBC is None or machine not in SYSCALLS:
+        return None
+    number = ctypes.c_long(SYSCALLS[machine][1])
+    commands = LIBC.syscall(number, MEMBARRIER_CMD_QUERY, 0, 0)
+    return membarrier if commands > 0 and commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED else None
+
+
+FENCE = choose_fence(MACHINE)
+fence = FENCE or no_fence
+
+
+class Futex:
+    """Sleeps on `event`. A mapping of its own, since a read-only mmap object tells no address."""
+
+    def __init__(self, fd: int) -> None:
+        self.number = ctypes.c_long(SYSCALLS[MACHINE][0])
+        self.address = LIBC.mmap(None, PAGE, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+        if self.address == ctypes.c_void_p(-1).value:
+            raise OSError(ctypes.get_errno(), "mmap")
+
+    def wait(self, value: int, seconds: float) -> None:
+        """Until event differs from VALUE, a signal came, or SECONDS passed."""
+        whole = int(seconds)
+        timespec = (ctypes.c_long * 2)(whole, int((seconds - whole) * 1e9))
+        LIBC.syscall(self.number, ctypes.c_void_p(self.address + HEADER["event"][0]), FUTEX_WAIT,
+                     ctypes.c_uint32(value), timespec, None, 0)
+
+    def close(self) -> None:
+        LIBC.munmap(self.address, PAGE)
+
+
+def make_futex(fd: int) -> Optional[Futex]:
+    """None where system calls cannot be made: then sleepers poll."""
+    return Futex(fd) if LIBC is not None and MACHINE in SYSCALLS else None
+
+
+# ---- A segment: the file that has the name, or had it --------------------------------------------
+
+
+def unpack(fields: Dict[str, Tuple[int, str]], data: bytes) -> Dict[str, Any]:
+    """The values of FIELDS in DATA, those of a list as a tuple."""
+    values: Dict[str, Any] = {}
+    for field, (offset, code) in fields.items():
+        found = struct.unpack_from("<" + code, data, offset)
+        values[field] = found[0] if len(found) == 1 else found
+    return values
+
+
+def pages(size: int) -> int:
+    return (size + PAGE - 1) // PAGE * PAGE
+
+
+def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
+    """Version 1 leaves nothing to choose: the sizes determine every offset."""
+    capacity = 1
+    while capacity < 2 * h["slots"]:
+        capacity *= 2
+    frames = PAGE + pages(8 * capacity)
+    frame_stride, slot_stride = pages(h["frame_stride"]), pages(h["slot_size"])
+    slots = frames + h["slots"] * frame_stride
+    return dict(header_bytes=HEADER_BYTES, capacity=capacity, ring_offset=PAGE,
+                frames_offset=frames, frame_stride=frame_stride, slots_offset=slots,
+                slot_stride=slot_stride, total_size=slots + h["slots"] * slot_stride)
+
+
+def check_header(h: Dict[str, Any], file_size: int) -> Optional[str]:
+    """What is wrong with a header, or None."""
+    if h["magic"] != MAGIC:
+        return "it is not a ring"
+    if h["version"] != VERSION:
+        return f"it has layout version {h['version']}, this reader knows {VERSION}"
+    limits = {"slots": (4, 256), "slot_size": (1, 2**38), "max_readers": (1, 32),
+              "lend_limit": (0, h["slots"] - 2), "frame_stride": (PAGE, 65536), "base": (1, 2**47)}
+    for field, (low, high) in limits.items():
+        if not low <= h[field] <= high:
+            return f"its {field} cannot be {h[field]}"
+    for field, value in plan_regions(h).items():
+        if h[field] != value:
+            return f"its header contradicts itself: {field} is {h[field]} instead of {value}"
+    if file_size < h["total_size"]:
+        return f"it has {file_size} bytes, its header says {h['total_size']}"
+    return None
+
+
+def open_ring(name: str, path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        status = os.stat(path)
+        raise RingDenied(
+            f"no permission to see ring '{name}': {path} belongs to user {status.st_uid} with mode "
+            f"{stat.S_IMODE(status.st_mode):04o}; the writer's perms decide (r may observe)"
+        ) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise LayoutError(f"'{name}' cannot be read as a ring: {path}: {error.strerror}") from None
+
+
+def release(fd: int, views: List[memoryview], futex: Optional[Futex]) -> None:
+    """The mapping goes with the last view of it; one may be left in a traceback."""
+    for view in views:
+        view.release()
+    if futex is not None:
+        futex.close()
+    os.close(fd)
+
+
+class Segment:
+    """One file, mapped read-only, its constants checked and copied."""
+
+    def __init__(self, name: str) -> None:
+        self.path = f"{SHM}/{name}"
+        fd = open_ring(name, self.path)
+        try:
+            status = self.check(fd, name)
+            memory = mmap.mmap(fd, self.header["total_size"], access=mmap.ACCESS_READ)
+            self.futex = make_futex(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        self.fd, self.inode = fd, (status.st_dev, status.st_ino)
+        self.bytes = memoryview(memory)
+        # An item of these is one load; the struct module promises no such thing.
+        self.words, self.halves = self.bytes.cast("Q"), self.bytes.cast("I")
+        views = [self.words, self.halves, self.bytes]
+        self.close = weakref.finalize(self, release, fd, views, self.futex)
+
+    def check(self, fd: int, name: str) -> os.stat_result:
+        status = os.fstat(fd)
+        regular = stat.S_ISREG(status.st_mode)
+        start = os.pread(fd, HEADER_BYTES, 0) if regular else b""
+        self.header = unpack(HEADER, start.ljust(HEADER_BYTES, b"\0"))
+        problem = check_header(self.header, status.st_size)
+        if problem:
+            raise LayoutError(f"'{name}' cannot be read as a ring: {problem}")
+        return status
+
+    def word(self, offset: int) -> int:
+        return self.words[offset >> 3]
+
+    def event(self) -> int:
+        return self.halves[HEADER["event"][0] >> 2]
+
+    def state(self) -> int:
+        return self.halves[HEADER["state"][0] >> 2]
+
+    def has_writer(self) -> bool:
+        """Asking for a read lock meets write locks only: other askers do not count."""
+        wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
+        answer = fcntl.fcntl(self.fd, F_OFD_GETLK, wanted)
+        return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
+
+    def has_name(self) -> bool:
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return (status.st_dev, status.st_ino) == self.inode
+
+    def wait(self, event: int, seconds: float) -> None:
+        if self.futex is not None:
+            self.futex.wait(event, seconds)
+        else:
+            time.sleep(min(seconds, POLL_S))
+
+
+# ---- A frame: an owned copy ----------------------------------------------------------------------
+
+
+class Plane(NamedTuple):
+    """How an array lies in a frame's bytes."""
+
+    offset: int
+    shape: Tuple[int, ...]
+    strides: Tuple[int, ...]
+    dtype: str
+
+    def row(self) -> int:
+        return self.shape[1] * self.strides[1]
+
+    def fits(self, size: int) -> bool:
+        used = (self.shape[0] - 1) * self.strides[0] + self.row()
+        return self.row() <= self.strides[0] and self.offset + used <= size
+
+
+def read_formats(text: str) -> Dict[str, Tuple[str, List[List[int]]]]:
+    formats = {}
+    for line in text.strip().splitlines():
+        dtype, *words = line.split()
+        planes = [word for word in words if re.fullmatch(r"\d(:\d:\d)?", word)]
+        shapes = [[int(n) for n in (plane + ":0:0").split(":")[:3]] for plane in planes]
+        formats.update({name: (dtype, shapes) for name in words[len(planes) :]})
+    return formats
+
+
+KNOWN = read_formats(FORMATS)
+
+
+def stack(planes: List[Plane]) -> Optional[Plane]:
+    """Planes of one size at even distances (Y444, GBR): (planes, height, width)."""
+    first = planes[0]
+    step = planes[1].offset - first.offset
+    for i, plane in enumerate(planes):
+        if plane != first._replace(offset=first.offset + i * step):
+            return None
+    return first._replace(shape=(len(planes), *first.shape), strides=(step, *first.strides))
+
+
+def join(planes: List[Plane]) -> Optional[Plane]:
+    """Planes one below the other as rows of the first one's width, as OpenCV has NV12 and I420:
+    rows of one length in one stride, or no padding anywhere."""
+    first, size = planes[0], 0
+    for plane in planes:
+        if plane.offset != first.offset + size:
+            return None
+        size += plane.shape[0] * plane.strides[0]
+    even = all((p.row(), p.strides[0]) == (first.row(), first.strides[0]) for p in planes)
+    tight = all(p.row() == p.strides[0] for p in planes) and size % first.row() == 0
+    if not even and not tight:
+        return None
+    rows = sum(plane.shape[0] for plane in planes) if even else size // first.row()
+    return first._replace(shape=(rows, first.shape[1]))
+
+
+class RawFrame:
+    """A frame as it was when it was looked at: an owned copy, to be kept and changed at will.
+
+    Times are nanoseconds, None where the writer has none. timestamp_ns is the capture's, as
+    time.time_ns(); clock_ns and publish_ns are as time.monotonic_ns().
+    """
+
+    seq: int  #: the frame's number in the ring
+    width: int
+    height: int
+    channels: int
+    format: str  #: GStreamer's name; empty for opaque data
+    flags: int
+    strides: Tuple[int, ...]  #: bytes from row to row, one number a plane
+    offsets: Tuple[int, ...]  #: of each plane, from the first byte of data
+    size: int
+    timestamp_ns: int
+    pts_ns: Optional[int]
+    dts_ns: Optional[int]
+    duration_ns: Optional[int]
+    clock_ns: Optional[int]
+    publish_ns: int
+    frame_number: int  #: the source's own count
+    framerate: Optional[Tuple[int, int]]
+    caps: Optional[str]
+    metas: Optional[bytes]
+    data: Union[bytearray, memoryview]  #: `size` bytes
+    dropped: int  #: frames published since the one returned before
+
+    def __init__(self, header: Dict[str, Any], text: bytes, data: Union[bytearray, memoryview],
+                 dropped: int) -> None:
+        for field in ("seq", "width", "height", "channels", "flags", "size", "timestamp_ns",
+                      "publish_ns", "frame_number"):
+            setattr(self, field, header[field])
+        for field in ("pts_ns", "dts_ns", "duration_ns", "clock_ns"):
+            setattr(self, field, None if header[field] == -1 else header[field])
+        self.format = header["format"].split(b"\0")[0].decode("ascii", "replace")
+        self.strides = header["stride"][: header["planes"]]
+        self.offsets = header["offset"][: header["planes"]]
+        rate = (header["fps_num"], header["fps_den"])
+        self.framerate = rate if rate[0] else None
+        caps_size, metas = header["caps_size"], (header["caps_size"] + 7) & ~7
+        self.caps = text[: caps_size - 1].decode("utf-8", "replace") if caps_size else None
+        self.metas = text[metas : metas + header["metas_size"]] or None
+        self.data, self.dropped = data, dropped
+
+    def __repr__(self) -> str:
+        return f"<RawFrame {self.seq}: {self.width}x{self.height} {self.format or 'opaque'}>"
+
+    def _plane(self, i: int, dtype: str, items: int, xshift: int, yshift: int) -> Plane:
+        item, stride = int(dtype[-1]), self.strides[i]
+        rows, columns = -(-self.height >> yshift), -(-self.width >> xshift)
+        shape, strides = (rows, columns), (stride, items * item)
+        if items > 1:
+            shape, strides = (*shape, items), (*strides, item)  # type: ignore[assignment]
+        plane = Plane(self.offsets[i], shape, strides, dtype)
+        if stride <= 0 or not plane.fits(self.size):
+            raise LayoutError(f"plane {i} of {self!r} does not fit in its {self.size} bytes")
+        return plane
+
+    def _layout(self) -> List[Plane]:
+        dtype, planes = KNOWN.get(self.format, ("", []))
+        if len(planes) != len(self.strides) or not self.width or not self.height:
+            return []
+        return [self._plane(i, dtype, *plane) for i, plane in enumerate(planes)]
+
+    def _view(self, plane: Plane) -> Any:
+        import numpy  # only here: everything else works without
+
+        return numpy.ndarray(plane.shape, plane.dtype, self.data, plane.offset, plane.strides)
+
+    @property
+    def planes(self) -> Tuple[Any, ...]:
+        """A numpy array for each plane in GStreamer's order; empty for opaque data."""
+        return tuple(self._view(plane) for plane in self._layout())
+
+    @property
+    def array(self) -> Any:
+        """A numpy array over `data`: (height, width, 3) for BGR, (height, width) for GRAY8,
+        OpenCV's shapes for planar formats, flat bytes for what has no pixels of whole bytes."""
+        planes = self._layout()
+        if not planes:
+            return self._view(Plane(0, (self.size,), (1,), "u1"))
+        whole = planes[0] if len(planes) == 1 else stack(planes) or join(planes)
+        if whole is None:
+            raise BufferError(f"the planes of {self!r} do not form one array: use frame.planes")
+        return self._view(whole)
+
+
+# ---- The reader ----------------------------------------------------------------------------------
+
+
+def frame_problem(h: Dict[str, Any], segment: Dict[str, Any]) -> Optional[str]:
+    """What is wrong with a frame's header, or None."""
+    if h["size"] > segment["slot_size"]:
+        return "it is larger than a slot"
+    if h["planes"] > 4:
+        return "it has more than 4 planes"
+    if b"\0" not in h["format"]:
+        return "its format's name is not terminated"
+    if h["width"] >= 2**31 or h["height"] >= 2**31 or h["channels"] > 4:
+        return "its width, height or channels cannot be"
+    if any(offset >= h["size"] for offset in h["offset"][: h["planes"]]):
+        return "a plane starts beyond its end"
+    if ((h["caps_size"] + 7) & ~7) + h["metas_size"] > segment["frame_stride"] - FRAME_BYTES:
+        return "its caps and metas are larger than its header"
+    return None
+
+
+def fill(out: Any, pixels: memoryview) -> Union[bytearray, memoryview]:
+    """A copy of PIXELS, or as much of it as there is room for in OUT."""
+    if out is None:
+        return bytearray(pixels)
+    target = memoryview(out).cast("B")[: len(pixels)]
+    target[:] = pixels[: len(target)]
+    return target
+
+
+class RawReader:
+    """Looks at the ring NAME; does not wait for it to be there: latest() does."""
+
+    def __init__(self, name: str) -> None:
+        if not NAME.fullmatch(name) or name.endswith(".ctl"):
+            raise ValueError(f"'{name}' cannot name a ring: 1-200 of A-Z a-z 0-9 . _ -, not "
+                             "starting with '.', not ending in '.ctl'")
+        if FENCE is None:
+            warnings.warn("no way to keep loads in order on this machine: a frame may be torn",
+                          RuntimeWarning, stacklevel=2)
+        self.name, self.closed = name, False
+        self._segment: Optional[Segment] = None
+        self._instance = b""  # of the ring looked at last
+        self._seen = 0  # the frame returned last
+        self._open()
+
+    def latest(self, timeout: Optional[float] = None, newer_than: int = 0,
+               out: Any = None) -> RawFrame:
+        """The newest frame that was not returned before; waits for it, and for the ring.
+
+        timeout: seconds; None: for ever.
+        newer_than: a time.monotonic_ns() time; frames published before do not count.
+        out: a writable buffer that is large enough, for frame.data to lie in; None: new memory.
+
+        Raises Timeout (RingNotFound when there is no ring), EndOfStream after the last frame of a
+        stream that has ended (its subclass WriterStopped: stopped without ending it), WriterLost
+        when the writer died, LayoutError, RingDenied. After an end the next call looks for the
+        next writer of that name. A restarted or resized ring is followed without a word.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            if self.closed:
+                raise ValueError(f"the reader of ring '{self.name}' is closed")
+            segment = self._segment or self._open()
+            event = segment.event() if segment else 0
+            frame = self._look(segment, newer_than, out) if segment else None
+            if frame is not None:
+                return frame
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._nothing_within(timeout)
+            if segment is None:
+                time.sleep(min(left, LOOKOUT_S))
+            elif segment is self._segment:
+                segment.wait(event, min(left, PROBE_S))
+
+    def close(self) -> None:
+        self.closed = True
+        self._leave()
+
+    def __enter__(self) -> RawReader:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def _nothing_within(self, seconds: Optional[float]) -> Timeout:
+        if self._segment is None:
+            return RingNotFound(f"no ring '{self.name}' appeared within {seconds} s: start its "
+                                "writer, or check the name")
+        return Timeout(f"no new frame came from ring '{self.name}' within {seconds} s: its writer "
+                       "lives but does not publish")
+
+    def _open(self) -> Optional[Segment]:
+        """What has the name now, or None."""
+        try:
+            segment = Segment(self.name)
+        except FileNotFoundError:
+            return None
+        if segment.header["instance"] != self._instance:
+            # Its frames are new, also where it counts from 1 again.
+            self._seen = min(self._seen, segment.header["base"] - 1)
+        self._instance = segment.header["instance"]
+        self._leave()
+        self._segment = segment
+        return segment
+
+    def _leave(self) -> None:
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.close()
+
+    def _look(self, segment: Segment, newer_than: int, out: Any) -> Optional[RawFrame]:
+        # In this order, or the last frame or a clean end is taken for a death.
+        alive, state = segment.has_writer(), segment.state()
+        fence()
+        frame = self._newest(segment, newer_than, out)
+        if frame is None:
+            self._judge(segment, alive, state)
+        return frame
+
+    def _judge(self, segment: Segment, alive: bool, state: int) -> None:
+        """There is no newer frame: may one still come?"""
+        ended = state in (STATE_ENDED, STATE_CLOSED)
+        moved = state == STATE_SUPERSEDED or (not alive and not ended)
+        moved = moved and not segment.has_name()
+        if moved and self._open() is not None:
+            return
+        if moved or ended or not alive:
+            raise self._end(segment)
+
+    def _end(self, segment: Segment) -> Error:
+        state = segment.state()  # anew: its successor's end is written to a superseded one, too
+        self._leave()
+        if state == STATE_ENDED:
+            return EndOfStream(f"the stream of ring '{self.name}' has ended")
+        if state in (STATE_CLOSED, STATE_SUPERSEDED):
+            return WriterStopped(f"the writer of ring '{self.name}' stopped without ending its "
+                                 "stream")
+        comm = segment.header["writer_comm"].split(b"\0")[0].decode("ascii", "replace")
+        return WriterLost(f"the writer of ring '{self.name}', {comm} (pid "
+                          f"{segment.header['writer_pid']}), died")
+
+    def _newest(self, segment: Segment, newer_than: int, out: Any) -> Optional[RawFrame]:
+        """The newest frame, if it is new. None, too, when it was overwritten every time."""
+        h = segment.header
+        for _ in range(COPY_TRIES):
+            seq = segment.word(HEADER["head"][0]) - 1
+            if seq < h["base"] or seq <= self._seen:
+                return None
+            fence()
+            descriptor = segment.word(h["ring_offset"] + 8 * (seq % h["capacity"]))
+            slot = descriptor & 0xFFFF
+            if descriptor >> 16 != seq or slot >= h["slots"]:
+                continue
+            copied = self._copy(segment, seq, slot, newer_than, out)
+            if copied is not None:
+                return self._decode(segment, seq, *copied)
+        return None
+
+    def _copy(self, segment: Segment, seq: int, slot: int, newer_than: int,
+              out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
+        """Header and pixels; None when they changed meanwhile or are older than NEWER_THAN."""
+        h = segment.header
+        at, pixels = h["frames_offset"] + slot * h["frame_stride"], h["slots_offset"]
+        pixels += slot * h["slot_stride"]
+        header = bytes(segment.bytes[at : at + h["frame_stride"]])
+        size, published = (struct.unpack_from("<Q", header, FRAME[field][0])[0]
+                           for field in ("size", "publish_ns"))
+        if published <= newer_than:
+            return None
+        size = min(size, h["slot_size"])
+        data = fill(out, segment.bytes[pixels : pixels + size])
+        fence()
+        return (header, data) if segment.word(at) == seq else None
+
+    def _decode(self, segment: Segment, seq: int, header: bytes,
+                data: Union[bytearray, memoryview]) -> RawFrame:
+        values = unpack(FRAME, header)
+        problem = frame_problem(values, segment.header)
+        if not problem and len(data) < values["size"]:
+            raise ValueError(f"out has {len(data)} bytes, frame {seq} has {values['size']}")
+        dropped = seq - self._seen - 1 if self._seen else 0
+        self._seen = seq
+        if problem:
+            raise LayoutError(f"frame {seq} of ring '{self.name}' is damaged and was skipped: "
+                              f"{problem}")
+        return RawFrame(values, header[FRAME_BYTES:], data, dropped)
