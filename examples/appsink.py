@@ -9,23 +9,11 @@ import argparse
 import sys
 
 import gi
-import numpy as np
 
 gi.require_version("Gst", "1.0")
-gi.require_version("GstVideo", "1.0")
-from gi.repository import Gst, GstVideo  # noqa: E402
+from gi.repository import Gst  # noqa: E402
 
-
-def mean_of(sample):
-    """Of the picture alone: rows may be padded, and the meta says how they lie."""
-    buffer = sample.get_buffer()
-    info = GstVideo.VideoInfo.new_from_caps(sample.get_caps())
-    meta = GstVideo.buffer_get_video_meta(buffer) or info
-    shape = (info.height, info.width * info.finfo.pixel_stride[0])
-    with buffer.map(Gst.MapFlags.READ) as mapping:
-        # The array is valid inside this block only: what is to stay must be copied.
-        rows = np.ndarray(shape, np.uint8, mapping.data, meta.offset[0], (meta.stride[0], 1))
-        return rows.mean()
+from shmring.gst import sample_as_array  # noqa: E402
 
 
 def main():
@@ -43,7 +31,8 @@ def main():
         while not sink.props.eos:
             sample = sink.emit("try-pull-sample", Gst.SECOND // 10)
             if sample:
-                print(f"{sample.get_buffer().pts / Gst.SECOND:.3f} s: mean {mean_of(sample):.2f}")
+                picture = sample_as_array(sample)  # a read-only view, without the rows' padding
+                print(f"{sample.get_buffer().pts / Gst.SECOND:.3f} s: mean {picture.mean():.2f}")
             error = pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
             if error:
                 return error.parse_error().gerror.message

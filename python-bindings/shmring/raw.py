@@ -624,6 +624,7 @@ class RawReader:
                 segment.wait(event, min(left, PROBE_S))
 
     def close(self) -> None:
+        """Leave the ring; frames stay, they are copies."""
         self.closed = True
         self._leave()
 
