@@ -41,20 +41,27 @@ static uint32_t read_bell(struct store *store) {
 
 /* ---- Loan ---- */
 
-static bool is_drained(struct store *store) {
+static bool is_read_losslessly(struct store *store) {
     places_look(store, atomic_load_explicit(&store->seg->header->head, memory_order_relaxed));
+    if (!places_lossless_reader(store))
+        return false;
     places_probe(store);
-    return !places_lossless_reader(store);
+    return places_lossless_reader(store);
 }
 
 /* The oldest predecessor that a lossless reader still reads, with its bell, or NULL. */
 static struct store *undrained(struct shmring_writer *w, uint32_t *bell) {
-    struct store *store;
-    while ((store = w->predecessors)) {
+    struct store **link = &w->predecessors;
+    while (*link) {
+        struct store *store = *link;
         *bell = read_bell(store);
-        if (!is_drained(store))
+        if (is_read_losslessly(store))
             return store;
-        w->predecessors = store->next;
+        if (places_attached(store)) { /* in mode latest: nobody waits, but how it ends they hear */
+            link = &store->next;
+            continue;
+        }
+        *link = store->next;
         writer_drop_store(w, store);
     }
     return NULL;

@@ -12,6 +12,8 @@ static void keep_house(struct shmring_writer *w) {
         return;
     w->next_housekeeping = now + HOUSEKEEPING_NS;
     places_probe(w->store);
+    for (struct store *store = w->predecessors; store; store = store->next)
+        places_probe(store);
     w->stats.name_lost = !segment_has_name(w->store->seg);
     writer_show_counters(w);
 }

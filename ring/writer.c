@@ -95,7 +95,7 @@ void writer_drop_store(struct shmring_writer *w, struct store *store) {
     store_unref(store);
 }
 
-/* Nothing was published since: what ends the present segment ends those before it too. */
+/* Their readers hear how it ended: the successor cannot tell them any more, or has no frame to. */
 static void drop_predecessors(struct shmring_writer *w, enum layout_state state) {
     while (w->predecessors) {
         struct store *store = w->predecessors;
@@ -133,7 +133,8 @@ void shmring_writer_end(struct shmring_writer *w) {
     if (!w->ended) {
         w->ended = true;
         writer_show_counters(w);
-        drop_predecessors(w, STATE_ENDED);
+        if (writer_next_seq(w) == w->store->seg->g.base)
+            drop_predecessors(w, STATE_ENDED);
         set_state(w->store->seg, STATE_ENDED);
     }
     pthread_mutex_unlock(&w->mutex);

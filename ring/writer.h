@@ -16,7 +16,7 @@ struct shmring_writer {
     pthread_mutex_t mutex; /* all below, and every claim and publish; never held while sleeping */
     struct shmring_writer_options options;
     struct store *store;        /* the present segment's */
-    struct store *predecessors; /* superseded ones not yet left by lossless readers, oldest first */
+    struct store *predecessors; /* superseded ones that readers have not left, oldest first */
     _Atomic uint32_t interrupted;
     uint32_t sleepers;
     bool ended, discont;

@@ -288,6 +288,21 @@ START_TEST(latest_readers_are_not_waited_for) {
 }
 END_TEST
 
+/* It had frames to find there; the names were gone before it looked. */
+START_TEST(a_latest_reader_left_behind_hears_the_end) {
+    struct shmring_reader *reader = new_latest(name, 1);
+    put(writer, 1);
+    resize(6);
+    put_many(writer, 2, 3);
+    shmring_writer_end(writer);
+    shmring_writer_close(writer);
+    writer = NULL;
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_ENDED);
+    shmring_reader_free(reader);
+}
+END_TEST
+
 static int attach_and_wait(struct child *test, const char *ring) {
     struct shmring_reader *reader = NULL;
     CHILD_ASSERT(shmring_reader_new(ring, NULL, &reader, NULL) == 0);
@@ -385,6 +400,7 @@ int main(void) {
     tcase_add_test(tests, a_held_frame_does_not_hold_up_a_resize);
     tcase_add_test(tests, two_resizes_in_a_row);
     tcase_add_test(tests, latest_readers_are_not_waited_for);
+    tcase_add_test(tests, a_latest_reader_left_behind_hears_the_end);
     tcase_add_test(tests, a_dead_reader_does_not_hold_up_a_resize);
     tcase_add_test(tests, a_flush_reaches_superseded_segments);
     tcase_add_test(tests, counts_go_over_all_segments);
