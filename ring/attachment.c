@@ -13,8 +13,9 @@
 #include "lock.h"
 
 #define PAUSE_US 1000
-/* An attach takes microseconds: who holds its lock for a second is stopped or hostile. */
-#define ATTACH_LOCK_TRIES 1000
+/* An attach takes microseconds: who holds its lock for a tenth of a second is stopped or hostile.
+ */
+#define ATTACH_LOCK_TRIES 100
 /* The writer's probe holds a place's byte for an instant. */
 #define PLACE_TRIES 3
 

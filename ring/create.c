@@ -45,10 +45,8 @@ static int allocate(int fd, uint64_t size) {
 }
 
 static int make_object(int *fd, const char *path, uint64_t size) {
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*fd < 0)
-        return -errno;
-    return allocate(*fd, size);
+    int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
+    return result < 0 ? result : allocate(*fd, size);
 }
 
 /*
@@ -438,8 +436,9 @@ int segment_create(const char *name, const struct shmring_writer_options *option
     const char *problem;
     if (!geometry_plan(&g, options, &problem))
         return error_set(error, -EINVAL, "ring '%s' cannot be made: %s", name, problem);
-    if (options->perms & ~0666u)
-        return error_set(error, -EINVAL, "ring '%s' cannot have perms %04o: r and w bits only",
+    if ((options->perms & ~0066u) != 0600)
+        return error_set(error, -EINVAL,
+                         "ring '%s' cannot have perms %04o: r and w bits only, both for the owner",
                          name, options->perms);
     int result = -ESTALE;
     /* Another writer's sweep may catch the objects between their making and their lock. */

@@ -43,7 +43,7 @@ static int not_ours(const struct shmring_reader *r, struct shmring_error *error)
 static const char *options_problem(const struct shmring_reader_options *options) {
     if (options->mode != SHMRING_MODE_ALL && options->mode != SHMRING_MODE_LATEST)
         return "no such mode";
-    if (options->depth < 1 || options->depth > UINT16_MAX)
+    if (options->mode == SHMRING_MODE_LATEST && (options->depth < 1 || options->depth > UINT16_MAX))
         return "depth must be 1 to 65535";
     if (options->lease > SHMRING_MAX_SLOTS)
         return "lease must be 0 to 256";

@@ -67,6 +67,14 @@ static void registry_add(struct segment *seg) {
     pthread_mutex_unlock(&registry_mutex);
 }
 
+int segment_open_file(int *fd, const char *path, int flags) {
+    pthread_mutex_lock(&registry_mutex);
+    *fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int result = *fd < 0 ? -errno : 0;
+    pthread_mutex_unlock(&registry_mutex);
+    return result;
+}
+
 /* The descriptors are closed under the mutex: a fork() between would hand the child a number that
  * is already somebody else's. */
 static void registry_remove(struct segment *seg) {
@@ -169,14 +177,14 @@ static int refused(const char *name, const char *path, bool ctl, struct shmring_
 
 static int open_object(int *fd, const char *name, const char *path, bool ctl,
                        struct shmring_error *error) {
-    *fd = open(path, (ctl ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (*fd >= 0)
-        return 0;
-    if (errno == ENOENT)
+    int result = segment_open_file(fd, path, ctl ? O_RDWR : O_RDONLY);
+    if (result == -ENOENT)
         return ctl ? -EAGAIN : -ENOENT;
-    if (errno == EACCES || errno == EPERM)
+    if (result == -EACCES || result == -EPERM)
         return refused(name, path, ctl, error);
-    return error_set(error, -errno, "cannot open %s of ring '%s': %s", path, name, strerror(errno));
+    if (result < 0)
+        error_set(error, result, "cannot open %s of ring '%s': %s", path, name, strerror(-result));
+    return result;
 }
 
 /* Short files leave zeros behind, which no check below lets pass. */

@@ -53,6 +53,10 @@ struct segment *segment_ref(struct segment *seg);
 /* The last one unmaps and closes, and so lets go of every lock. */
 void segment_unref(struct segment *seg);
 
+/* open(2) into a descriptor of a segment, not between two steps of a fork(): the child closes what
+ * it finds there. 0 or -errno. */
+int segment_open_file(int *fd, const char *path, int flags);
+
 /* Maps both objects from the open files; a writer's is writable. 0 or -errno. */
 int segment_map(struct segment *seg, bool writable);
 

@@ -135,7 +135,8 @@ struct shmring_writer_options {
     uint32_t max_readers; /* 1-32 */
     uint32_t lend_limit;  /* loans that may be out at once, beside one; at most slots - 2 */
     uint32_t header_size; /* bytes for a frame's header, caps and metas: 4096-65536 */
-    uint32_t perms;       /* like a file's: r may observe, w may attach; exact whatever the umask */
+    uint32_t perms;       /* like a file's: r may observe, w may attach, its owner always may;
+                             exact whatever the umask */
     uint64_t first_seq; /* the number of the first frame (also the wake-up words' start); from 1 */
 };
 

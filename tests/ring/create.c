@@ -118,6 +118,8 @@ START_TEST(options_that_cannot_be) {
     ck_assert_int_eq(refusal(name, &options, &error), -EINVAL);
     assert_says(&error, name);
     assert_says(&error, "0700");
+    options.perms = 0460; /* it could not take over what it left itself */
+    ck_assert_int_eq(refusal(name, &options, &error), -EINVAL);
     options = writer_options(4);
     options.slots = 3;
     ck_assert_int_eq(refusal(name, &options, &error), -EINVAL);
