@@ -109,12 +109,13 @@ gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
 static GstClockTime
 gst_shm_ring_clock_shift (GstClockTime time, guint64 shift)
 {
-  if (!GST_CLOCK_TIME_IS_VALID (time))
+  if (!GST_CLOCK_TIME_IS_VALID (time)
+      || (GstClockTimeDiff) (time + shift) < 0)
     return GST_CLOCK_TIME_NONE;
-  return MAX ((GstClockTimeDiff) (time + shift), 0);
+  return time + shift;
 }
 
-void
+gboolean
 gst_shm_ring_clock_stamp_buffer (
     GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer)
 {
@@ -123,11 +124,26 @@ gst_shm_ring_clock_stamp_buffer (
 
   if (frame->pts_ns < 0 || frame->clock_ns < 0
       || !gst_shm_ring_clock_origin (src, &origin))
-    return;
+    return TRUE;
   shift =
       (guint64) frame->clock_ns - (guint64) origin - (guint64) frame->pts_ns;
   GST_BUFFER_PTS (buffer) =
       gst_shm_ring_clock_shift (GST_BUFFER_PTS (buffer), shift);
   GST_BUFFER_DTS (buffer) =
       gst_shm_ring_clock_shift (GST_BUFFER_DTS (buffer), shift);
+  return GST_BUFFER_PTS_IS_VALID (buffer);
+}
+
+void
+gst_shm_ring_clock_add_capture_time (
+    const struct shmring_frame_info *frame, GstBuffer *buffer)
+{
+  GstCaps *unix_time;
+
+  if (frame->timestamp_ns <= 0)
+    return;
+  unix_time = gst_static_caps_get (&unix_time_caps);
+  gst_buffer_add_reference_timestamp_meta (
+      buffer, unix_time, frame->timestamp_ns, GST_CLOCK_TIME_NONE);
+  gst_caps_unref (unix_time);
 }

@@ -69,6 +69,8 @@ gst_shm_ring_element_resource_error (int code)
       return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
     case -ENOENT:
       return GST_RESOURCE_ERROR_NOT_FOUND;
+    case -EPROTO:
+      return GST_RESOURCE_ERROR_OPEN_READ;
     default:
       return GST_RESOURCE_ERROR_FAILED;
   }
@@ -105,4 +107,10 @@ gst_shm_ring_element_wait_left (gint64 end)
   if (end == SHMRING_FOREVER)
     return SHMRING_FOREVER;
   return MAX (end - gst_shm_ring_element_now (), 0);
+}
+
+GstClockTime
+gst_shm_ring_element_wait_since (gint64 begin)
+{
+  return gst_shm_ring_element_now () - begin;
 }

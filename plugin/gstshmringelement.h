@@ -25,6 +25,8 @@ void gst_shm_ring_element_post_errno (
  * for. */
 gint64 gst_shm_ring_element_wait_end (GstClockTime timeout);
 gint64 gst_shm_ring_element_wait_left (gint64 end);
+/* The time that has passed since the end of a timeout of 0. */
+GstClockTime gst_shm_ring_element_wait_since (gint64 begin);
 
 G_END_DECLS
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringenums.h"
 
-#include "gstshmringreader.h"
+#include "gstshmringsettings.h"
 
 GType
 gst_shm_ring_leaky_type_get_type (void)

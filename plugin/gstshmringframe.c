@@ -186,3 +186,9 @@ gst_shm_ring_frame_wrap (struct shmring_frame *frame, const GstVideoInfo *video)
     gst_clear_buffer (&buffer);
   return buffer;
 }
+
+gboolean
+gst_shm_ring_frame_is_gap (const struct shmring_frame_info *frame)
+{
+  return frame->size == 0 && (frame->flags & SHMRING_FRAME_GAP) != 0;
+}

@@ -37,6 +37,9 @@ GstBuffer *gst_shm_ring_frame_wrap (
 gboolean gst_shm_ring_frame_is_default_layout (
     const struct shmring_frame_info *frame, const GstVideoInfo *video);
 
+/* Whether FRAME says only that there is nothing for a time. */
+gboolean gst_shm_ring_frame_is_gap (const struct shmring_frame_info *frame);
+
 G_END_DECLS
 
 #endif

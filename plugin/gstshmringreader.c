@@ -2,6 +2,7 @@
 #include "gstshmringreader.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "gstshmringelement.h"
 
@@ -9,8 +10,8 @@
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
 
 gboolean
-gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
-    const GstShmRingReaderSettings *settings)
+gst_shm_ring_reader_start (
+    GstShmRingReader *self, gchar *ring, const GstShmRingSettings *settings)
 {
   struct shmring_error error = { 0 };
   struct shmring_reader *handle;
@@ -21,10 +22,13 @@ gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
     g_free (ring);
     return FALSE;
   }
+  self->attached = FALSE;
+  self->had_frame = FALSE;
+  GST_OBJECT_LOCK (self->src);
   self->ring = ring;
   self->settings = *settings;
-  self->attached = FALSE;
-  GST_OBJECT_LOCK (self->src);
+  self->settings.ring_name = NULL; /* it may change from now on */
+  memset (&self->stats, 0, sizeof (self->stats));
   self->handle = handle;
   shmring_reader_interrupt (handle, g_atomic_int_get (&self->unlocked));
   GST_OBJECT_UNLOCK (self->src);
@@ -33,14 +37,23 @@ gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
 
 /* ---- Waiting ------------------------------------------------------------- */
 
+/* The earlier of two ends; unsigned, "for ever" is the last of all. */
+static gint64
+gst_shm_ring_reader_first_of (gint64 a, gint64 b)
+{
+  return MIN ((guint64) a, (guint64) b);
+}
+
 static GstFlowReturn
-gst_shm_ring_reader_attach_timeout (GstShmRingReader *self)
+gst_shm_ring_reader_attach_timeout (
+    GstShmRingReader *self, const gchar *found, gint64 begin)
 {
   GST_ELEMENT_ERROR (self->src, RESOURCE, NOT_FOUND,
-      ("No ring \"%s\" appeared within %" GST_TIME_FORMAT
-       ". Start its writer (shmringsink name=%s), or set connection-timeout.",
-          self->ring, GST_TIME_ARGS (self->settings.connection_timeout),
-          self->ring),
+      ("No ring \"%s\" to read within %" GST_TIME_FORMAT
+       " (%s). Start its writer (shmringsink name=%s), or set "
+       "connection-timeout.",
+          self->ring, GST_TIME_ARGS (gst_shm_ring_element_wait_since (begin)),
+          found, self->ring),
       (NULL));
   return GST_FLOW_ERROR;
 }
@@ -48,8 +61,9 @@ gst_shm_ring_reader_attach_timeout (GstShmRingReader *self)
 static GstFlowReturn
 gst_shm_ring_reader_attach (GstShmRingReader *self)
 {
-  gint64 end =
-      gst_shm_ring_element_wait_end (self->settings.connection_timeout);
+  gint64 begin = gst_shm_ring_element_wait_end (0);
+  gint64 end = gst_shm_ring_reader_first_of (self->first_end,
+      gst_shm_ring_element_wait_end (self->settings.connection_timeout));
   struct shmring_error error = { 0 };
   int res;
 
@@ -63,7 +77,7 @@ gst_shm_ring_reader_attach (GstShmRingReader *self)
     case SHMRING_INTERRUPTED:
       return GST_FLOW_FLUSHING;
     case SHMRING_TIMEOUT:
-      return gst_shm_ring_reader_attach_timeout (self);
+      return gst_shm_ring_reader_attach_timeout (self, error.message, begin);
     default:
       gst_shm_ring_element_post_errno (self->src, res, error.message);
       return GST_FLOW_ERROR;
@@ -71,13 +85,13 @@ gst_shm_ring_reader_attach (GstShmRingReader *self)
 }
 
 static GstFlowReturn
-gst_shm_ring_reader_take_timeout (GstShmRingReader *self)
+gst_shm_ring_reader_take_timeout (GstShmRingReader *self, gint64 begin)
 {
   GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
       ("No frame came through the ring \"%s\" within %" GST_TIME_FORMAT
        ". Its writer is there but sends nothing: see what it does, or set "
        "timeout.",
-          self->ring, GST_TIME_ARGS (self->settings.timeout)),
+          self->ring, GST_TIME_ARGS (gst_shm_ring_element_wait_since (begin))),
       (NULL));
   return GST_FLOW_ERROR;
 }
@@ -120,28 +134,63 @@ gst_shm_ring_reader_end (GstShmRingReader *self, int end, const gchar *message)
 
 /* ---- Frames -------------------------------------------------------------- */
 
+static void
+gst_shm_ring_reader_count_wait (GstShmRingReader *self, gint64 begin)
+{
+  GST_OBJECT_LOCK (self->src);
+  self->stats.waits++;
+  self->stats.wait_time += gst_shm_ring_element_wait_since (begin);
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+/* A frame that is there already is no wait. */
+static int
+gst_shm_ring_reader_wait_frame (GstShmRingReader *self, gint64 begin,
+    struct shmring_frame **frame, struct shmring_error *error)
+{
+  gint64 end = gst_shm_ring_reader_first_of (
+      self->first_end, gst_shm_ring_element_wait_end (self->settings.timeout));
+  int res = shmring_reader_take (self->handle, 0, frame, error);
+
+  if (res != SHMRING_TIMEOUT)
+    return res;
+  do
+    res = shmring_reader_take (
+        self->handle, gst_shm_ring_element_wait_left (end), frame, error);
+  while (res == SHMRING_INTERRUPTED && !g_atomic_int_get (&self->unlocked));
+  gst_shm_ring_reader_count_wait (self, begin);
+  return res;
+}
+
+static GstFlowReturn
+gst_shm_ring_reader_damaged (GstShmRingReader *self, const gchar *message)
+{
+  GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
+      ("%s. Its writer has to be repaired.", message), (NULL));
+  return GST_FLOW_ERROR;
+}
+
 static GstFlowReturn
 gst_shm_ring_reader_take (GstShmRingReader *self, struct shmring_frame **frame)
 {
-  gint64 end = gst_shm_ring_element_wait_end (self->settings.timeout);
+  gint64 begin = gst_shm_ring_element_wait_end (0);
   struct shmring_error error = { 0 };
-  int res;
+  int res = gst_shm_ring_reader_wait_frame (self, begin, frame, &error);
 
-  do
-    res = shmring_reader_take (
-        self->handle, gst_shm_ring_element_wait_left (end), frame, &error);
-  while (res == SHMRING_INTERRUPTED && !g_atomic_int_get (&self->unlocked));
   switch (res) {
     case SHMRING_OK:
       return GST_FLOW_OK;
     case SHMRING_INTERRUPTED:
-      return GST_FLOW_FLUSHING;
+      return g_atomic_int_get (&self->unlocked) ? GST_FLOW_FLUSHING
+                                                : FLOW_AGAIN;
     case SHMRING_TIMEOUT:
-      return gst_shm_ring_reader_take_timeout (self);
+      return gst_shm_ring_reader_take_timeout (self, begin);
     case SHMRING_ENDED:
     case SHMRING_CLOSED:
     case SHMRING_LOST:
       return gst_shm_ring_reader_end (self, res, error.message);
+    case -EPROTO:
+      return gst_shm_ring_reader_damaged (self, error.message);
     default:
       gst_shm_ring_element_post_errno (self->src, res, error.message);
       return GST_FLOW_ERROR;
@@ -163,12 +212,28 @@ gst_shm_ring_reader_attach_and_take (
   return gst_shm_ring_reader_take (self, frame);
 }
 
+static void
+gst_shm_ring_reader_count (
+    GstShmRingReader *self, const struct shmring_frame_info *info)
+{
+  self->is_new = FALSE;
+  self->had_frame = TRUE;
+  self->next_seq = info->seq + 1;
+  GST_OBJECT_LOCK (self->src);
+  self->stats.bytes += info->size;
+  GST_OBJECT_UNLOCK (self->src);
+}
+
 GstFlowReturn
 gst_shm_ring_reader_next (GstShmRingReader *self, struct shmring_frame **frame,
     gboolean *is_new, gboolean *is_discont)
 {
   GstFlowReturn flow;
 
+  self->first_end = SHMRING_FOREVER;
+  if (!self->had_frame)
+    self->first_end =
+        gst_shm_ring_element_wait_end (self->settings.first_timeout);
   do
     flow = gst_shm_ring_reader_attach_and_take (self, frame);
   while (flow == FLOW_AGAIN);
@@ -176,19 +241,38 @@ gst_shm_ring_reader_next (GstShmRingReader *self, struct shmring_frame **frame,
     return flow;
   *is_new = self->is_new;
   *is_discont = self->is_new || (*frame)->info.seq != self->next_seq;
-  self->is_new = FALSE;
-  self->next_seq = (*frame)->info.seq + 1;
+  gst_shm_ring_reader_count (self, &(*frame)->info);
   return GST_FLOW_OK;
 }
 
 /* ---- Other threads ------------------------------------------------------- */
 
-gboolean
+static bool
+gst_shm_ring_reader_is_it (const struct shmring_info *info, void *data)
+{
+  struct shmring_info *wanted = data;
+
+  if (!g_str_equal (info->name, wanted->name))
+    return true;
+  *wanted = *info;
+  return false;
+}
+
+/* The ring that this reader would attach to now. */
+static void
+gst_shm_ring_reader_find (const gchar *ring, struct shmring_info *info)
+{
+  g_strlcpy (info->name, ring, sizeof (info->name));
+  shmring_list (gst_shm_ring_reader_is_it, info);
+}
+
+void
 gst_shm_ring_reader_get_latency (
     GstShmRingReader *self, GstClockTime *latency, guint *lease)
 {
   struct shmring_reader_stats stats = { 0 };
   struct shmring_info info = { 0 };
+  gchar *ring;
   int res = -ENOTCONN;
 
   GST_OBJECT_LOCK (self->src);
@@ -196,10 +280,24 @@ gst_shm_ring_reader_get_latency (
     res = shmring_reader_get_info (self->handle, &info);
     shmring_reader_get_stats (self->handle, &stats);
   }
+  ring = g_strdup (self->ring);
+  *lease = res == SHMRING_OK ? stats.lease : self->settings.options.lease;
   GST_OBJECT_UNLOCK (self->src);
+  if (res < 0 && ring != NULL)
+    gst_shm_ring_reader_find (ring, &info);
+  g_free (ring);
   *latency = MAX (info.latency_ns, 0);
-  *lease = stats.lease;
-  return res == SHMRING_OK;
+}
+
+void
+gst_shm_ring_reader_get_stats (
+    GstShmRingReader *self, GstShmRingReaderStats *stats)
+{
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL)
+    shmring_reader_get_stats (self->handle, &self->stats.ring);
+  *stats = self->stats;
+  GST_OBJECT_UNLOCK (self->src);
 }
 
 void
@@ -216,10 +314,14 @@ void
 gst_shm_ring_reader_stop (GstShmRingReader *self)
 {
   struct shmring_reader *handle;
+  gchar *ring;
 
   GST_OBJECT_LOCK (self->src);
   handle = g_steal_pointer (&self->handle);
+  ring = g_steal_pointer (&self->ring);
+  if (handle != NULL)
+    shmring_reader_get_stats (handle, &self->stats.ring);
   GST_OBJECT_UNLOCK (self->src);
   shmring_reader_free (handle);
-  g_clear_pointer (&self->ring, g_free);
+  g_free (ring);
 }

@@ -12,49 +12,50 @@
 
 #include <gst/gst.h>
 
-#include "shmring.h"
+#include "gstshmringsettings.h"
 
 G_BEGIN_DECLS
 
-typedef enum {
-  GST_SHM_RING_ON_DISCONNECT_AUTO,
-  GST_SHM_RING_ON_DISCONNECT_EOS,
-  GST_SHM_RING_ON_DISCONNECT_ERROR,
-  GST_SHM_RING_ON_DISCONNECT_WAIT,
-} GstShmRingOnDisconnect;
-
 typedef struct {
-  struct shmring_reader_options options;
-  GstClockTime connection_timeout;
-  GstClockTime timeout;
-  GstShmRingOnDisconnect on_disconnect;
-} GstShmRingReaderSettings;
+  struct shmring_reader_stats ring;
+  guint64 bytes;
+  guint64 waits; /* for a frame */
+  GstClockTime wait_time;
+} GstShmRingReaderStats;
 
 typedef struct {
   GstElement *src; /* the owner */
   gchar *ring;
-  GstShmRingReaderSettings settings;
+  GstShmRingSettings settings;
   struct shmring_reader *handle; /* changed under the source's object lock */
   gint unlocked;
   gboolean attached;
-  gboolean is_new; /* attached, and no frame came yet */
+  gboolean is_new;    /* attached, and no frame came yet */
+  gboolean had_frame; /* since it was started */
+  gint64 first_end;   /* when the first frame must be there */
   guint64 next_seq;
+
+  GstShmRingReaderStats stats; /* under the source's object lock */
 } GstShmRingReader;
 
 /* Takes RING, the ring's name. Touches no ring yet. False: an error was posted.
  */
-gboolean gst_shm_ring_reader_start (GstShmRingReader *self, gchar *ring,
-    const GstShmRingReaderSettings *settings);
+gboolean gst_shm_ring_reader_start (
+    GstShmRingReader *self, gchar *ring, const GstShmRingSettings *settings);
 
 /* Waits for the ring and the next frame of it. *IS_NEW: the first frame from
  * this writer. EOS, FLUSHING, or ERROR after an error was posted. */
 GstFlowReturn gst_shm_ring_reader_next (GstShmRingReader *self,
     struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont);
 
-/* The writing pipeline's latency and how many frames may be held in place;
- * false while there is no ring. */
-gboolean gst_shm_ring_reader_get_latency (
+/* The latency of the writing pipeline, also before this reader is attached (0:
+ * there is no ring), and how many frames may be held in place. */
+void gst_shm_ring_reader_get_latency (
     GstShmRingReader *self, GstClockTime *latency, guint *lease);
+
+/* What was counted since the start, also after the stop. */
+void gst_shm_ring_reader_get_stats (
+    GstShmRingReader *self, GstShmRingReaderStats *stats);
 
 void gst_shm_ring_reader_set_unlocked (
     GstShmRingReader *self, gboolean unlocked);

@@ -5,33 +5,68 @@
  * @see_also: shmringsink
  *
  * Reads frames from a ring in shared memory, which #shmringsink, Python or C
- * programs write. It waits for the ring as long as needed; caps come from the
- * ring. Buffers are the ring's own memory, read-only, given back with their
- * last reference.
+ * programs write. It waits for the ring as long as needed; caps, tags and metas
+ * come from the ring.
  *
- * ## Example launch line
+ * Buffers are the ring's own memory, read-only, given back with their last
+ * reference, which may be after the element is gone. Downstream may keep
+ * #GstShmRingSrc:lease of them; a frame beyond that is a copy, so that a queue
+ * or an encoder that hoards frames never stalls the writer. A frame whose rows
+ * lie in a way that downstream cannot take is copied too.
+ *
+ * In a live pipeline a frame has the running time at which it was made, as if
+ * its source were in this pipeline; one from before the pipeline ran is
+ * dropped. With #GstShmRingSrc:is-live off it keeps the running time that it
+ * had in the writing pipeline. The moment of capture is its
+ * #GstReferenceTimestampMeta of timestamp/x-unix, its number in the writing
+ * pipeline its offset. An empty frame with the gap flag becomes a gap event.
+ *
+ * The element is also what shmring:// URIs are read with. The host is the
+ * ring's name, the query sets properties. Such a URI has 10 seconds for its
+ * first frame, since some players wait for it for ever; with connection-timeout
+ * in the query it waits for the ring as long as that says.
+ *
+ * #GstShmRingSrc:ring-stats counts what came and what did not:
+ *
+ * * `received`, `bytes` (#guint64): frames and their bytes
+ * * `copied` (#guint64): frames of those that are copies
+ * * `dropped` (#guint64): frames that did not come, `lagged` of them because
+ *   this reader was too slow, `before-base-time` because they were older than
+ *   the pipeline
+ * * `flushed` (#guint64): frames that the writer's flush took back
+ * * `lag` (#guint64): frames that wait to be read
+ * * `held`, `lease` (#guint): frames that downstream keeps in place, and may
+ * * `waits` (#guint64), `wait-time` (#guint64, nanoseconds): waits for a frame
+ *
+ * ## Example launch lines
  * |[
  * gst-launch-1.0 shmringsrc ring-name=cam0 ! videoconvert ! autovideosink
  * ]| Only the newest frame, for a viewer that must not slow the writer down:
  * |[
  * gst-launch-1.0 shmringsrc ring-name=cam0 leaky-type=downstream ! videoconvert
  * ! autovideosink
+ * ]| The same without a pipeline's text:
+ * |[
+ * gst-play-1.0 "shmring://cam0?leaky-type=downstream"
+ * ]| Every frame into a file, whichever writer there is, until interrupted:
+ * |[
+ * gst-launch-1.0 -e shmringsrc ring-name=cam0 on-disconnect=wait ! videoconvert
+ * ! x264enc ! mp4mux ! filesink location=cam0.mp4
  * ]|
  */
 #include "gstshmringsrc.h"
-
-#include <gst/video/video.h>
 
 #include "gstshmringclock.h"
 #include "gstshmringelement.h"
 #include "gstshmringenums.h"
 #include "gstshmringframe.h"
 #include "gstshmringreader.h"
-#include "gstshmringvideo.h"
+#include "gstshmringstream.h"
+#include "gstshmringuri.h"
 
-/* From the writer's publishing to this element's push: a wake-up on a busy
- * machine. */
-#define HAND_OVER GST_MSECOND
+/* From the end of the writing pipeline to this element's push: the writer's
+ * copy of a large frame and a wake-up on a busy machine. */
+#define HAND_OVER (5 * GST_MSECOND)
 
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_src_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_src_debug
@@ -39,31 +74,21 @@ GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_src_debug);
 struct _GstShmRingSrc {
   GstPushSrc parent;
 
-  /* properties; under the object lock */
-  gchar *ring_name;
-  GstShmRingReaderSettings settings;
+  GstShmRingSettings settings; /* under the object lock */
 
   GstShmRingReader reader;
-
-  /* the ring's; changed under the object lock */
-  GstCaps *caps;
-  GstVideoInfo video;
-  gboolean is_video;
+  GstShmRingStream stream;
+  guint64 too_early; /* frames from before the base time; object lock */
 
   /* streaming thread */
-  gchar *caps_text;
-  gboolean takes_video_meta;
+  gboolean is_discont;
+  guint64 dropped; /* as was last told */
+  GstClockTime min_latency, max_latency;
 };
 
 enum {
-  PROP_0,
-  PROP_RING_NAME,
-  PROP_IS_LIVE,
-  PROP_LEAKY_TYPE,
-  PROP_MAX_BUFFERS,
-  PROP_CONNECTION_TIMEOUT,
-  PROP_TIMEOUT,
-  PROP_ON_DISCONNECT,
+  PROP_IS_LIVE = GST_SHM_RING_SETTING_END,
+  PROP_RING_STATS,
 };
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
@@ -71,8 +96,9 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
 
 #define gst_shm_ring_src_parent_class parent_class
 G_DEFINE_TYPE_WITH_CODE (GstShmRingSrc, gst_shm_ring_src, GST_TYPE_PUSH_SRC,
-    GST_DEBUG_CATEGORY_INIT (
-        gst_shm_ring_src_debug, "shmringsrc", 0, "shmringsrc element"));
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, gst_shm_ring_uri_init_handler)
+        GST_DEBUG_CATEGORY_INIT (
+            gst_shm_ring_src_debug, "shmringsrc", 0, "shmringsrc element"));
 GST_ELEMENT_REGISTER_DEFINE (
     shmringsrc, "shmringsrc", GST_RANK_NONE, GST_TYPE_SHM_RING_SRC);
 
@@ -82,13 +108,16 @@ static gboolean
 gst_shm_ring_src_start (GstBaseSrc *bsrc)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
-  GstShmRingReaderSettings settings;
+  GstShmRingSettings settings;
   gchar *name, *ring;
 
   GST_OBJECT_LOCK (self);
-  name = g_strdup (self->ring_name);
+  name = g_strdup (self->settings.ring_name);
   settings = self->settings;
+  self->too_early = self->stream.copied = 0;
   GST_OBJECT_UNLOCK (self);
+  self->dropped = 0;
+  self->is_discont = FALSE;
   ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
   g_free (name);
   return ring != NULL
@@ -100,14 +129,12 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
 static GstCaps *
 gst_shm_ring_src_get_caps (GstBaseSrc *bsrc, GstCaps *filter)
 {
-  GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
-  GstCaps *caps = NULL, *result;
+  GstCaps *caps =
+      gst_shm_ring_stream_get_caps (&GST_SHM_RING_SRC (bsrc)->stream);
+  GstCaps *result;
 
-  GST_OBJECT_LOCK (self);
-  gst_caps_replace (&caps, self->caps);
-  GST_OBJECT_UNLOCK (self);
   if (caps == NULL)
-    caps = gst_pad_get_pad_template_caps (GST_BASE_SRC_PAD (self));
+    caps = gst_pad_get_pad_template_caps (GST_BASE_SRC_PAD (bsrc));
   if (filter == NULL)
     return caps;
   result = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
@@ -123,132 +150,164 @@ gst_shm_ring_src_negotiate (GstBaseSrc *bsrc)
   return TRUE;
 }
 
-/* Frames lie where they lie: a pool of downstream's is of no use, its metas
- * are. */
 static gboolean
 gst_shm_ring_src_decide_allocation (GstBaseSrc *bsrc, GstQuery *query)
 {
-  GST_SHM_RING_SRC (bsrc)->takes_video_meta =
-      gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  while (gst_query_get_n_allocation_pools (query) > 0)
-    gst_query_remove_nth_allocation_pool (query, 0);
+  gst_shm_ring_stream_set_allocation (&GST_SHM_RING_SRC (bsrc)->stream, query);
   return TRUE;
 }
 
-static gboolean
-gst_shm_ring_src_push_caps (GstShmRingSrc *self, GstCaps *caps)
-{
-  GstVideoInfo video;
-  gboolean is_video =
-      gst_structure_has_name (gst_caps_get_structure (caps, 0), "video/x-raw")
-      && gst_video_info_from_caps (&video, caps)
-      && GST_VIDEO_INFO_FORMAT (&video) != GST_VIDEO_FORMAT_ENCODED;
+/* ---- Latency ------------------------------------------------------------- */
 
-  GST_OBJECT_LOCK (self);
-  gst_caps_replace (&self->caps, caps);
-  self->is_video = is_video;
-  if (is_video)
-    self->video = video;
-  GST_OBJECT_UNLOCK (self);
-  /* a caps event that is refused shows only with the next buffer */
-  return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self), caps)
-      && gst_base_src_set_caps (GST_BASE_SRC (self), caps)
-      && gst_base_src_negotiate (GST_BASE_SRC (self));
-}
-
+/* A frame arrives as late as it left the writing pipeline; it can be held for
+ * as long as the lease lasts. */
 static void
-gst_shm_ring_src_forget_caps (GstShmRingSrc *self)
+gst_shm_ring_src_get_latency (
+    GstShmRingSrc *self, GstClockTime *min, GstClockTime *max)
 {
+  GstClockTime latency;
+  GstClockTime duration =
+      gst_shm_ring_stream_get_frame_duration (&self->stream);
+  guint lease;
+
+  gst_shm_ring_reader_get_latency (&self->reader, &latency, &lease);
+  *min = latency + HAND_OVER;
+  *max = GST_CLOCK_TIME_NONE;
+  if (GST_CLOCK_TIME_IS_VALID (duration))
+    *max = *min + lease * duration;
+}
+
+static gboolean
+gst_shm_ring_src_query (GstBaseSrc *bsrc, GstQuery *query)
+{
+  GstClockTime min = 0, max = GST_CLOCK_TIME_NONE;
+  gboolean is_live = gst_base_src_is_live (bsrc);
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return GST_BASE_SRC_CLASS (parent_class)->query (bsrc, query);
+  if (is_live)
+    gst_shm_ring_src_get_latency (GST_SHM_RING_SRC (bsrc), &min, &max);
+  gst_query_set_latency (query, is_live, min, max);
+  return TRUE;
+}
+
+/* Whoever asked before the ring was there, or before it changed, asks again. */
+static void
+gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_new)
+{
+  GstClockTime min, max;
+
+  if (!gst_base_src_is_live (GST_BASE_SRC (self)))
+    return;
+  gst_shm_ring_src_get_latency (self, &min, &max);
+  if (!is_new && min == self->min_latency && max == self->max_latency)
+    return;
+  self->min_latency = min;
+  self->max_latency = max;
+  gst_element_post_message (
+      GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+}
+
+/* ---- Counting ------------------------------------------------------------ */
+
+static guint64
+gst_shm_ring_src_get_too_early (GstShmRingSrc *self)
+{
+  guint64 too_early;
+
   GST_OBJECT_LOCK (self);
-  gst_clear_caps (&self->caps);
+  too_early = self->too_early;
   GST_OBJECT_UNLOCK (self);
-  g_clear_pointer (&self->caps_text, g_free);
+  return too_early;
 }
 
-static GstFlowReturn
-gst_shm_ring_src_refused (GstShmRingSrc *self, GstCaps *caps)
+static GstStructure *
+gst_shm_ring_src_get_stats (GstShmRingSrc *self)
 {
-  if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self)))
-    return GST_FLOW_FLUSHING;
-  GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-      ("The ring \"%s\" carries what the element after %s does not take. Put "
-       "a converter (videoconvert) or another caps filter between.",
-          self->reader.ring, GST_OBJECT_NAME (self)),
-      ("%" GST_PTR_FORMAT, caps));
-  return GST_FLOW_NOT_NEGOTIATED;
+  guint64 too_early = gst_shm_ring_src_get_too_early (self);
+  guint64 copied = gst_shm_ring_stream_get_copied (&self->stream);
+  GstShmRingReaderStats stats;
+
+  gst_shm_ring_reader_get_stats (&self->reader, &stats);
+  return gst_structure_new ("application/x-shmring-src-stats", "received",
+      G_TYPE_UINT64, stats.ring.received, "bytes", G_TYPE_UINT64, stats.bytes,
+      "copied", G_TYPE_UINT64, stats.ring.copied + copied, "dropped",
+      G_TYPE_UINT64, stats.ring.dropped + too_early, "lagged", G_TYPE_UINT64,
+      stats.ring.dropped, "before-base-time", G_TYPE_UINT64, too_early,
+      "flushed", G_TYPE_UINT64, stats.ring.flushed, "lag", G_TYPE_UINT64,
+      stats.ring.lag, "held", G_TYPE_UINT, stats.ring.held, "lease",
+      G_TYPE_UINT, stats.ring.lease, "waits", G_TYPE_UINT64, stats.waits,
+      "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
 }
 
-static GstFlowReturn
-gst_shm_ring_src_damaged (
-    GstShmRingSrc *self, guint64 seq, const gchar *problem)
+/* Tells of the frames that were lost before BUFFER, or of BUFFER itself. */
+static void
+gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
 {
-  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-      ("Frame %" G_GUINT64_FORMAT " of the ring \"%s\" makes no sense: %s. "
-       "Its writer has to be repaired.",
-          seq, self->reader.ring, problem),
-      (NULL));
-  return GST_FLOW_ERROR;
-}
+  guint64 dropped = gst_shm_ring_src_get_too_early (self);
+  GstClockTime time = GST_BUFFER_PTS (buffer);
+  GstShmRingReaderStats stats;
+  GstMessage *message;
 
-static GstFlowReturn
-gst_shm_ring_src_update_caps (
-    GstShmRingSrc *self, const struct shmring_frame_info *info)
-{
-  GstFlowReturn flow = GST_FLOW_OK;
-  const gchar *problem = NULL;
-  GstCaps *caps;
-
-  if (info->caps != NULL && g_strcmp0 (info->caps, self->caps_text) == 0)
-    return GST_FLOW_OK;
-  caps = gst_shm_ring_frame_get_caps (info, &problem);
-  if (caps == NULL)
-    return gst_shm_ring_src_damaged (self, info->seq, problem);
-  if (self->caps == NULL || !gst_caps_is_equal (self->caps, caps)) {
-    if (!gst_shm_ring_src_push_caps (self, caps))
-      flow = gst_shm_ring_src_refused (self, caps);
-  }
-  g_free (self->caps_text);
-  self->caps_text = g_strdup (info->caps);
-  if (flow != GST_FLOW_OK)
-    gst_shm_ring_src_forget_caps (self);
-  gst_caps_unref (caps);
-  return flow;
+  gst_shm_ring_reader_get_stats (&self->reader, &stats);
+  dropped += stats.ring.dropped;
+  if (dropped == self->dropped)
+    return;
+  self->dropped = dropped;
+  message = gst_message_new_qos (GST_OBJECT (self),
+      gst_base_src_is_live (GST_BASE_SRC (self)), time, time, time,
+      GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_stats (
+      message, GST_FORMAT_BUFFERS, stats.ring.received, dropped);
+  gst_element_post_message (GST_ELEMENT (self), message);
 }
 
 /* ---- Frames -------------------------------------------------------------- */
 
-/* Takes FRAME. */
+/* In this pipeline's time. False: it has none there. */
+static gboolean
+gst_shm_ring_src_set_time (GstShmRingSrc *self,
+    const struct shmring_frame_info *info, GstBuffer *buffer)
+{
+  if (!gst_base_src_is_live (GST_BASE_SRC (self))
+      || gst_shm_ring_clock_stamp_buffer (GST_ELEMENT (self), info, buffer))
+    return TRUE;
+  GST_OBJECT_LOCK (self);
+  self->too_early++;
+  GST_OBJECT_UNLOCK (self);
+  self->is_discont = TRUE;
+  return FALSE;
+}
+
+/* Takes FRAME. *BUFFER stays NULL when there is nothing to push. INFO lives as
+ * long as the first buffer. */
 static GstFlowReturn
-gst_shm_ring_src_wrap (
+gst_shm_ring_src_deliver (
     GstShmRingSrc *self, struct shmring_frame *frame, GstBuffer **buffer)
 {
-  const GstVideoInfo *video = self->is_video ? &self->video : NULL;
-  gboolean needs_copy = video != NULL && !self->takes_video_meta
-      && !gst_shm_ring_frame_is_default_layout (&frame->info, video);
-  guint64 seq = frame->info.seq;
-  GstBuffer *frame_buffer = gst_shm_ring_frame_wrap (frame, video);
+  const struct shmring_frame_info *info = &frame->info;
+  GstBuffer *wrapped =
+      gst_shm_ring_stream_wrap (&self->stream, self->reader.ring, frame);
+  gboolean has_time;
 
-  if (frame_buffer == NULL)
-    return gst_shm_ring_src_damaged (
-        self, seq, "its rows do not fit in its bytes");
-  if (gst_base_src_is_live (GST_BASE_SRC (self)))
-    gst_shm_ring_clock_stamp_buffer (
-        GST_ELEMENT (self), &frame->info, frame_buffer);
-  if (needs_copy) {
-    *buffer = gst_shm_ring_video_copy_out (video, frame_buffer);
-    gst_buffer_unref (frame_buffer);
-  } else {
-    *buffer = frame_buffer;
+  if (wrapped == NULL)
+    return GST_FLOW_ERROR;
+  has_time = gst_shm_ring_src_set_time (self, info, wrapped);
+  if (self->is_discont)
+    gst_shm_ring_src_tell_drops (self, wrapped);
+  if (!has_time || gst_shm_ring_frame_is_gap (info)) {
+    if (has_time)
+      gst_shm_ring_stream_push_gap (&self->stream, wrapped);
+    gst_buffer_unref (wrapped);
+    return GST_FLOW_OK;
   }
-  if (*buffer == NULL)
-    return gst_shm_ring_src_damaged (self, seq, "its rows cannot be copied");
-  return GST_FLOW_OK;
+  *buffer = gst_shm_ring_stream_finish (&self->stream, info, wrapped);
+  return *buffer != NULL ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
 static GstFlowReturn
-gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
+gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
 {
-  GstShmRingSrc *self = GST_SHM_RING_SRC (psrc);
   struct shmring_frame *frame;
   gboolean is_new, is_discont;
   GstFlowReturn flow =
@@ -256,63 +315,35 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
 
   if (flow != GST_FLOW_OK)
     return flow;
-  flow = gst_shm_ring_src_update_caps (self, &frame->info);
+  flow = gst_shm_ring_stream_update (
+      &self->stream, self->reader.ring, &frame->info);
   if (flow != GST_FLOW_OK) {
     shmring_frame_release (frame);
     return flow;
   }
-  if (is_new && gst_base_src_is_live (GST_BASE_SRC (self)))
-    gst_element_post_message (
-        GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
-  flow = gst_shm_ring_src_wrap (self, frame, buffer);
-  if (flow == GST_FLOW_OK && is_discont)
+  gst_shm_ring_src_update_latency (self, is_new);
+  self->is_discont = self->is_discont || is_discont;
+  return gst_shm_ring_src_deliver (self, frame, buffer);
+}
+
+static GstFlowReturn
+gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (psrc);
+  GstFlowReturn flow;
+
+  *buffer = NULL;
+  do
+    flow = gst_shm_ring_src_next (self, buffer);
+  while (flow == GST_FLOW_OK && *buffer == NULL);
+  if (flow == GST_FLOW_OK && self->is_discont) {
     GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
+    self->is_discont = FALSE;
+  }
   return flow;
 }
 
-/* ---- Queries and states -------------------------------------------------- */
-
-static GstClockTime
-gst_shm_ring_src_frame_duration (GstShmRingSrc *self)
-{
-  GstClockTime duration = GST_CLOCK_TIME_NONE;
-
-  GST_OBJECT_LOCK (self);
-  if (self->is_video && GST_VIDEO_INFO_FPS_N (&self->video) > 0)
-    duration = gst_util_uint64_scale_int (GST_SECOND,
-        GST_VIDEO_INFO_FPS_D (&self->video),
-        GST_VIDEO_INFO_FPS_N (&self->video));
-  GST_OBJECT_UNLOCK (self);
-  return duration;
-}
-
-/* A frame arrives as late as it left the writing pipeline; it can be held for
- * as long as the lease lasts. */
-static void
-gst_shm_ring_src_answer_latency (GstShmRingSrc *self, GstQuery *query)
-{
-  GstClockTime min = 0, max = GST_CLOCK_TIME_NONE, duration;
-  guint lease;
-
-  if (!gst_base_src_is_live (GST_BASE_SRC (self))) {
-    gst_query_set_latency (query, FALSE, 0, GST_CLOCK_TIME_NONE);
-    return;
-  }
-  duration = gst_shm_ring_src_frame_duration (self);
-  if (gst_shm_ring_reader_get_latency (&self->reader, &min, &lease)
-      && GST_CLOCK_TIME_IS_VALID (duration))
-    max = min + HAND_OVER + MAX (lease, 1) * duration;
-  gst_query_set_latency (query, TRUE, min + HAND_OVER, max);
-}
-
-static gboolean
-gst_shm_ring_src_query (GstBaseSrc *bsrc, GstQuery *query)
-{
-  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
-    return GST_BASE_SRC_CLASS (parent_class)->query (bsrc, query);
-  gst_shm_ring_src_answer_latency (GST_SHM_RING_SRC (bsrc), query);
-  return TRUE;
-}
+/* ---- States -------------------------------------------------------------- */
 
 static gboolean
 gst_shm_ring_src_unlock (GstBaseSrc *bsrc)
@@ -334,48 +365,36 @@ gst_shm_ring_src_stop (GstBaseSrc *bsrc)
   GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
 
   gst_shm_ring_reader_stop (&self->reader);
-  gst_shm_ring_src_forget_caps (self);
+  gst_shm_ring_stream_forget (&self->stream);
   return TRUE;
 }
 
 /* ---- The object ---------------------------------------------------------- */
+
+void
+gst_shm_ring_src_set_first_timeout (GstShmRingSrc *self, GstClockTime timeout)
+{
+  GST_OBJECT_LOCK (self);
+  self->settings.first_timeout = timeout;
+  GST_OBJECT_UNLOCK (self);
+}
 
 static void
 gst_shm_ring_src_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (object);
+  gboolean is_setting;
 
   if (id == PROP_IS_LIVE) {
     gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
     return;
   }
   GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_free (self->ring_name);
-      self->ring_name = g_value_dup_string (value);
-      break;
-    case PROP_LEAKY_TYPE:
-      self->settings.options.mode = g_value_get_enum (value);
-      break;
-    case PROP_MAX_BUFFERS:
-      self->settings.options.depth = g_value_get_uint (value);
-      break;
-    case PROP_CONNECTION_TIMEOUT:
-      self->settings.connection_timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_TIMEOUT:
-      self->settings.timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_ON_DISCONNECT:
-      self->settings.on_disconnect = g_value_get_enum (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
+  is_setting = gst_shm_ring_settings_set (&self->settings, id, value);
   GST_OBJECT_UNLOCK (self);
+  if (!is_setting)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 static void
@@ -383,93 +402,38 @@ gst_shm_ring_src_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (object);
+  gboolean is_setting;
 
   if (id == PROP_IS_LIVE) {
     g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
     return;
   }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_value_set_string (value, self->ring_name);
-      break;
-    case PROP_LEAKY_TYPE:
-      g_value_set_enum (value, self->settings.options.mode);
-      break;
-    case PROP_MAX_BUFFERS:
-      g_value_set_uint (value, self->settings.options.depth);
-      break;
-    case PROP_CONNECTION_TIMEOUT:
-      g_value_set_uint64 (value, self->settings.connection_timeout);
-      break;
-    case PROP_TIMEOUT:
-      g_value_set_uint64 (value, self->settings.timeout);
-      break;
-    case PROP_ON_DISCONNECT:
-      g_value_set_enum (value, self->settings.on_disconnect);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
+  if (id == PROP_RING_STATS) {
+    g_value_take_boxed (value, gst_shm_ring_src_get_stats (self));
+    return;
   }
+  GST_OBJECT_LOCK (self);
+  is_setting = gst_shm_ring_settings_get (&self->settings, id, value);
   GST_OBJECT_UNLOCK (self);
+  if (!is_setting)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 static void
 gst_shm_ring_src_finalize (GObject *object)
 {
-  g_free (GST_SHM_RING_SRC (object)->ring_name);
+  gst_shm_ring_settings_clear (&GST_SHM_RING_SRC (object)->settings);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
 static void
 gst_shm_ring_src_init (GstShmRingSrc *self)
 {
-  const struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-
-  self->settings.options = options;
-  self->settings.connection_timeout = GST_CLOCK_TIME_NONE;
-  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  gst_shm_ring_settings_init (&self->settings);
   self->reader.src = GST_ELEMENT (self);
+  self->stream.src = GST_BASE_SRC (self);
   gst_base_src_set_live (GST_BASE_SRC (self), TRUE);
   gst_base_src_set_format (GST_BASE_SRC (self), GST_FORMAT_TIME);
-}
-
-static void
-gst_shm_ring_src_install_properties (GObjectClass *klass)
-{
-  const struct shmring_reader_options defaults = SHMRING_READER_OPTIONS_INIT;
-  const GParamFlags flags =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-  g_object_class_install_property (klass, PROP_RING_NAME,
-      g_param_spec_string ("ring-name", "Ring name",
-          "Name of the ring (NULL: the element's name)", NULL, flags));
-  g_object_class_install_property (klass, PROP_IS_LIVE,
-      g_param_spec_boolean ("is-live", "Is live",
-          "Keep the frames' real time (false: the writer's running time)", TRUE,
-          flags));
-  g_object_class_install_property (klass, PROP_LEAKY_TYPE,
-      g_param_spec_enum ("leaky-type", "Leaky type",
-          "Which frames may be dropped when this reader is slow",
-          GST_TYPE_SHM_RING_LEAKY_TYPE, defaults.mode, flags));
-  g_object_class_install_property (klass, PROP_MAX_BUFFERS,
-      g_param_spec_uint ("max-buffers", "Max buffers",
-          "Frames the ring keeps for this reader when it is leaky", 1,
-          G_MAXUINT16, defaults.depth, flags));
-  g_object_class_install_property (klass, PROP_CONNECTION_TIMEOUT,
-      g_param_spec_uint64 ("connection-timeout", "Connection timeout",
-          "Longest wait in nanoseconds for the ring (-1: for ever)", 0,
-          G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
-  g_object_class_install_property (klass, PROP_TIMEOUT,
-      g_param_spec_uint64 ("timeout", "Timeout",
-          "Longest wait in nanoseconds for a frame of an attached ring (-1: "
-          "for ever)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
-  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
-      g_param_spec_enum ("on-disconnect", "On disconnect",
-          "What to do when the writer goes", GST_TYPE_SHM_RING_ON_DISCONNECT,
-          GST_SHM_RING_ON_DISCONNECT_AUTO, flags));
 }
 
 static void
@@ -482,7 +446,16 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
   object_class->set_property = gst_shm_ring_src_set_property;
   object_class->get_property = gst_shm_ring_src_get_property;
   object_class->finalize = gst_shm_ring_src_finalize;
-  gst_shm_ring_src_install_properties (object_class);
+  gst_shm_ring_settings_install (object_class);
+  g_object_class_install_property (object_class, PROP_IS_LIVE,
+      g_param_spec_boolean ("is-live", "Is live",
+          "Keep the frames' real time (false: the writer's running time)", TRUE,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+              | GST_PARAM_MUTABLE_READY));
+  g_object_class_install_property (object_class, PROP_RING_STATS,
+      g_param_spec_boxed ("ring-stats", "Ring statistics",
+          "What was read, copied and dropped since the start",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class,

@@ -12,6 +12,10 @@ G_DECLARE_FINAL_TYPE (
 
 GST_ELEMENT_REGISTER_DECLARE (shmringsrc);
 
+/* The longest wait for the ring and its first frame together. */
+void gst_shm_ring_src_set_first_timeout (
+    GstShmRingSrc *self, GstClockTime timeout);
+
 G_END_DECLS
 
 #endif

@@ -45,7 +45,8 @@ static void assert_caps(GstHarness *h, const gchar *text) {
 GST_START_TEST(test_caps_from_text) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer = writer_for(h, 100);
-    struct shmring_frame_info info = {.size = 100, .caps = "application/x-test, n=(int)1"};
+    struct shmring_frame_info info = {
+        .size = 100, .clock_ns = SHMRING_TIME_NONE, .caps = "application/x-test, n=(int)1"};
     GstBuffer *buffer;
 
     publish(writer, &info, 0);

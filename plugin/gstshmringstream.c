@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmringstream.h"
+
+#include "gstshmringclock.h"
+#include "gstshmringframe.h"
+#include "gstshmringmeta.h"
+#include "gstshmringvideo.h"
+
+static void
+gst_shm_ring_stream_post_damaged (GstShmRingStream *self, const gchar *ring,
+    guint64 seq, const gchar *problem)
+{
+  GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
+      ("Frame %" G_GUINT64_FORMAT " of the ring \"%s\" makes no sense: %s. "
+       "Its writer has to be repaired.",
+          seq, ring, problem),
+      (NULL));
+}
+
+/* ---- Caps ---------------------------------------------------------------- */
+
+static void
+gst_shm_ring_stream_set_caps (GstShmRingStream *self, GstCaps *caps)
+{
+  GstVideoInfo video;
+  gboolean is_video =
+      gst_structure_has_name (gst_caps_get_structure (caps, 0), "video/x-raw")
+      && gst_video_info_from_caps (&video, caps)
+      && GST_VIDEO_INFO_FORMAT (&video) != GST_VIDEO_FORMAT_ENCODED;
+
+  GST_OBJECT_LOCK (self->src);
+  gst_caps_replace (&self->caps, caps);
+  self->is_video = is_video;
+  if (is_video)
+    self->video = video;
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+static void
+gst_shm_ring_stream_forget_caps (GstShmRingStream *self)
+{
+  GST_OBJECT_LOCK (self->src);
+  gst_clear_caps (&self->caps);
+  GST_OBJECT_UNLOCK (self->src);
+  g_clear_pointer (&self->caps_text, g_free);
+}
+
+/* A caps event that is refused shows only with the next buffer, so downstream
+ * is asked before. */
+static gboolean
+gst_shm_ring_stream_push_caps (GstShmRingStream *self, GstCaps *caps)
+{
+  gst_shm_ring_stream_set_caps (self, caps);
+  return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self->src), caps)
+      && gst_base_src_set_caps (self->src, caps)
+      && gst_base_src_negotiate (self->src);
+}
+
+static GstFlowReturn
+gst_shm_ring_stream_refused (
+    GstShmRingStream *self, const gchar *ring, GstCaps *caps)
+{
+  gst_shm_ring_stream_forget_caps (self);
+  if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self->src)))
+    return GST_FLOW_FLUSHING;
+  GST_ELEMENT_ERROR (self->src, STREAM, WRONG_TYPE,
+      ("The ring \"%s\" carries what the element after %s does not take. Put "
+       "a converter (videoconvert) or another caps filter between.",
+          ring, GST_OBJECT_NAME (self->src)),
+      ("%" GST_PTR_FORMAT, caps));
+  return GST_FLOW_NOT_NEGOTIATED;
+}
+
+static GstFlowReturn
+gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
+    const struct shmring_frame_info *info)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  const gchar *problem = NULL;
+  GstCaps *caps;
+
+  if (info->caps != NULL && g_strcmp0 (info->caps, self->caps_text) == 0)
+    return GST_FLOW_OK;
+  caps = gst_shm_ring_frame_get_caps (info, &problem);
+  if (caps == NULL) {
+    gst_shm_ring_stream_post_damaged (self, ring, info->seq, problem);
+    return GST_FLOW_ERROR;
+  }
+  g_free (self->caps_text);
+  self->caps_text = g_strdup (info->caps);
+  if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
+      && !gst_shm_ring_stream_push_caps (self, caps))
+    flow = gst_shm_ring_stream_refused (self, ring, caps);
+  gst_caps_unref (caps);
+  return flow;
+}
+
+/* ---- Tags ---------------------------------------------------------------- */
+
+/* A frame without tags: the stream has none any more. Downstream keeps what it
+ * was told, so the end of an orientation is told too. */
+static GstTagList *
+gst_shm_ring_stream_upright (void)
+{
+  return gst_tag_list_new (GST_TAG_IMAGE_ORIENTATION, "rotate-0", NULL);
+}
+
+static void
+gst_shm_ring_stream_update_tags (
+    GstShmRingStream *self, const struct shmring_frame_info *info)
+{
+  GstTagList *tags =
+      gst_shm_ring_meta_read_tags (info->metas, info->metas_size);
+
+  if (tags == NULL && self->tags == NULL)
+    return;
+  if (tags == NULL)
+    tags = gst_shm_ring_stream_upright ();
+  if (self->tags != NULL && gst_tag_list_is_equal (tags, self->tags)) {
+    gst_tag_list_unref (tags);
+    return;
+  }
+  gst_clear_tag_list (&self->tags);
+  self->tags = tags;
+  /* the base class sends it where it belongs: after the segment, before the
+   * next buffer */
+  gst_element_send_event (
+      GST_ELEMENT (self->src), gst_event_new_tag (gst_tag_list_ref (tags)));
+}
+
+GstFlowReturn
+gst_shm_ring_stream_update (GstShmRingStream *self, const gchar *ring,
+    const struct shmring_frame_info *info)
+{
+  GstFlowReturn flow = gst_shm_ring_stream_update_caps (self, ring, info);
+
+  if (flow == GST_FLOW_OK)
+    gst_shm_ring_stream_update_tags (self, info);
+  return flow;
+}
+
+/* ---- Buffers ------------------------------------------------------------- */
+
+GstBuffer *
+gst_shm_ring_stream_wrap (
+    GstShmRingStream *self, const gchar *ring, struct shmring_frame *frame)
+{
+  gboolean has_picture =
+      self->is_video && !gst_shm_ring_frame_is_gap (&frame->info);
+  guint64 seq = frame->info.seq;
+  GstBuffer *buffer =
+      gst_shm_ring_frame_wrap (frame, has_picture ? &self->video : NULL);
+
+  if (buffer == NULL)
+    gst_shm_ring_stream_post_damaged (
+        self, ring, seq, "its rows do not fit in its bytes");
+  return buffer;
+}
+
+static GstBuffer *
+gst_shm_ring_stream_copy (GstShmRingStream *self, GstBuffer *buffer)
+{
+  GstBuffer *copy = gst_shm_ring_video_copy_out (&self->video, buffer);
+
+  if (copy == NULL) {
+    GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
+        ("There is no memory for a copy of a frame."), (NULL));
+    return NULL;
+  }
+  GST_OBJECT_LOCK (self->src);
+  self->copied++;
+  GST_OBJECT_UNLOCK (self->src);
+  return copy;
+}
+
+GstBuffer *
+gst_shm_ring_stream_finish (GstShmRingStream *self,
+    const struct shmring_frame_info *info, GstBuffer *buffer)
+{
+  const GstVideoInfo *video = self->is_video ? &self->video : NULL;
+  GstBuffer *out = buffer;
+
+  if (video != NULL && !self->takes_video_meta
+      && !gst_shm_ring_frame_is_default_layout (info, video))
+    out = gst_shm_ring_stream_copy (self, buffer);
+  if (out != NULL) {
+    gst_shm_ring_meta_read (out, info->metas, info->metas_size, video);
+    gst_shm_ring_clock_add_capture_time (info, out);
+  }
+  if (out != buffer)
+    gst_buffer_unref (buffer);
+  return out;
+}
+
+/* Before the first buffer there is no segment, and nothing that a gap could be
+ * in. */
+void
+gst_shm_ring_stream_push_gap (GstShmRingStream *self, GstBuffer *gap)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (self->src);
+  GstEvent *segment = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
+
+  if (segment == NULL || !GST_BUFFER_PTS_IS_VALID (gap)) {
+    gst_clear_event (&segment);
+    return;
+  }
+  gst_event_unref (segment);
+  gst_pad_push_event (
+      pad, gst_event_new_gap (GST_BUFFER_PTS (gap), GST_BUFFER_DURATION (gap)));
+}
+
+/* ---- Downstream ---------------------------------------------------------- */
+
+/* Frames lie where they lie: a pool of downstream's is of no use, its metas
+ * are. */
+void
+gst_shm_ring_stream_set_allocation (GstShmRingStream *self, GstQuery *query)
+{
+  self->takes_video_meta =
+      gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  while (gst_query_get_n_allocation_pools (query) > 0)
+    gst_query_remove_nth_allocation_pool (query, 0);
+}
+
+/* ---- Any thread ---------------------------------------------------------- */
+
+GstCaps *
+gst_shm_ring_stream_get_caps (GstShmRingStream *self)
+{
+  GstCaps *caps = NULL;
+
+  GST_OBJECT_LOCK (self->src);
+  gst_caps_replace (&caps, self->caps);
+  GST_OBJECT_UNLOCK (self->src);
+  return caps;
+}
+
+GstClockTime
+gst_shm_ring_stream_get_frame_duration (GstShmRingStream *self)
+{
+  GstClockTime duration = GST_CLOCK_TIME_NONE;
+
+  GST_OBJECT_LOCK (self->src);
+  if (self->caps != NULL && self->is_video
+      && GST_VIDEO_INFO_FPS_N (&self->video) > 0)
+    duration = gst_util_uint64_scale_int (GST_SECOND,
+        GST_VIDEO_INFO_FPS_D (&self->video),
+        GST_VIDEO_INFO_FPS_N (&self->video));
+  GST_OBJECT_UNLOCK (self->src);
+  return duration;
+}
+
+guint64
+gst_shm_ring_stream_get_copied (GstShmRingStream *self)
+{
+  guint64 copied;
+
+  GST_OBJECT_LOCK (self->src);
+  copied = self->copied;
+  GST_OBJECT_UNLOCK (self->src);
+  return copied;
+}
+
+void
+gst_shm_ring_stream_forget (GstShmRingStream *self)
+{
+  gst_shm_ring_stream_forget_caps (self);
+  gst_clear_tag_list (&self->tags);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a source tells downstream of its ring: caps, tags, gaps and buffers,
+ * each from the headers of the frames that come.
+ *
+ * get_caps, get_frame_duration and get_copied may be called from any thread,
+ * forget when nothing streams, the others belong to the streaming thread.
+ */
+#ifndef GST_SHM_RING_STREAM_H
+#define GST_SHM_RING_STREAM_H
+
+#include <gst/base/gstbasesrc.h>
+#include <gst/video/video.h>
+
+#include "shmring.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  GstBaseSrc *src; /* the owner */
+
+  /* changed under the source's object lock */
+  GstCaps *caps;
+  GstVideoInfo video;
+  gboolean is_video;
+  guint64 copied; /* because downstream takes the default layout only */
+
+  gchar *caps_text;
+  GstTagList *tags;
+  gboolean takes_video_meta;
+} GstShmRingStream;
+
+/* Sends what changed with this frame of RING: caps, tags. Not OK: an error was
+ * posted, or the pad is flushing. */
+GstFlowReturn gst_shm_ring_stream_update (GstShmRingStream *self,
+    const gchar *ring, const struct shmring_frame_info *info);
+
+/* A buffer in the writer's running time, in FRAME's own memory. Takes FRAME.
+ * NULL: it is damaged, and an error was posted. */
+GstBuffer *gst_shm_ring_stream_wrap (
+    GstShmRingStream *self, const gchar *ring, struct shmring_frame *frame);
+
+/* BUFFER, or a copy where downstream cannot take its layout, with all that
+ * INFO, its frame's, says beside the pixels. Takes BUFFER. */
+GstBuffer *gst_shm_ring_stream_finish (GstShmRingStream *self,
+    const struct shmring_frame_info *info, GstBuffer *buffer);
+
+/* Tells downstream of a time without content. */
+void gst_shm_ring_stream_push_gap (GstShmRingStream *self, GstBuffer *gap);
+
+/* Takes from QUERY what downstream can do. */
+void gst_shm_ring_stream_set_allocation (
+    GstShmRingStream *self, GstQuery *query);
+
+/* NULL: not known yet. */
+GstCaps *gst_shm_ring_stream_get_caps (GstShmRingStream *self);
+/* GST_CLOCK_TIME_NONE: not known. */
+GstClockTime gst_shm_ring_stream_get_frame_duration (GstShmRingStream *self);
+guint64 gst_shm_ring_stream_get_copied (GstShmRingStream *self);
+
+void gst_shm_ring_stream_forget (GstShmRingStream *self);
+
+G_END_DECLS
+
+#endif
