@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import builtins
+from _typeshed import structseq
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
+import numpy.typing as npt
 
 _Array = np.ndarray[Any, np.dtype[Any]]
 _Layout = tuple[int, str, tuple[int, ...], tuple[int, ...]]
@@ -22,7 +24,18 @@ class LeaseError(Error): ...
 class LayoutError(Error): ...
 
 @final
-class Info(tuple[Any, ...]):
+class Info(structseq[Any], tuple[Any, ...]):
+    __match_args__: Final = (
+        "name",
+        "slots",
+        "slot_size",
+        "max_readers",
+        "writer_pid",
+        "writer_comm",
+        "created_ns",
+        "latency_ns",
+        "instance",
+    )
     @property
     def name(self) -> str: ...
     @property
@@ -43,7 +56,16 @@ class Info(tuple[Any, ...]):
     def instance(self) -> str: ...
 
 @final
-class Stats(tuple[int, ...]):
+class Stats(structseq[int], tuple[int, ...]):
+    __match_args__: Final = (
+        "received",
+        "copied",
+        "dropped",
+        "flushed",
+        "lag",
+        "held",
+        "lease",
+    )
     @property
     def received(self) -> int: ...
     @property
@@ -151,6 +173,71 @@ class Reader:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+class Writer:
+    def __new__(
+        cls,
+        name: str,
+        width: int,
+        height: int,
+        format: str = "BGR",
+        slots: int = 8,
+        framerate: float | tuple[int, int] | None = None,
+        perms: int = 0o600,
+        timeout: float | None = None,
+    ) -> Writer: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def write(
+        self,
+        array: npt.ArrayLike,
+        pts_ns: int | None = None,
+        timestamp_ns: int | None = None,
+    ) -> int: ...
+    def loan(self, pts_ns: int | None = None, timestamp_ns: int | None = None) -> Loan: ...
+    def wait_reader(self, timeout: float | None = ...) -> None: ...
+    def end(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Writer: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Loan:
+    @property
+    def array(self) -> _Array: ...
+    @property
+    def planes(self) -> tuple[_Array, ...]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+    @property
+    def seq(self) -> int | None: ...
+    def __enter__(self) -> Loan: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    def __array__(self, *args: Any, **kwargs: Any) -> _Array: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def list() -> builtins.list[Info]: ...
 def layouts_of(

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the package says of itself: types that are true, and words on everything public."""
+
+import importlib
+import importlib.util
+import inspect
+import subprocess
+import sys
+import tempfile
+import unittest
+import warnings
+from pathlib import Path
+
+import shmring
+
+TOP = Path(__file__).resolve().parents[2]
+PACKAGE = Path(shmring.__file__).parent
+MODULES = ["shmring", "shmring.capture", "shmring.gst", "shmring.raw"]
+
+# What the types let through, and what they refuse: strict mypy complains of an ignore too many.
+PROGRAM = """
+from typing import Any, assert_type
+
+import numpy as np
+import shmring
+
+with shmring.Reader("cam0", "latest", depth=2, timeout=1.5) as reader:
+    for frame in reader:
+        assert_type(frame, shmring.Frame)
+        assert_type(frame.seq, int)
+        assert_type(frame.pts_ns, int | None)
+        np.asarray(frame)
+    found = reader.try_read()
+    found.seq  # type: ignore[union-attr]
+    assert_type(reader.read(timeout=None).array, np.ndarray[Any, np.dtype[Any]])
+    assert_type(reader.stats.dropped, int)
+with shmring.Writer("cam0", 640, 480, framerate=(30, 1)) as writer:
+    assert_type(writer.write(np.zeros((480, 640, 3), np.uint8)), int)
+    with writer.loan(pts_ns=0) as loan:
+        loan.array[...] = 0
+    assert_type(loan.seq, int | None)
+assert_type([ring.name for ring in shmring.list()], list[str])
+shmring.Reader("cam0", "newest")  # type: ignore[arg-type]
+shmring.Reader(0)  # type: ignore[arg-type]
+try:
+    ok, image = shmring.VideoCapture("cam0").read()
+    assert_type(ok, bool)
+except shmring.RingNotFound as error:
+    not_found: FileNotFoundError = error
+    too_late: TimeoutError = error
+"""
+# In Python 3.11 the buffer protocol shows in a type's slots only.
+NOT_AT_RUNTIME = r"shmring\._shmring\..*\.__buffer__"
+
+
+def names_of(module):
+    return [name for name in module.__all__ if not name.startswith("__")]
+
+
+def is_described(member):
+    return callable(member) or inspect.isdatadescriptor(member)
+
+
+def members_of(thing):
+    """The public methods and attributes that a class of ours makes, with their names."""
+    for name, member in vars(thing).items():
+        if not name.startswith("_") and is_described(member):
+            yield f"{thing.__name__}.{name}", member
+
+
+def import_module(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # gi's importer is of the old kind
+        return importlib.import_module(name)
+
+
+class DocstringTest(unittest.TestCase):
+    def undocumented(self, name):
+        module = import_module(name)
+        if not module.__doc__:
+            yield name
+        for name in names_of(module):
+            thing = getattr(module, name)
+            if not callable(thing):
+                continue
+            if not thing.__doc__:
+                yield name
+            if inspect.isclass(thing):
+                yield from (name for name, member in members_of(thing) if not member.__doc__)
+
+    def test_everything_public_has_one(self):
+        for name in MODULES:
+            with self.subTest(name):
+                self.assertEqual(list(self.undocumented(name)), [])
+
+
+@unittest.skipIf(importlib.util.find_spec("mypy") is None, "mypy is not installed")
+class TypesTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.config = self.folder / "pyproject.toml"
+        self.config.write_text((TOP / "pyproject.toml").read_text()
+                               .replace("[tool.mypy]", f"[tool.mypy]\ncache_dir = '{self.folder}'"))
+
+    def check(self, *command):
+        result = subprocess.run([sys.executable, "-m", *command], cwd=PACKAGE.parent, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_the_package_is_strictly_typed(self):
+        self.assertTrue((PACKAGE / "py.typed").exists())
+        self.check("mypy", "--config-file", self.config, "-p", "shmring")
+
+    def test_the_stubs_are_what_there_is(self):
+        allowed = self.folder / "allowed"
+        allowed.write_text(NOT_AT_RUNTIME)
+        self.check("mypy.stubtest", "--concise", "--mypy-config-file", self.config,
+                   "--allowlist", allowed, "shmring._shmring")
+
+    def test_a_program_that_uses_them(self):
+        program = self.folder / "program.py"
+        program.write_text(PROGRAM)
+        self.check("mypy", "--config-file", self.config, program)
+
+
+if __name__ == "__main__":
+    unittest.main()
