@@ -24,6 +24,7 @@
 
 #include "gstshmringcaps.h"
 #include "gstshmringelement.h"
+#include "gstshmringpool.h"
 #include "gstshmringwriter.h"
 
 #define DEFAULT_CAPS "video/x-raw, format = (string) { BGR, GRAY8 }"
@@ -125,10 +126,39 @@ gst_shm_ring_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
       &GST_SHM_RING_SINK (bsink)->writer, caps);
 }
 
+/* Upstream may ask for any number of buffers: what the ring cannot lend comes
+ * as ordinary memory. */
+static void
+gst_shm_ring_sink_propose_pool (
+    GstShmRingSink *self, GstQuery *query, gsize size, gboolean need_pool)
+{
+  GstShmRingAllocator *slots = gst_shm_ring_writer_ref_slots (&self->writer);
+  GstBufferPool *pool = NULL;
+
+  if (slots == NULL)
+    return;
+  if (need_pool)
+    pool = gst_shm_ring_pool_new (slots);
+  gst_query_add_allocation_pool (query, pool, size, 0, 0);
+  gst_clear_object (&pool);
+  gst_object_unref (slots);
+}
+
 static gboolean
 gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
 {
+  GstShmRingPicture picture;
+  gboolean need_pool;
+  GstCaps *caps;
+
+  gst_query_parse_allocation (query, &caps, &need_pool);
+  if (caps == NULL)
+    return FALSE;
+  if (!gst_shm_ring_picture_set_caps (&picture, caps) || !picture.is_video)
+    return TRUE;
   gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_shm_ring_sink_propose_pool (GST_SHM_RING_SINK (bsink), query,
+      GST_VIDEO_INFO_SIZE (&picture.video), need_pool);
   return TRUE;
 }
 
@@ -150,6 +180,8 @@ gst_shm_ring_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
   GstFlowReturn flow =
       GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
 
+  if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    return gst_shm_ring_writer_publish_gap (&self->writer, event);
   if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     gst_shm_ring_writer_end (&self->writer);
   return flow;
@@ -159,10 +191,35 @@ static gboolean
 gst_shm_ring_sink_event (GstBaseSink *bsink, GstEvent *event)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (bsink);
+  GstTagList *tags;
 
-  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
-    gst_shm_ring_writer_flush (&self->writer);
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_FLUSH_STOP:
+      gst_shm_ring_writer_flush (&self->writer);
+      break;
+    case GST_EVENT_STREAM_START:
+      gst_shm_ring_writer_set_tags (&self->writer, NULL);
+      break;
+    case GST_EVENT_TAG:
+      gst_event_parse_tag (event, &tags);
+      gst_shm_ring_writer_set_tags (&self->writer, tags);
+      break;
+    default:
+      break;
+  }
   return GST_BASE_SINK_CLASS (parent_class)->event (bsink, event);
+}
+
+/* The pipeline has agreed on its latency. */
+static gboolean
+gst_shm_ring_sink_send_event (GstElement *element, GstEvent *event)
+{
+  gboolean is_latency = GST_EVENT_TYPE (event) == GST_EVENT_LATENCY;
+  gboolean ok = GST_ELEMENT_CLASS (parent_class)->send_event (element, event);
+
+  if (is_latency)
+    gst_shm_ring_writer_update_latency (&GST_SHM_RING_SINK (element)->writer);
+  return ok;
 }
 
 static gboolean
@@ -379,6 +436,7 @@ gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
   gst_shm_ring_sink_install_properties (object_class);
 
   element_class->change_state = gst_shm_ring_sink_change_state;
+  element_class->send_event = gst_shm_ring_sink_send_event;
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_set_static_metadata (element_class,
       "Shared memory ring sink", "Sink/Video",

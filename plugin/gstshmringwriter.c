@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringwriter.h"
 
-#include <errno.h>
-
 #include "gstshmringclock.h"
 #include "gstshmringelement.h"
-#include "gstshmringframe.h"
-#include "gstshmringvideo.h"
 
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
-#define MAX_HEADER_SIZE 65536
-
-/* The frame has no slot and will get none. */
-#define FLOW_DROP GST_FLOW_CUSTOM_SUCCESS
-/* The ring has other sizes now: the frame needs another slot. */
-#define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS_1
 
 void
 gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
     const GstShmRingWriterSettings *settings)
 {
+  struct shmring_writer_options options = settings->options;
+  GstShmRingAllocator *slots;
+
   self->ring = ring;
   self->settings = *settings;
-  /* a ring of few slots lends less, without a setting of its own */
-  self->settings.options.lend_limit =
-      MIN (settings->options.lend_limit, settings->options.slots - 2);
   self->had_reader = FALSE;
+  self->had_frame = FALSE;
   self->waited = 0;
   self->frames = 0;
+  self->metas = g_byte_array_new ();
+  /* a ring of few slots lends less, without a setting of its own */
+  options.lend_limit = MIN (options.lend_limit, options.slots - 2);
+  slots = gst_shm_ring_allocator_new (&options);
+  GST_OBJECT_LOCK (self->sink);
+  self->counts = (GstShmRingWriterCounts){ 0 };
+  self->slots = slots;
+  GST_OBJECT_UNLOCK (self->sink);
 }
 
 /* ---- The ring ------------------------------------------------------------ */
@@ -35,132 +34,91 @@ gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
 static gboolean
 gst_shm_ring_writer_open_ring (GstShmRingWriter *self)
 {
-  struct shmring_writer *handle;
   struct shmring_error error = { 0 };
-  int res = shmring_writer_open (
-      self->ring, &self->settings.options, &handle, &error);
+  gsize size = gst_shm_ring_picture_size (&self->picture, NULL);
+  int res;
 
+  if (size == 0 && gst_shm_ring_allocator_slot_size (self->slots) == 0)
+    size = DEFAULT_OPAQUE_SIZE;
+  gst_shm_ring_allocator_grow (self->slots, size, 0, NULL);
+  res = gst_shm_ring_allocator_open (self->slots, self->ring, &error);
   if (res < 0) {
     gst_shm_ring_element_post_errno (
         GST_ELEMENT (self->sink), res, error.message);
     return FALSE;
   }
   GST_OBJECT_LOCK (self->sink);
-  self->handle = handle;
+  self->handle = gst_shm_ring_allocator_writer (self->slots);
   if (g_atomic_int_get (&self->unlocked))
-    shmring_writer_interrupt (handle, true);
+    shmring_writer_interrupt (self->handle, true);
   GST_OBJECT_UNLOCK (self->sink);
   return TRUE;
 }
 
-static gboolean
-gst_shm_ring_writer_resize_ring (
-    GstShmRingWriter *self, guint64 slot_size, guint header_size)
+GstShmRingAllocator *
+gst_shm_ring_writer_ref_slots (GstShmRingWriter *self)
 {
-  struct shmring_error error = { 0 };
-  int res = shmring_writer_resize (self->handle, self->settings.options.slots,
-      slot_size, header_size, &error);
+  GstShmRingAllocator *slots;
 
-  if (res < 0) {
-    gst_shm_ring_element_post_errno (
-        GST_ELEMENT (self->sink), res, error.message);
-    return FALSE;
-  }
-  self->settings.options.slot_size = slot_size;
-  self->settings.options.header_size = header_size;
-  return TRUE;
+  GST_OBJECT_LOCK (self->sink);
+  slots = self->slots != NULL ? gst_object_ref (self->slots) : NULL;
+  GST_OBJECT_UNLOCK (self->sink);
+  return slots;
 }
 
-static gboolean
-gst_shm_ring_writer_grow_slots (GstShmRingWriter *self, guint64 needed)
-{
-  guint64 size = needed;
+/* ---- Caps, tags, latency ------------------------------------------------- */
 
-  if (needed <= self->settings.options.slot_size)
-    return TRUE;
-  /* nobody knows how large the next opaque frame is: doubling keeps the number
-   * of moves small */
-  if (!self->is_video)
-    size = MAX (needed, 2 * self->settings.options.slot_size);
-  return gst_shm_ring_writer_resize_ring (
-      self, size, self->settings.options.header_size);
-}
-
-static gboolean
-gst_shm_ring_writer_grow_headers (GstShmRingWriter *self, const gchar *problem)
-{
-  if (self->settings.options.header_size >= MAX_HEADER_SIZE) {
-    gst_shm_ring_element_post_errno (
-        GST_ELEMENT (self->sink), -EINVAL, problem);
-    return FALSE;
-  }
-  return gst_shm_ring_writer_resize_ring (self,
-      self->settings.options.slot_size, self->settings.options.header_size * 2);
-}
-
-static guint64
-gst_shm_ring_writer_first_size (GstShmRingWriter *self)
-{
-  guint64 wanted = self->settings.options.slot_size;
-
-  if (self->is_video)
-    return MAX (wanted, GST_VIDEO_INFO_SIZE (&self->video));
-  return wanted != 0 ? wanted : DEFAULT_OPAQUE_SIZE;
-}
-
-/* ---- Caps ---------------------------------------------------------------- */
-
-/* Readers with a clock add the writer's latency to theirs. */
-static void
+/* Frames leave a sink that keeps time when the pipeline's latency has passed,
+ * any other as soon as they come. */
+void
 gst_shm_ring_writer_update_latency (GstShmRingWriter *self)
 {
+  GstShmRingAllocator *slots = gst_shm_ring_writer_ref_slots (self);
   GstQuery *query = gst_query_new_latency ();
-  GstClockTime min = 0, max = GST_CLOCK_TIME_NONE;
+  GstClockTime latency = 0;
   gboolean live = FALSE;
 
   if (gst_pad_peer_query (GST_BASE_SINK_PAD (self->sink), query))
-    gst_query_parse_latency (query, &live, &min, &max);
+    gst_query_parse_latency (query, &live, &latency, NULL);
   gst_query_unref (query);
-  self->is_live = live;
-  shmring_writer_set_latency (self->handle, live ? (gint64) min : 0);
-}
-
-static gboolean
-gst_shm_ring_writer_parse_caps (GstShmRingWriter *self, GstCaps *caps)
-{
-  const gchar *name = gst_structure_get_name (gst_caps_get_structure (caps, 0));
-
-  self->is_video = FALSE;
-  if (!g_str_equal (name, "video/x-raw"))
-    return TRUE;
-  if (!gst_video_info_from_caps (&self->video, caps)) {
-    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
-        ("The ring \"%s\" cannot carry these caps.", self->ring),
-        ("%" GST_PTR_FORMAT, caps));
-    return FALSE;
-  }
-  self->is_video =
-      GST_VIDEO_INFO_FORMAT (&self->video) != GST_VIDEO_FORMAT_ENCODED;
-  return TRUE;
+  g_atomic_int_set (&self->is_live, live);
+  if (gst_base_sink_get_sync (self->sink))
+    latency = MAX (latency, gst_base_sink_get_latency (self->sink));
+  if (slots == NULL)
+    return;
+  gst_shm_ring_allocator_set_latency (slots, live ? latency : 0);
+  gst_object_unref (slots);
 }
 
 gboolean
 gst_shm_ring_writer_set_caps (GstShmRingWriter *self, GstCaps *caps)
 {
-  if (!gst_shm_ring_writer_parse_caps (self, caps))
+  if (!gst_shm_ring_picture_set_caps (&self->picture, caps)) {
+    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
+        ("The ring \"%s\" cannot carry these caps.", self->ring),
+        ("%" GST_PTR_FORMAT, caps));
     return FALSE;
+  }
   g_free (self->caps_text);
   self->caps_text = gst_caps_to_string (caps);
-  if (self->handle == NULL) {
-    self->settings.options.slot_size = gst_shm_ring_writer_first_size (self);
-    if (!gst_shm_ring_writer_open_ring (self))
-      return FALSE;
-  }
+  if (self->handle == NULL && !gst_shm_ring_writer_open_ring (self))
+    return FALSE;
   gst_shm_ring_writer_update_latency (self);
   return TRUE;
 }
 
-/* ---- Frames -------------------------------------------------------------- */
+void
+gst_shm_ring_writer_set_tags (GstShmRingWriter *self, GstTagList *tags)
+{
+  GstTagList *merged = tags != NULL
+      ? gst_tag_list_merge (self->tags, tags, GST_TAG_MERGE_REPLACE)
+      : NULL;
+
+  g_clear_pointer (&self->tags, gst_tag_list_unref);
+  self->tags = merged;
+}
+
+/* ---- Waits --------------------------------------------------------------- */
 
 /* With the preroll lock, after a time without it: BUFFER prerolls if the sink
  * needs that now, and goes on in PLAYING. While unlocked, whoever changes the
@@ -181,6 +139,15 @@ gst_shm_ring_writer_settle (GstShmRingWriter *self, GstBuffer *buffer)
   return sink->flushing ? GST_FLOW_FLUSHING : flow;
 }
 
+void
+gst_shm_ring_writer_resume (GstShmRingWriter *self)
+{
+  GST_OBJECT_LOCK (self->sink);
+  if (!g_atomic_int_get (&self->unlocked))
+    shmring_writer_interrupt (self->handle, false);
+  GST_OBJECT_UNLOCK (self->sink);
+}
+
 /* Waits are done without the preroll lock, as the base class waits for the
  * clock: a change to PLAYING needs it too, and nothing would interrupt for
  * that. An interruption stays until the next wait begins, so that none is
@@ -192,10 +159,7 @@ gst_shm_ring_writer_begin_wait (GstShmRingWriter *self, GstBuffer *buffer)
 
   if (flow != GST_FLOW_OK)
     return flow;
-  GST_OBJECT_LOCK (self->sink);
-  if (!g_atomic_int_get (&self->unlocked))
-    shmring_writer_interrupt (self->handle, false);
-  GST_OBJECT_UNLOCK (self->sink);
+  gst_shm_ring_writer_resume (self);
   GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
   return GST_FLOW_OK;
 }
@@ -217,10 +181,26 @@ gst_shm_ring_writer_fail (GstShmRingWriter *self, int res)
   return GST_FLOW_ERROR;
 }
 
-static GstFlowReturn
+/* How long ago BUFFER would have been due. */
+static GstClockTimeDiff
+gst_shm_ring_writer_lateness (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self->sink));
+  gint64 due = gst_shm_ring_clock_running_time (
+      &self->sink->segment, GST_BUFFER_PTS (buffer));
+  GstClockTimeDiff now;
+
+  if (clock == NULL)
+    return 0;
+  now = gst_clock_get_time (clock)
+      - gst_element_get_base_time (GST_ELEMENT (self->sink));
+  gst_object_unref (clock);
+  return due == SHMRING_TIME_NONE ? 0 : MAX (now - due, 0);
+}
+
+GstFlowReturn
 gst_shm_ring_writer_wait_reader (GstShmRingWriter *self, GstBuffer *buffer)
 {
-  gint64 begin = g_get_monotonic_time ();
   GstFlowReturn flow;
   int res;
 
@@ -237,12 +217,12 @@ gst_shm_ring_writer_wait_reader (GstShmRingWriter *self, GstBuffer *buffer)
     return gst_shm_ring_writer_fail (self, res);
   self->had_reader = TRUE;
   /* a stream that is not live begins when somebody is there */
-  if (!self->is_live)
-    self->waited = (g_get_monotonic_time () - begin) * GST_USECOND;
+  if (!g_atomic_int_get (&self->is_live))
+    self->waited = gst_shm_ring_writer_lateness (self, buffer);
   return gst_shm_ring_writer_settle (self, buffer);
 }
 
-static GstFlowReturn
+GstFlowReturn
 gst_shm_ring_writer_loan (
     GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
 {
@@ -263,127 +243,7 @@ gst_shm_ring_writer_loan (
   flow = gst_shm_ring_writer_settle (self, buffer);
   if (flow != GST_FLOW_OK)
     return flow;
-  return res == SHMRING_OK ? GST_FLOW_OK : FLOW_DROP;
-}
-
-static GstFlowReturn
-gst_shm_ring_writer_fill (
-    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
-{
-  if (!self->is_video) {
-    gst_buffer_extract (buffer, 0, slot->data, slot->size);
-    return GST_FLOW_OK;
-  }
-  if (gst_shm_ring_video_copy_in (&self->video, buffer, slot->data))
-    return GST_FLOW_OK;
-  GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
-      ("A buffer of %" G_GSIZE_FORMAT " bytes came to the ring \"%s\", where "
-       "%s of %ux%u takes %" G_GSIZE_FORMAT " bytes in rows of %d. Pad the "
-       "rows, or add a GstVideoMeta that says how they lie.",
-          gst_buffer_get_size (buffer), self->ring,
-          GST_VIDEO_INFO_NAME (&self->video),
-          GST_VIDEO_INFO_WIDTH (&self->video),
-          GST_VIDEO_INFO_HEIGHT (&self->video),
-          GST_VIDEO_INFO_SIZE (&self->video),
-          GST_VIDEO_INFO_PLANE_STRIDE (&self->video, 0)),
-      (NULL));
-  return GST_FLOW_ERROR;
-}
-
-static void
-gst_shm_ring_writer_describe (
-    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_frame_info *info)
-{
-  info->frame_number = self->frames;
-  info->caps = self->caps_text;
-  info->fps_den = 1;
-  info->size = gst_buffer_get_size (buffer);
-  if (self->is_video)
-    gst_shm_ring_frame_set_video (info, &self->video);
-  gst_shm_ring_frame_set_buffer (info, buffer);
-  /* to readers of a dead writer's ring, which this one took over, it goes on */
-  if (self->frames == 0)
-    info->flags |= SHMRING_FRAME_DISCONT;
-  gst_shm_ring_clock_stamp_frame (
-      self->sink, buffer, self->is_live, self->waited, info);
-}
-
-static GstFlowReturn
-gst_shm_ring_writer_publish_slot (
-    GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot)
-{
-  struct shmring_frame_info info = { 0 };
-  struct shmring_error error = { 0 };
-  int res;
-
-  gst_shm_ring_writer_describe (self, buffer, &info);
-  res = shmring_writer_publish (self->handle, slot, &info, NULL, &error);
-  if (res >= 0)
-    return GST_FLOW_OK;
-  if (res == -EMSGSIZE)
-    return gst_shm_ring_writer_grow_headers (self, error.message)
-        ? FLOW_AGAIN
-        : GST_FLOW_ERROR;
-  if (res == -ESTALE)
-    return FLOW_AGAIN;
-  gst_shm_ring_element_post_errno (
-      GST_ELEMENT (self->sink), res, error.message);
-  return GST_FLOW_ERROR;
-}
-
-static GstFlowReturn
-gst_shm_ring_writer_try (GstShmRingWriter *self, GstBuffer *buffer)
-{
-  struct shmring_slot slot = { 0 };
-  GstFlowReturn flow = gst_shm_ring_writer_loan (self, buffer, &slot);
-
-  if (flow == GST_FLOW_OK)
-    flow = gst_shm_ring_writer_fill (self, buffer, &slot);
-  if (flow == GST_FLOW_OK)
-    flow = gst_shm_ring_writer_publish_slot (self, buffer, &slot);
-  shmring_slot_return (&slot);
-  return flow;
-}
-
-static void
-gst_shm_ring_writer_drop (GstShmRingWriter *self, GstBuffer *buffer)
-{
-  const GstSegment *segment = &self->sink->segment;
-  struct shmring_writer_stats stats;
-  GstMessage *message;
-
-  shmring_writer_drop (self->handle);
-  shmring_writer_get_stats (self->handle, &stats);
-  message = gst_message_new_qos (GST_OBJECT (self->sink), self->is_live,
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer)),
-      gst_segment_to_stream_time (
-          segment, segment->format, GST_BUFFER_PTS (buffer)),
-      GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
-  gst_message_set_qos_stats (
-      message, GST_FORMAT_BUFFERS, stats.published, stats.dropped);
-  gst_element_post_message (GST_ELEMENT (self->sink), message);
-}
-
-GstFlowReturn
-gst_shm_ring_writer_publish (GstShmRingWriter *self, GstBuffer *buffer)
-{
-  guint64 needed = self->is_video ? GST_VIDEO_INFO_SIZE (&self->video)
-                                  : gst_buffer_get_size (buffer);
-  GstFlowReturn flow = gst_shm_ring_writer_wait_reader (self, buffer);
-
-  if (flow != GST_FLOW_OK)
-    return flow;
-  if (!gst_shm_ring_writer_grow_slots (self, needed))
-    return GST_FLOW_ERROR;
-  do
-    flow = gst_shm_ring_writer_try (self, buffer);
-  while (flow == FLOW_AGAIN);
-  if (flow == FLOW_DROP) {
-    gst_shm_ring_writer_drop (self, buffer);
-    flow = GST_FLOW_OK;
-  }
-  self->frames++;
-  return flow;
+  return res == SHMRING_OK ? GST_FLOW_OK : GST_SHM_RING_FLOW_DROP;
 }
 
 /* ---- Ends ---------------------------------------------------------------- */
@@ -391,15 +251,20 @@ gst_shm_ring_writer_publish (GstShmRingWriter *self, GstBuffer *buffer)
 void
 gst_shm_ring_writer_end (GstShmRingWriter *self)
 {
-  if (self->handle != NULL)
-    shmring_writer_end (self->handle);
+  if (self->handle == NULL)
+    return;
+  gst_shm_ring_allocator_set_ended (self->slots, TRUE);
+  shmring_writer_end (self->handle);
 }
 
 void
 gst_shm_ring_writer_flush (GstShmRingWriter *self)
 {
-  if (self->handle != NULL)
-    shmring_writer_flush (self->handle);
+  if (self->handle == NULL)
+    return;
+  shmring_writer_flush (self->handle);
+  gst_shm_ring_allocator_set_ended (self->slots, FALSE);
+  gst_shm_ring_writer_resume (self);
 }
 
 void
@@ -415,12 +280,17 @@ gst_shm_ring_writer_set_unlocked (GstShmRingWriter *self, gboolean unlocked)
 void
 gst_shm_ring_writer_stop (GstShmRingWriter *self)
 {
-  struct shmring_writer *handle;
+  GstShmRingAllocator *slots;
 
   GST_OBJECT_LOCK (self->sink);
-  handle = g_steal_pointer (&self->handle);
+  self->handle = NULL;
+  slots = g_steal_pointer (&self->slots);
   GST_OBJECT_UNLOCK (self->sink);
-  shmring_writer_close (handle);
+  if (slots != NULL)
+    gst_shm_ring_allocator_close (slots);
+  g_clear_object (&slots);
+  g_clear_pointer (&self->metas, g_byte_array_unref);
+  g_clear_pointer (&self->tags, gst_tag_list_unref);
   g_clear_pointer (&self->caps_text, g_free);
   g_clear_pointer (&self->ring, g_free);
 }
