@@ -29,6 +29,9 @@ struct module_state {
     PyObject *errors[ERROR_CLASSES];
     PyTypeObject *frame_type;
     PyTypeObject *plane_type;
+    PyTypeObject *copy_type;
+    PyTypeObject *metas_type;
+    PyTypeObject *region_type;
     PyTypeObject *reader_type;
     PyTypeObject *loan_type;
     PyTypeObject *writer_type;
@@ -39,7 +42,6 @@ struct module_state {
 
 /* Each adds its types or functions to the module; 0, or -1 with an exception. */
 int errors_init(PyObject *module, struct module_state *state);
-int frame_type_init(PyObject *module, struct module_state *state);
 int reader_type_init(PyObject *module, struct module_state *state);
 int writer_type_init(PyObject *module, struct module_state *state);
 int list_init(PyObject *module);
@@ -53,11 +55,7 @@ static inline struct module_state *state_of(void *self) {
     return PyType_GetModuleState(Py_TYPE((PyObject *)self));
 }
 
-/* Raises what RESULT (a negative errno, or SHMRING_LOST) means. Returns NULL. */
+/* Raises what RESULT, a negative errno, means. Returns NULL. */
 PyObject *raise_result(struct module_state *state, int result, const struct shmring_error *error);
-
-/* A Frame that owns FRAME; releases it when there is no memory for one. */
-PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
-                           PyObject *ring_name, uint64_t dropped);
 
 #endif

@@ -61,8 +61,6 @@ int errors_init(PyObject *module, struct module_state *state) {
 
 static PyObject *class_of(struct module_state *state, int result) {
     switch (result) {
-    case SHMRING_LOST:
-        return state->errors[ERROR_WRITER_LOST];
     case -ENOENT:
         return state->errors[ERROR_NOT_FOUND];
     case -EACCES:
@@ -72,6 +70,7 @@ static PyObject *class_of(struct module_state *state, int result) {
     case -EUSERS:
         return state->errors[ERROR_BUSY];
     case -EPROTO:
+    case -EEXIST:
         return state->errors[ERROR_LAYOUT];
     case -EINVAL:
         return PyExc_ValueError;
@@ -83,7 +82,7 @@ static PyObject *class_of(struct module_state *state, int result) {
 }
 
 PyObject *raise_result(struct module_state *state, int result, const struct shmring_error *error) {
-    const char *text = error->message[0] ? error->message : strerror(result < 0 ? -result : EPROTO);
+    const char *text = error->message[0] ? error->message : strerror(-result);
     PyErr_SetString(class_of(state, result), text);
     return NULL;
 }

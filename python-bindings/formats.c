@@ -89,8 +89,8 @@ static const struct format {
     {"rggb", "B", 1, &packed1},
 };
 
-/* Of width and height, in GStreamer too. */
-#define PICTURE_MAX 32767
+/* Of width and height, so that a row's bytes fit in its stride. */
+#define PICTURE_MAX (1 << 24)
 
 static const char outside[] = "its size, stride and bytes do not fit together";
 static const char apart[] = "its planes do not form one array: use frame.planes";
@@ -238,7 +238,7 @@ const char *layout_rows(struct shmring_frame_info *info, bool padded) {
     if (!format)
         return "this format is not one of GStreamer's, or its samples are no whole bytes";
     if (!info->width || !info->height || info->width > PICTURE_MAX || info->height > PICTURE_MAX)
-        return "width and height must be 1 to 32767";
+        return "width and height must be 1 to 16777216";
     unsigned together = padded ? rows_together(format->layout) : 1;
     unsigned align = padded ? row_alignment(format) : 1;
     info->channels = format->channels;

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Frame: one taken frame. */
-#include "picture.h"
+#include "frame.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
+#include "copies.h"
+#include "metas.h"
+#include "picture.h"
 #include "waiting.h"
 
 struct frame_object {
     struct picture_object picture;
     struct shmring_frame *frame; /* NULL once given back */
+    struct pool *pool;
     int64_t latency_ns;
     unsigned long long dropped;
     char is_view;
@@ -40,6 +44,12 @@ static PyObject *frame_caps(struct frame_object *self, void *closure) {
     return PyUnicode_DecodeUTF8(caps, (Py_ssize_t)strlen(caps), "replace");
 }
 
+static PyObject *frame_metas(struct frame_object *self, void *closure) {
+    if (picture_check_held(&self->picture) < 0)
+        return NULL;
+    return metas_record(state_of(self), &self->frame->info);
+}
+
 static PyObject *frame_repr(struct frame_object *self) {
     return PyUnicode_FromFormat("<shmring.Frame %llu of '%U': %ux%u %s, %s>",
                                 (unsigned long long)self->picture.info.seq, self->picture.ring_name,
@@ -48,6 +58,28 @@ static PyObject *frame_repr(struct frame_object *self) {
                                 self->picture.released ? "released"
                                 : self->is_view        ? "view"
                                                        : "copy");
+}
+
+/* ---- Copies ---- */
+
+/* Counts as a view meanwhile, so that another thread's release() cannot take the memory away. */
+PyObject *frame_copy_to(PyObject *frame, PyObject *out) {
+    struct frame_object *self = (struct frame_object *)frame;
+    if (picture_check_held(&self->picture) < 0)
+        return NULL;
+    self->picture.exports++;
+    PyObject *copy = copy_frame(state_of(self), self->pool, &self->picture.info, self->picture.data,
+                                self->picture.ring_name, out);
+    picture_drop_export(&self->picture);
+    return copy;
+}
+
+static PyObject *frame_contiguous(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"out", NULL};
+    PyObject *out = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:contiguous", names, &out))
+        return NULL;
+    return frame_copy_to(self, out);
 }
 
 /* ---- A frame's life ---- */
@@ -91,8 +123,18 @@ static void give_back(struct picture_object *picture) {
     shmring_frame_release(frame);
 }
 
+static void frame_dealloc(struct frame_object *self) {
+    struct pool *pool = self->pool;
+    picture_dealloc(&self->picture);
+    pool_unref(pool);
+}
+
+int64_t frame_publish_ns(PyObject *frame) {
+    return ((struct frame_object *)frame)->picture.info.publish_ns;
+}
+
 PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
-                           PyObject *ring_name, uint64_t dropped) {
+                           PyObject *ring_name, struct pool *pool, uint64_t dropped) {
     struct frame_object *self = PyObject_New(struct frame_object, state->frame_type);
     if (!self) {
         shmring_frame_release(frame);
@@ -101,6 +143,7 @@ PyObject *frame_object_new(struct module_state *state, struct shmring_frame *fra
     picture_init(&self->picture, &frame->info, (void *)frame->data, ring_name);
     self->picture.give_back = give_back;
     self->frame = frame;
+    self->pool = pool_ref(pool);
     self->latency_ns = monotonic_now() - frame->info.publish_ns;
     self->dropped = dropped;
     self->is_view = !frame->is_copy;
@@ -157,11 +200,20 @@ static PyGetSetDef frame_getset[] = {
      "When it was published, as CLOCK_MONOTONIC time (time.monotonic_ns()).", TIME(publish_ns)},
     {"framerate", (getter)frame_framerate, NULL,
      "(numerator, denominator), or None when not known or variable.", NULL},
+    {"metas", (getter)frame_metas, NULL,
+     "What GStreamer's metas say of the frame (crop, transformation, regions of interest, tags), "
+     "as a shmring.Metas.",
+     NULL},
     {"caps", (getter)frame_caps, NULL, "The frame's GStreamer caps as text, or None.", NULL},
     {NULL},
 };
 
 static PyMethodDef frame_methods[] = {
+    {"contiguous", (PyCFunction)(void (*)(void))frame_contiguous, METH_VARARGS | METH_KEYWORDS,
+     "contiguous($self, /, out=None)\n--\n\n"
+     "A copy in rows without padding: in OUT, which is returned, or in a new writable array that "
+     "is yours to keep (in memory of earlier ones that are gone). Makes one array also of planes "
+     "with padded rows, as OpenCV wants I420."},
     {"release", (PyCFunction)frame_release, METH_NOARGS,
      "Give the frame back now. BufferError while arrays or views of it live."},
     {"__enter__", (PyCFunction)frame_enter, METH_NOARGS, NULL},
@@ -177,7 +229,7 @@ static PyType_Slot frame_slots[] = {
     {Py_tp_doc, "One frame of a ring, read-only. Supports the buffer protocol: np.asarray(frame) "
                 "and memoryview(frame) are views of the slot. Ends with release(), with a `with` "
                 "block, or when nothing refers to it or its arrays."},
-    {Py_tp_dealloc, picture_dealloc},
+    {Py_tp_dealloc, frame_dealloc},
     {Py_tp_repr, frame_repr},
     {Py_tp_members, frame_members},
     {Py_tp_getset, frame_getset},

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "binding.h"
 
+#include "copies.h"
+#include "frame.h"
+#include "metas.h"
+#include "waiting.h"
+
 int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where) {
     *where = type;
     return type ? PyModule_AddType(module, type) : -1;
@@ -8,7 +13,8 @@ int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where) {
 
 static int module_exec(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
-    if (errors_init(module, state) < 0 || frame_type_init(module, state) < 0 ||
+    if (errors_init(module, state) < 0 || copy_type_init(module, state) < 0 ||
+        metas_init(module, state) < 0 || frame_type_init(module, state) < 0 ||
         reader_type_init(module, state) < 0 || writer_type_init(module, state) < 0 ||
         list_init(module) < 0 || layouts_init(module) < 0)
         return -1;
@@ -21,6 +27,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
         Py_VISIT(state->errors[i]);
     Py_VISIT(state->frame_type);
     Py_VISIT(state->plane_type);
+    Py_VISIT(state->copy_type);
+    Py_VISIT(state->metas_type);
+    Py_VISIT(state->region_type);
     Py_VISIT(state->reader_type);
     Py_VISIT(state->loan_type);
     Py_VISIT(state->writer_type);
@@ -36,6 +45,9 @@ static int module_clear(PyObject *module) {
         Py_CLEAR(state->errors[i]);
     Py_CLEAR(state->frame_type);
     Py_CLEAR(state->plane_type);
+    Py_CLEAR(state->copy_type);
+    Py_CLEAR(state->metas_type);
+    Py_CLEAR(state->region_type);
     Py_CLEAR(state->reader_type);
     Py_CLEAR(state->loan_type);
     Py_CLEAR(state->writer_type);
@@ -49,6 +61,17 @@ static void module_free(void *module) {
     module_clear(module);
 }
 
+static PyObject *module_now(PyObject *module, PyObject *unused) {
+    return PyLong_FromLongLong(monotonic_now());
+}
+
+static PyMethodDef module_functions[] = {
+    {"now", module_now, METH_NOARGS,
+     "now($module, /)\n--\n\nThe time for read(newer_than=...): CLOCK_MONOTONIC in nanoseconds, as "
+     "time.monotonic_ns() and the publish_ns and clock_ns of frames."},
+    {NULL},
+};
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
     {0, NULL},
@@ -59,6 +82,7 @@ static struct PyModuleDef module_def = {
     .m_name = "shmring._shmring",
     .m_doc = "The C part of shmring.",
     .m_size = sizeof(struct module_state),
+    .m_methods = module_functions,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

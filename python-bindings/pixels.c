@@ -45,18 +45,31 @@ static PyObject *shape_tuple(const Py_ssize_t *shape, int ndim) {
     return tuple;
 }
 
+static PyObject *type_text(const char *code, Py_ssize_t size) {
+    return PyUnicode_FromFormat("%s%s", is_swapped(code, size) ? "big-endian " : "",
+                                type_name(kind_of(code), size));
+}
+
+static PyObject *frame_text(const struct shmring_frame_info *info) {
+    if (!info->format[0])
+        return PyUnicode_FromFormat("a frame of %llu bytes", (unsigned long long)info->size);
+    return PyUnicode_FromFormat("a %ux%u %s frame", info->width, info->height, info->format);
+}
+
 static void raise_misfit(const Py_buffer *buffer, const char *code, const struct view *view,
-                         const char *who, PyObject *type) {
-    PyObject *want = shape_tuple(view->shape, view->ndim);
-    PyObject *have = want ? shape_tuple(buffer->shape, buffer->ndim) : NULL;
-    if (have)
-        PyErr_Format(type, "%s: needs an array of %s%s %R, not %s%s %R", who,
-                     is_swapped(view->code, view->itemsize) ? "big-endian " : "",
-                     type_name(kind_of(view->code), view->itemsize), want,
-                     is_swapped(code, buffer->itemsize) ? "big-endian " : "",
-                     type_name(kind_of(code), buffer->itemsize), have);
-    Py_XDECREF(have);
-    Py_XDECREF(want);
+                         const struct shmring_frame_info *info, PyObject *type) {
+    PyObject *texts[] = {
+        frame_text(info),
+        type_text(view->code, view->itemsize),
+        shape_tuple(view->shape, view->ndim),
+        type_text(code, buffer->itemsize),
+        shape_tuple(buffer->shape, buffer->ndim),
+    };
+    if (!PyErr_Occurred())
+        PyErr_Format(type, "%U is an array of %U %R, not of %U %R", texts[0], texts[1], texts[2],
+                     texts[3], texts[4]);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        Py_XDECREF(texts[i]);
 }
 
 /* ---- Whether it fits ---- */
@@ -66,7 +79,8 @@ static bool same_shape(const Py_buffer *buffer, const struct view *view) {
            memcmp(buffer->shape, view->shape, (size_t)view->ndim * sizeof(*view->shape)) == 0;
 }
 
-static bool check(const Py_buffer *buffer, const struct view *view, const char *who) {
+static bool check(const Py_buffer *buffer, const struct view *view,
+                  const struct shmring_frame_info *info) {
     const char *code = buffer->format ? buffer->format : "B";
     PyObject *problem = NULL;
     if (!same_type(code, view->code, buffer->itemsize, view->itemsize))
@@ -74,23 +88,23 @@ static bool check(const Py_buffer *buffer, const struct view *view, const char *
     else if (!same_shape(buffer, view))
         problem = PyExc_ValueError;
     if (problem)
-        raise_misfit(buffer, code, view, who, problem);
+        raise_misfit(buffer, code, view, info, problem);
     return !problem;
 }
 
 bool pixels_get(Py_buffer *buffer, PyObject *array, const struct view *view, bool writable,
-                const char *who) {
+                const struct shmring_frame_info *info) {
     int flags = writable ? PyBUF_WRITABLE | PyBUF_ND | PyBUF_FORMAT : PyBUF_RECORDS_RO;
     if (!PyObject_CheckBuffer(array)) {
         PyErr_Format(PyExc_TypeError,
-                     "%s: needs an array with the buffer protocol, as numpy.asarray() makes one, "
+                     "a frame is an array with the buffer protocol, as numpy.asarray() makes one, "
                      "not %R",
-                     who, Py_TYPE(array));
+                     Py_TYPE(array));
         return false;
     }
     if (PyObject_GetBuffer(array, buffer, flags) < 0)
         return false;
-    if (check(buffer, view, who))
+    if (check(buffer, view, info))
         return true;
     PyBuffer_Release(buffer);
     return false;

@@ -14,7 +14,7 @@
 /* ---- A slot ---- */
 
 struct borrow {
-    struct shmring_writer *ring;
+    struct handle *handle;
     struct shmring_slot *slot;
 };
 
@@ -26,12 +26,17 @@ static void nap(void) {
 static int borrow_step(void *arg, int64_t slice_ns) {
     struct borrow *borrow = arg;
     int64_t start = monotonic_now();
-    int result = shmring_writer_loan(borrow->ring, SHMRING_LOAN_FILL, slice_ns, borrow->slot);
+    int result =
+        shmring_writer_loan(borrow->handle->ring, SHMRING_LOAN_FILL, slice_ns, borrow->slot);
     if (result != SHMRING_FULL)
         return result;
     if (monotonic_now() - start < slice_ns)
         nap();
     return SHMRING_TIMEOUT;
+}
+
+static bool is_closed(void *arg) {
+    return ((struct borrow *)arg)->handle->closed;
 }
 
 /* Threads that wait in write() are busy without a loan yet: then this counts too few. */
@@ -87,11 +92,11 @@ static void raise_no_slot(struct writer_object *self, int result) {
 }
 
 bool writer_borrow(struct writer_object *self, struct shmring_slot *slot) {
-    struct borrow borrow = {.ring = self->handle.ring, .slot = slot};
+    struct borrow borrow = {.handle = &self->handle, .slot = slot};
     if (!check_loans(self))
         return false;
     self->busy++;
-    int result = wait_in_slices(borrow_step, &borrow, self->timeout_ns, &self->handle.closed);
+    int result = wait_in_slices(borrow_step, is_closed, &borrow, self->timeout_ns);
     self->busy--;
     if (result == SHMRING_OK)
         return true;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "handle.h"
+#include "pool.h"
 #include "reader-arguments.h"
 
 struct reader_object {
@@ -17,6 +18,9 @@ struct reader_object {
     atomic_int end;       /* SHMRING_ENDED, _CLOSED or _LOST once seen, else 0 */
     struct shmring_error end_error;
     bool warned;                       /* of copies */
+    unsigned leaving;                  /* waits that were abandoned and are not over yet */
+    PyObject *unread;                  /* list of Frames that were put back, or NULL */
+    struct pool *pool;                 /* for copies */
     uint64_t dropped;                  /* frames missed up to the last read */
     struct shmring_reader_stats stats; /* the last ones, once closed */
 };
@@ -25,23 +29,49 @@ struct reader_object {
 
 struct take {
     struct reader_object *reader;
+    int64_t timeout_ns;
+    int64_t newer_than;  /* CLOCK_MONOTONIC: skip frames published until then */
+    bool for_copy;       /* the frame is copied and let go, so it need not be a view */
+    PyObject *abandoned; /* a list, or NULL; once something is in it the wait ends */
+    /* What came of it: */
+    int result; /* an enum shmring_result, a negative errno, or WAIT_RAISED */
     struct shmring_frame *frame;
+    PyObject *unread; /* instead, a Frame that was put back */
     struct shmring_error error;
 };
 
-/* Attaches if the ring is there: SHMRING_INTERRUPTED, or else as shmring_reader_attach. Without the
- * GIL. */
-int attach_step(struct take *take, int64_t slice_ns);
+#define TAKE_INIT(self)                                                                            \
+    { .reader = (self), .timeout_ns = (self)->timeout_ns, .newer_than = SHMRING_TIME_NONE, }
 
-/* An enum shmring_result, a negative errno, or WAIT_RAISED. */
-int take_frame(struct take *take, int64_t timeout_ns);
+/* Attaches if the ring is there; false with an exception when it never can be. */
+bool reader_try_attach(struct reader_object *self);
 
-/* The Frame, or the exception that RESULT means. */
-PyObject *take_outcome(struct take *take, int result, int64_t timeout_ns);
+void take_wait(struct take *take);
 
-/* The end that RESULT is ends an iteration without an exception. */
-bool ends_quietly(struct reader_object *self, int result);
+/* The Frame, or the exception that the result means. */
+PyObject *take_outcome(struct take *take);
+
+/* The result is an end of the iteration without an exception. */
+bool take_ended(const struct take *take);
+
+/* Puts a Frame back: the next read gets it. */
+int reader_unread(struct reader_object *self, PyObject *frame);
+
+/* The same, keeping the exception that is set. */
+void reader_unread_raised(struct reader_object *self, PyObject *frame);
 
 struct shmring_reader_stats reader_get_stats(struct reader_object *self);
+
+/* ---- async.c: methods for aio.py ---- */
+
+/* A Frame, or None once something is in the list ABANDONED. */
+PyObject *reader_read_unless(struct reader_object *self, PyObject *abandoned);
+
+/* The task of such a wait was cancelled; and the wait is over, with a Frame or None. */
+PyObject *reader_abandon(struct reader_object *self, PyObject *unused);
+PyObject *reader_left(struct reader_object *self, PyObject *frame);
+
+PyObject *reader_put_back(struct reader_object *self, PyObject *frame);
+PyObject *reader_anext(struct reader_object *self);
 
 #endif

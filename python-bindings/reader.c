@@ -5,36 +5,53 @@
 #include <errno.h>
 
 #include "arguments.h"
+#include "frame.h"
 #include "records.h"
 #include "waiting.h"
 
 /* ---- Reading ---- */
 
 static PyObject *reader_read(struct reader_object *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
-    int64_t timeout_ns = self->timeout_ns;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&:read", names, timeout_from_seconds,
-                                     &timeout_ns))
+    static char *names[] = {"timeout", "newer_than", NULL};
+    struct take take = TAKE_INIT(self);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:read", names, timeout_from_seconds,
+                                     &take.timeout_ns, time_from_int, &take.newer_than))
         return NULL;
-    struct take take = {.reader = self};
-    int result = take_frame(&take, timeout_ns);
-    return take_outcome(&take, result, timeout_ns);
+    take_wait(&take);
+    return take_outcome(&take);
+}
+
+/* A frame that cannot be copied (OUT does not fit) is put back. */
+static PyObject *reader_read_array(struct reader_object *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"out", "timeout", NULL};
+    struct take take = TAKE_INIT(self);
+    PyObject *out = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO&:read_array", names, &out,
+                                     timeout_from_seconds, &take.timeout_ns))
+        return NULL;
+    take.for_copy = true;
+    take_wait(&take);
+    PyObject *frame = take_outcome(&take);
+    PyObject *array = frame ? frame_copy_to(frame, out) : NULL;
+    if (frame && !array)
+        reader_unread_raised(self, frame);
+    Py_XDECREF(frame);
+    return array;
 }
 
 static PyObject *reader_try_read(struct reader_object *self, PyObject *unused) {
-    struct take take = {.reader = self};
-    int result = take_frame(&take, 0);
-    if (result == SHMRING_TIMEOUT)
+    struct take take = TAKE_INIT(self);
+    take.timeout_ns = 0;
+    take_wait(&take);
+    if (take.result == SHMRING_TIMEOUT)
         Py_RETURN_NONE;
-    return take_outcome(&take, result, 0);
+    return take_outcome(&take);
 }
 
 static PyObject *reader_next(struct reader_object *self) {
-    struct take take = {.reader = self};
-    int result = take_frame(&take, self->timeout_ns);
-    if (ends_quietly(self, result))
-        return NULL;
-    return take_outcome(&take, result, self->timeout_ns);
+    struct take take = TAKE_INIT(self);
+    take_wait(&take);
+    return take_ended(&take) ? NULL : take_outcome(&take);
 }
 
 /* ---- What a reader says of itself ---- */
@@ -81,6 +98,7 @@ static PyObject *reader_repr(struct reader_object *self) {
 static PyObject *reader_close(struct reader_object *self, PyObject *unused) {
     reader_get_stats(self);
     handle_close(&self->handle);
+    Py_CLEAR(self->unread);
     Py_RETURN_NONE;
 }
 
@@ -102,6 +120,8 @@ static PyObject *reader_reduce(struct reader_object *self, PyObject *unused) {
 static void reader_dealloc(struct reader_object *self) {
     PyTypeObject *type = Py_TYPE(&self->ob_base);
     handle_clear(&self->handle);
+    Py_CLEAR(self->unread);
+    pool_unref(self->pool);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -127,21 +147,12 @@ static struct reader_object *allocate(PyTypeObject *type, const struct reader_ar
     };
     self->timeout_ns = a->timeout_ns;
     self->on_disconnect = a->on_disconnect;
+    self->pool = pool_new();
+    if (!self->pool) {
+        PyErr_NoMemory();
+        Py_CLEAR(self);
+    }
     return self;
-}
-
-/* A ring that is not there yet is waited for by the first read, so that making a reader never
- * blocks. */
-static bool try_attach(struct reader_object *self) {
-    struct take take = {.reader = self};
-    int result;
-    Py_BEGIN_ALLOW_THREADS
-    result = attach_step(&take, 0);
-    Py_END_ALLOW_THREADS
-    if (result >= 0)
-        return true;
-    raise_result(state_of(self), result, &take.error);
-    return false;
 }
 
 static bool open_ring(struct reader_object *self, const struct reader_arguments *a) {
@@ -163,7 +174,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!reader_arguments_parse(args, kwargs, &a))
         return NULL;
     struct reader_object *self = allocate(type, &a);
-    if (self && (!open_ring(self, &a) || !try_attach(self)))
+    if (self && (!open_ring(self, &a) || !reader_try_attach(self)))
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -180,12 +191,23 @@ static PyGetSetDef reader_getset[] = {
 
 static PyMethodDef reader_methods[] = {
     {"read", (PyCFunction)(void (*)(void))reader_read, METH_VARARGS | METH_KEYWORDS,
-     "read(timeout=<the reader's>)\n--\n\n"
+     "read(timeout=<the reader's>, newer_than=None)\n--\n\n"
      "The next Frame. Waits for it, and for the ring, at most TIMEOUT seconds (None: for ever), "
      "then raises Timeout, or RingNotFound when there is no ring. EndOfStream after the last "
-     "frame, WriterLost when the writer died."},
+     "frame, WriterLost when the writer died.\n\n"
+     "newer_than: skip frames published (publish_ns) before that time of CLOCK_MONOTONIC, as "
+     "shmring.now() tells it."},
+    {"read_array", (PyCFunction)(void (*)(void))reader_read_array, METH_VARARGS | METH_KEYWORDS,
+     "read_array(out=None, timeout=<the reader's>)\n--\n\n"
+     "The next frame as an array that is yours: writable, in rows without padding, and nothing of "
+     "the ring is held. In OUT, which is returned, or in memory of an earlier array that is gone. "
+     "When OUT does not fit, the frame stays the next one. Raises as read() does."},
     {"try_read", (PyCFunction)reader_try_read, METH_NOARGS,
      "try_read($self, /)\n--\n\nThe next Frame, or None when there is none now."},
+    {"_abandon", (PyCFunction)reader_abandon, METH_NOARGS, NULL},
+    {"_left", (PyCFunction)reader_left, METH_O, NULL},
+    {"_read_unless", (PyCFunction)reader_read_unless, METH_O, NULL},
+    {"_put_back", (PyCFunction)reader_put_back, METH_O, NULL},
     {"close", (PyCFunction)reader_close, METH_NOARGS,
      "close($self, /)\n--\n\nLeave the ring. Frames still held stay valid; a read that waits in "
      "another thread raises ValueError."},
@@ -197,9 +219,10 @@ static PyMethodDef reader_methods[] = {
 
 static PyType_Slot reader_slots[] = {
     {Py_tp_doc,
-     "Reader(name, mode='all', *, depth=1, lease=2, views_only=False, timeout=None, "
+     "Reader(name, mode='all', depth=1, lease=2, views_only=False, timeout=None, "
      "on_disconnect='auto')\n--\n\n"
-     "Reads the ring NAME, as an iterator of Frame and a context manager. Does not wait for the "
+     "Reads the ring NAME, as an iterator of Frame (`for` and `async for`) and a context manager. "
+     "Does not wait for the "
      "ring: the first read does.\n\n"
      "mode: 'all' gets every frame and the writer waits for it; 'latest' gets the newest DEPTH "
      "frames and never makes the writer wait.\n"
@@ -214,6 +237,8 @@ static PyType_Slot reader_slots[] = {
     {Py_tp_repr, reader_repr},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, reader_next},
+    {Py_am_aiter, PyObject_SelfIter},
+    {Py_am_anext, reader_anext},
     {Py_tp_getset, reader_getset},
     {Py_tp_methods, reader_methods},
     {0, NULL},

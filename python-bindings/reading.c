@@ -4,9 +4,8 @@
 
 #include <errno.h>
 
+#include "frame.h"
 #include "waiting.h"
-
-/* ---- Taking a frame ---- */
 
 struct shmring_reader_stats reader_get_stats(struct reader_object *self) {
     if (self->handle.ring)
@@ -14,7 +13,41 @@ struct shmring_reader_stats reader_get_stats(struct reader_object *self) {
     return self->stats;
 }
 
-int attach_step(struct take *take, int64_t slice_ns) {
+/* ---- Frames that were put back ---- */
+
+static bool has_unread(const struct reader_object *self) {
+    return self->unread && PyList_Size(self->unread) > 0;
+}
+
+int reader_unread(struct reader_object *self, PyObject *frame) {
+    if (!self->unread)
+        self->unread = PyList_New(0);
+    return self->unread ? PyList_Insert(self->unread, 0, frame) : -1;
+}
+
+void reader_unread_raised(struct reader_object *self, PyObject *frame) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (reader_unread(self, frame) < 0)
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
+static PyObject *pop_unread(struct take *take) {
+    struct reader_object *self = take->reader;
+    PyObject *frame = NULL;
+    while (!frame && has_unread(self)) {
+        frame = Py_NewRef(PyList_GetItem(self->unread, 0));
+        if (PyList_SetSlice(self->unread, 0, 1, NULL) < 0 ||
+            frame_publish_ns(frame) <= take->newer_than)
+            Py_CLEAR(frame);
+    }
+    return frame;
+}
+
+/* ---- Taking a frame ---- */
+
+static int attach_step(struct take *take, int64_t slice_ns) {
     int result = shmring_reader_attach(take->reader->handle.ring, slice_ns, &take->error);
     if (result != SHMRING_OK)
         return result;
@@ -48,6 +81,10 @@ static int take_step(void *arg, int64_t slice_ns) {
     if (!attached)
         return attach_step(take, slice_ns);
     int result = shmring_reader_take(self->handle.ring, slice_ns, &take->frame, &take->error);
+    if (result == SHMRING_OK && take->frame->info.publish_ns <= take->newer_than) {
+        shmring_frame_release(take->frame);
+        return SHMRING_INTERRUPTED;
+    }
     if (is_end(result))
         return record_end(take, result);
     if (result == -ENOTCONN) /* another thread is just about to record the end */
@@ -57,16 +94,54 @@ static int take_step(void *arg, int64_t slice_ns) {
     return result;
 }
 
-int take_frame(struct take *take, int64_t timeout_ns) {
+static bool is_abandoned(const struct take *take) {
+    return take->abandoned && PyList_Size(take->abandoned) > 0;
+}
+
+static bool take_stop(void *arg) {
+    const struct take *take = arg;
+    return take->reader->handle.closed || is_abandoned(take) || has_unread(take->reader);
+}
+
+/* Once more when another thread put a frame back. */
+static int wait_for_frame(struct take *take) {
     struct handle *handle = &take->reader->handle;
+    int result;
+    do {
+        take->unread = pop_unread(take);
+        if (take->unread)
+            return SHMRING_OK;
+        result = wait_in_slices(take_step, take_stop, take, take->timeout_ns);
+    } while (result == SHMRING_INTERRUPTED && !handle->closed && !is_abandoned(take));
+    return result;
+}
+
+void take_wait(struct take *take) {
+    struct handle *handle = &take->reader->handle;
+    take->result = WAIT_RAISED;
     if (!handle_enter(handle))
-        return WAIT_RAISED;
-    int result = wait_in_slices(take_step, take, timeout_ns, &handle->closed);
+        return;
+    take->result = wait_for_frame(take);
+    bool closed = handle->closed;
     handle_leave(handle);
-    if (result != SHMRING_INTERRUPTED)
-        return result;
+    if (take->result != SHMRING_INTERRUPTED || !closed)
+        return;
     handle_raise_closed(handle);
-    return WAIT_RAISED;
+    take->result = WAIT_RAISED;
+}
+
+/* A ring that is not there yet is waited for by the first read, so that making a reader never
+ * blocks. */
+bool reader_try_attach(struct reader_object *self) {
+    struct take take = TAKE_INIT(self);
+    int result;
+    Py_BEGIN_ALLOW_THREADS
+    result = attach_step(&take, 0);
+    Py_END_ALLOW_THREADS
+    if (result >= 0)
+        return true;
+    raise_result(state_of(self), result, &take.error);
+    return false;
 }
 
 /* ---- What came of it ---- */
@@ -85,20 +160,25 @@ static int warn_of_copies(struct reader_object *self, const struct shmring_reade
     return result;
 }
 
-static PyObject *new_frame(struct reader_object *self, struct shmring_frame *frame) {
+static PyObject *new_frame(struct take *take) {
+    struct reader_object *self = take->reader;
     struct shmring_reader_stats stats = reader_get_stats(self);
     uint64_t missed = stats.dropped - self->dropped;
+    bool is_copy = take->frame->is_copy;
     self->dropped = stats.dropped;
-    if (frame->is_copy && warn_of_copies(self, &stats) < 0) {
-        shmring_frame_release(frame);
-        return NULL;
+    PyObject *frame =
+        frame_object_new(state_of(self), take->frame, self->handle.name, self->pool, missed);
+    if (frame && is_copy && !take->for_copy && warn_of_copies(self, &stats) < 0) {
+        reader_unread_raised(self, frame);
+        Py_CLEAR(frame);
     }
-    return frame_object_new(state_of(self), frame, self->handle.name, missed);
+    return frame;
 }
 
-static PyObject *raise_timeout(struct reader_object *self, int64_t timeout_ns) {
+static PyObject *raise_timeout(const struct take *take) {
+    struct reader_object *self = take->reader;
     struct module_state *state = state_of(self);
-    PyObject *seconds = PyFloat_FromDouble((double)timeout_ns / 1e9);
+    PyObject *seconds = PyFloat_FromDouble((double)take->timeout_ns / 1e9);
     if (!seconds)
         return NULL;
     if (self->attached)
@@ -108,8 +188,8 @@ static PyObject *raise_timeout(struct reader_object *self, int64_t timeout_ns) {
                      self->handle.name, seconds);
     else
         PyErr_Format(state->errors[ERROR_NOT_FOUND],
-                     "no ring '%U' appeared within %R s: start its writer, or check the name",
-                     self->handle.name, seconds);
+                     "no ring '%U' appeared within %R s: start its writer, or check the name (%s)",
+                     self->handle.name, seconds, take->error.message);
     Py_DECREF(seconds);
     return NULL;
 }
@@ -117,13 +197,13 @@ static PyObject *raise_timeout(struct reader_object *self, int64_t timeout_ns) {
 static PyObject *raise_lease(struct reader_object *self) {
     struct shmring_reader_stats stats = reader_get_stats(self);
     PyErr_Format(state_of(self)->errors[ERROR_LEASE],
-                 "%u frames of ring '%U' are still referenced, all that the lease of %u allows: "
-                 "let go of one (its arrays too), ask for a larger lease, or do without views_only",
+                 "%u frames still referenced: ring '%U' leases this reader %u; let go of one (its "
+                 "arrays too), ask for a larger lease, or do without views_only",
                  stats.held, self->handle.name, stats.lease);
     return NULL;
 }
 
-bool ends_quietly(struct reader_object *self, int result) {
+static bool ends_quietly(const struct reader_object *self, int result) {
     switch (self->on_disconnect) {
     case DISCONNECT_END:
         return is_end(result);
@@ -137,26 +217,35 @@ bool ends_quietly(struct reader_object *self, int result) {
 static PyObject *raise_end(struct reader_object *self) {
     struct module_state *state = state_of(self);
     if (ends_quietly(self, self->end))
-        return PyErr_Format(state->errors[ERROR_END_OF_STREAM], "the stream of ring '%U' has ended",
-                            self->handle.name);
+        return PyErr_Format(
+            state->errors[ERROR_END_OF_STREAM],
+            "the stream of ring '%U' has ended: a new Reader waits for its next one",
+            self->handle.name);
     if (self->end == SHMRING_CLOSED)
         return PyErr_Format(state->errors[ERROR_WRITER_LOST],
-                            "the writer of ring '%U' stopped without ending its stream",
+                            "the writer of ring '%U' stopped without ending its stream: start it "
+                            "again; on_disconnect='wait' reads on then",
                             self->handle.name);
-    return raise_result(state, SHMRING_LOST, &self->end_error);
+    return PyErr_Format(state->errors[ERROR_WRITER_LOST],
+                        "%s: start it again; on_disconnect='wait' reads on then",
+                        self->end_error.message);
 }
 
-PyObject *take_outcome(struct take *take, int result, int64_t timeout_ns) {
+bool take_ended(const struct take *take) {
+    return ends_quietly(take->reader, take->result);
+}
+
+PyObject *take_outcome(struct take *take) {
     struct reader_object *self = take->reader;
-    if (result == SHMRING_OK)
-        return new_frame(self, take->frame);
-    if (result == WAIT_RAISED)
+    if (take->result == SHMRING_OK)
+        return take->unread ? take->unread : new_frame(take);
+    if (take->result == WAIT_RAISED)
         return NULL;
-    if (result == SHMRING_TIMEOUT)
-        return raise_timeout(self, timeout_ns);
-    if (result == SHMRING_LEASE)
+    if (take->result == SHMRING_TIMEOUT)
+        return raise_timeout(take);
+    if (take->result == SHMRING_LEASE)
         return raise_lease(self);
-    if (is_end(result))
+    if (is_end(take->result))
         return raise_end(self);
-    return raise_result(state_of(self), result, &take->error);
+    return raise_result(state_of(self), take->result, &take->error);
 }

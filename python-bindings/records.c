@@ -45,8 +45,7 @@ int records_init(PyObject *module, struct module_state *state) {
     return add_type(module, PyStructSequence_NewType(&stats_desc), &state->stats_type);
 }
 
-/* Takes over the references in VALUES; any of them may be NULL with an exception. */
-static PyObject *record(PyTypeObject *type, PyObject **values, Py_ssize_t count) {
+PyObject *record_new(PyTypeObject *type, PyObject **values, Py_ssize_t count) {
     PyObject *record = PyErr_Occurred() ? NULL : PyStructSequence_New(type);
     for (Py_ssize_t i = 0; i < count; i++) {
         if (record)
@@ -80,7 +79,7 @@ PyObject *info_record(struct module_state *state, const struct shmring_info *inf
         PyLong_FromLongLong(info->latency_ns),
         hexadecimal(info->instance, sizeof(info->instance)),
     };
-    return record(state->info_type, values, sizeof(values) / sizeof(*values));
+    return record_new(state->info_type, values, sizeof(values) / sizeof(*values));
 }
 
 PyObject *stats_record(struct module_state *state, const struct shmring_reader_stats *stats) {
@@ -90,5 +89,5 @@ PyObject *stats_record(struct module_state *state, const struct shmring_reader_s
         PyLong_FromUnsignedLongLong(stats->lag),      PyLong_FromUnsignedLong(stats->held),
         PyLong_FromUnsignedLong(stats->lease),
     };
-    return record(state->stats_type, values, sizeof(values) / sizeof(*values));
+    return record_new(state->stats_type, values, sizeof(values) / sizeof(*values));
 }

@@ -5,6 +5,9 @@
 
 #include "binding.h"
 
+/* Takes over the references in VALUES; any of them may be NULL with an exception. */
+PyObject *record_new(PyTypeObject *type, PyObject **values, Py_ssize_t count);
+
 int records_init(PyObject *module, struct module_state *state);
 
 PyObject *info_record(struct module_state *state, const struct shmring_info *info);

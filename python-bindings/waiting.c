@@ -22,7 +22,14 @@ static int64_t next_slice(int64_t start, int64_t timeout_ns) {
     return left < SLICE_NS ? left : SLICE_NS;
 }
 
-int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop) {
+static bool is_over(int result, int64_t start, int64_t timeout_ns) {
+    if (timeout_ns == SHMRING_FOREVER)
+        return false;
+    int64_t beyond = monotonic_now() - start - timeout_ns;
+    return beyond >= (result == SHMRING_TIMEOUT ? 0 : SLICE_NS);
+}
+
+int wait_in_slices(wait_fn fn, stop_fn stop, void *arg, int64_t timeout_ns) {
     int64_t start = monotonic_now();
     for (;;) {
         int64_t slice = next_slice(start, timeout_ns);
@@ -34,9 +41,9 @@ int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop) 
             return result;
         if (PyErr_CheckSignals() < 0)
             return WAIT_RAISED;
-        if (*stop)
+        if (stop(arg))
             return SHMRING_INTERRUPTED;
-        if (result == SHMRING_TIMEOUT && next_slice(start, timeout_ns) == 0)
+        if (is_over(result, start, timeout_ns))
             return SHMRING_TIMEOUT;
     }
 }

@@ -6,15 +6,19 @@
 #include "binding.h"
 
 /* Waits at most SLICE ns and returns an enum shmring_result or a negative errno. Called without the
- * GIL; SHMRING_INTERRUPTED makes it be called again. */
+ * GIL; SHMRING_INTERRUPTED: there may be more at once, so it is called again for up to a slice
+ * beyond the timeout. */
 typedef int (*wait_fn)(void *arg, int64_t slice_ns);
 
 enum { WAIT_RAISED = -65536 }; /* apart from every -errno */
 
+/* Called with the GIL: whether the wait is to end. */
+typedef bool (*stop_fn)(void *arg);
+
 /* Calls FN until it returns something else than SHMRING_TIMEOUT and SHMRING_INTERRUPTED, the
- * timeout passed (SHMRING_TIMEOUT), *STOP is set (SHMRING_INTERRUPTED), or a signal handler raised
+ * timeout passed (SHMRING_TIMEOUT), STOP says so (SHMRING_INTERRUPTED), or a signal handler raised
  * (WAIT_RAISED). */
-int wait_in_slices(wait_fn fn, void *arg, int64_t timeout_ns, const bool *stop);
+int wait_in_slices(wait_fn fn, stop_fn stop, void *arg, int64_t timeout_ns);
 
 int64_t monotonic_now(void);
 

@@ -22,26 +22,26 @@ static void source_release(struct source *source) {
         PyBuffer_Release(&source->buffer[--source->count]);
 }
 
-static bool source_add(struct source *source, PyObject *array, const char *who) {
+static bool source_add(struct source *source, PyObject *array,
+                       const struct shmring_frame_info *info) {
     unsigned i = source->count;
-    if (!pixels_get(&source->buffer[i], array, &source->view[i], false, who))
+    if (!pixels_get(&source->buffer[i], array, &source->view[i], false, info))
         return false;
     source->count++;
     return true;
 }
 
-static bool source_get_planes(struct source *source, struct writer_object *self, PyObject *planes,
-                              const char *who) {
+static bool source_get_planes(struct source *source, struct writer_object *self, PyObject *planes) {
     const struct shmring_frame_info *info = &self->picture.info;
     if (PyTuple_Size(planes) != (Py_ssize_t)info->planes) {
-        PyErr_Format(PyExc_ValueError, "%s: needs %u planes, not %zd", who, info->planes,
-                     PyTuple_Size(planes));
+        PyErr_Format(PyExc_ValueError, "a frame in %s has %u planes, not %zd", info->format,
+                     info->planes, PyTuple_Size(planes));
         return false;
     }
     bool ok = true;
     for (unsigned i = 0; ok && i < info->planes; i++) {
         view_of_plane(&source->view[i], info, i);
-        ok = source_add(source, PyTuple_GetItem(planes, i), who);
+        ok = source_add(source, PyTuple_GetItem(planes, i), info);
     }
     if (!ok)
         source_release(source);
@@ -50,19 +50,17 @@ static bool source_get_planes(struct source *source, struct writer_object *self,
 
 static bool source_get(struct source *source, struct writer_object *self, PyObject *array) {
     const struct picture_format *picture = &self->picture;
-    char who[128];
-    PyOS_snprintf(who, sizeof(who), "a %ux%u %s frame", picture->info.width, picture->info.height,
-                  picture->info.format);
     source->count = 0;
     if (PyTuple_Check(array))
-        return source_get_planes(source, self, array, who);
+        return source_get_planes(source, self, array);
     if (picture->problem) {
-        PyErr_Format(PyExc_TypeError, "%s has no one array: write a tuple of its %u planes", who,
-                     picture->info.planes);
+        PyErr_Format(
+            PyExc_TypeError, "a %ux%u %s frame has no one array: write a tuple of its %u planes",
+            picture->info.width, picture->info.height, picture->info.format, picture->info.planes);
         return false;
     }
     source->view[0] = picture->view;
-    return source_add(source, array, who);
+    return source_add(source, array, &picture->info);
 }
 
 static void source_copy(const struct source *source, void *data) {
@@ -122,8 +120,12 @@ static PyObject *writer_loan(struct writer_object *self, PyObject *args, PyObjec
     return loan;
 }
 
-static int wait_reader_step(void *ring, int64_t slice_ns) {
-    return shmring_writer_wait_reader(ring, slice_ns);
+static int wait_reader_step(void *self, int64_t slice_ns) {
+    return shmring_writer_wait_reader(((struct writer_object *)self)->handle.ring, slice_ns);
+}
+
+static bool is_closed(void *self) {
+    return ((struct writer_object *)self)->handle.closed;
 }
 
 static PyObject *wait_outcome(struct writer_object *self, int result) {
@@ -148,8 +150,7 @@ static PyObject *writer_wait_reader(struct writer_object *self, PyObject *args, 
                                      &timeout_ns) ||
         !handle_enter(&self->handle))
         return NULL;
-    int result =
-        wait_in_slices(wait_reader_step, self->handle.ring, timeout_ns, &self->handle.closed);
+    int result = wait_in_slices(wait_reader_step, is_closed, self, timeout_ns);
     PyObject *outcome = wait_outcome(self, result);
     handle_leave(&self->handle);
     return outcome;

@@ -22,7 +22,9 @@ from ._shmring import (
     LayoutError,
     LeaseError,
     Loan,
+    Metas,
     Reader,
+    Region,
     RingBusy,
     RingDenied,
     RingNotFound,
@@ -32,6 +34,7 @@ from ._shmring import (
     WriterLost,
     __version__,
     list,
+    now,
 )
 from .capture import VideoCapture
 
@@ -43,7 +46,9 @@ __all__ = [
     "LayoutError",
     "LeaseError",
     "Loan",
+    "Metas",
     "Reader",
+    "Region",
     "RingBusy",
     "RingDenied",
     "RingNotFound",
@@ -54,4 +59,5 @@ __all__ = [
     "WriterLost",
     "__version__",
     "list",
+    "now",
 ]

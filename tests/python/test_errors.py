@@ -81,7 +81,7 @@ class ErrorTest(RingTest):
         reader = shmring.Reader(self.name, lease=2, views_only=True, timeout=10)
         writer.publish(3)
         held = [reader.read(), reader.read().array]
-        with self.assertRaisesRegex(shmring.LeaseError, "2 frames of ring .* still referenced"):
+        with self.assertRaisesRegex(shmring.LeaseError, f"^2 frames still referenced: ring .{self.name}. leases"):
             reader.read()
         del held[1]
         self.assertEqual(reader.read().seq, 3)
