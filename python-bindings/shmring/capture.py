@@ -113,11 +113,10 @@ class VideoCapture:
         """
         if not self._grabbed:
             return False, None
-        view = self._grabbed.array
-        if image is None or image.shape != view.shape or image.dtype != view.dtype:
-            return True, view.copy()
-        image[...] = view
-        return True, image
+        try:
+            return True, self._grabbed.contiguous(image)
+        except (TypeError, ValueError):  # of another shape or type: it does not fit
+            return True, self._grabbed.contiguous()
 
     def read(self, image: Any = None) -> tuple[bool, Any]:
         """grab() and retrieve(): (True, the next image), or (False, None)."""

@@ -95,6 +95,19 @@ class ExampleTest(RingTest):
         frame = frame_bytes(3, 184 * 4).reshape(4, 184)[:, :183].reshape(4, 61, 3)
         np.testing.assert_array_equal(np.asarray(Image.open(picture))[:, :, ::-1], frame)
 
+    def test_asyncio_readers(self):
+        """Two rings in one loop; what is not new any more is left out."""
+        names = [f"{self.name}-a", f"{self.name}-b"]
+        writers = [self.start_writer(name, **bgr(64, 4)) for name in names]
+        process = self.example("asyncio_readers.py", *names)
+        for writer in writers:
+            writer.ask("wait-reader")
+            writer.publish(3)
+            writer.ask("end")
+        lines = self.finish(process)
+        for name in names:
+            self.assertIn(f"{name}: frame 3, mean {frame_bytes(3, 768).mean():.2f}", lines)
+
     def test_detector(self):
         """Bytes above 250 of the ramp: where they are, on the newest of 20 frames."""
         writer = self.start_writer(size=64 * 4, width=64, height=4, channels=1, format="GRAY8",

@@ -34,6 +34,14 @@ with shmring.Reader("cam0", "latest", depth=2, timeout=1.5) as reader:
     found.seq  # type: ignore[union-attr]
     assert_type(reader.read(timeout=None).array, np.ndarray[Any, np.dtype[Any]])
     assert_type(reader.stats.dropped, int)
+    mine = np.empty((480, 640, 3), np.uint8)
+    assert_type(reader.read_array(mine, timeout=1), np.ndarray[Any, np.dtype[np.uint8]])
+    assert_type(reader.read(newer_than=shmring.now()).metas.regions[0].type, str)
+
+async def watch() -> None:
+    async for frame in shmring.Reader("cam0"):
+        assert_type(frame.contiguous(), np.ndarray[Any, np.dtype[Any]])
+
 with shmring.Writer("cam0", 640, 480, framerate=(30, 1)) as writer:
     assert_type(writer.write(np.zeros((480, 640, 3), np.uint8)), int)
     with writer.loan(pts_ns=0) as loan:
