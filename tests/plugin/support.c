@@ -21,17 +21,22 @@ gboolean ring_exists(const gchar *ring) {
     return found;
 }
 
-/* As a pipeline does: messages keep their element alive, and the element its bus with them. */
-static GstBusSyncReply flush_in_null(GstBus *bus, GstMessage *message, gpointer data) {
-    GstState state;
-
-    if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_STATE_CHANGED)
-        return GST_BUS_PASS;
-    gst_message_parse_state_changed(message, NULL, &state, NULL);
-    if (state != GST_STATE_NULL)
-        return GST_BUS_PASS;
+static void empty_bus(GstBus *bus) {
     gst_bus_set_flushing(bus, TRUE);
     gst_bus_set_flushing(bus, FALSE);
+}
+
+/* Messages keep their element alive, and the element its bus with them: in NULL they go, as in a
+ * pipeline, and links come and go in any state. */
+static GstBusSyncReply keep_message(GstBus *bus, GstMessage *message, gpointer data) {
+    GstState state = GST_STATE_VOID_PENDING;
+
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_STATE_CHANGED)
+        gst_message_parse_state_changed(message, NULL, &state, NULL);
+    if (state == GST_STATE_NULL)
+        empty_bus(bus);
+    else if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_STRUCTURE_CHANGE)
+        return GST_BUS_PASS;
     gst_message_unref(message);
     return GST_BUS_DROP;
 }
@@ -44,7 +49,7 @@ GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *pr
     GstHarness *harness;
 
     fail_unless(made != NULL, "%s", text);
-    gst_bus_set_sync_handler(bus, flush_in_null, NULL, NULL);
+    gst_bus_set_sync_handler(bus, keep_message, NULL, NULL);
     gst_element_set_bus(made, bus);
     harness = gst_harness_new_with_element(made, is_sink ? "sink" : NULL, is_sink ? NULL : "src");
     gst_object_unref(bus);
