@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <gst/gst.h>
 
+#include "gstshmringdeviceprovider.h"
 #include "gstshmringsink.h"
 #include "gstshmringsrc.h"
 
@@ -8,7 +9,8 @@ static gboolean
 plugin_init (GstPlugin *plugin)
 {
   return GST_ELEMENT_REGISTER (shmringsink, plugin)
-      && GST_ELEMENT_REGISTER (shmringsrc, plugin);
+      && GST_ELEMENT_REGISTER (shmringsrc, plugin)
+      && GST_DEVICE_PROVIDER_REGISTER (shmringdeviceprovider, plugin);
 }
 
 #define PACKAGE "shmring"
