@@ -25,6 +25,8 @@
 #include "gstshmringcaps.h"
 #include "gstshmringelement.h"
 #include "gstshmringpool.h"
+#include "gstshmringsinkstats.h"
+#include "gstshmringwatch.h"
 #include "gstshmringwriter.h"
 
 #define DEFAULT_CAPS "video/x-raw, format = (string) { BGR, GRAY8 }"
@@ -41,6 +43,7 @@ struct _GstShmRingSink {
   GstShmRingWriterSettings settings;
 
   GstShmRingWriter writer;
+  GstShmRingWatch *watch;
 };
 
 enum {
@@ -53,6 +56,8 @@ enum {
   PROP_PERMS,
   PROP_WAIT_FOR_CONNECTION,
   PROP_TIMEOUT,
+  PROP_NUM_READERS,
+  PROP_RING_STATS,
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -253,7 +258,17 @@ gst_shm_ring_sink_prepare (GstShmRingSink *self)
     return FALSE;
   }
   gst_shm_ring_writer_start (&self->writer, ring, &settings);
+  self->watch = gst_shm_ring_watch_new (GST_ELEMENT (self), self->writer.slots);
   return TRUE;
+}
+
+/* The ring closes first, so that its readers are reported as detached. */
+static void
+gst_shm_ring_sink_release (GstShmRingSink *self)
+{
+  gst_shm_ring_sink_stats_keep (&self->writer);
+  gst_shm_ring_writer_stop (&self->writer);
+  g_clear_pointer (&self->watch, gst_shm_ring_watch_free);
 }
 
 /* The base class's start() and stop() belong to READY, where an element holds
@@ -271,11 +286,22 @@ gst_shm_ring_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
       || (change == GST_STATE_CHANGE_READY_TO_PAUSED
           && ret == GST_STATE_CHANGE_FAILURE))
-    gst_shm_ring_writer_stop (&self->writer);
+    gst_shm_ring_sink_release (self);
   return ret;
 }
 
 /* ---- The object ---------------------------------------------------------- */
+
+/* Also while frames flow: upstream then asks again what may come. */
+static void
+gst_shm_ring_sink_change_caps (GstShmRingSink *self, const GstCaps *caps)
+{
+  GST_OBJECT_LOCK (self);
+  gst_clear_caps (&self->caps);
+  self->caps = caps != NULL ? gst_caps_copy (caps) : gst_caps_new_any ();
+  GST_OBJECT_UNLOCK (self);
+  gst_pad_push_event (GST_BASE_SINK_PAD (self), gst_event_new_reconfigure ());
+}
 
 static void
 gst_shm_ring_sink_set_property (
@@ -283,17 +309,15 @@ gst_shm_ring_sink_set_property (
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
 
+  if (id == PROP_CAPS) {
+    gst_shm_ring_sink_change_caps (self, gst_value_get_caps (value));
+    return;
+  }
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_RING_NAME:
       g_free (self->ring_name);
       self->ring_name = g_value_dup_string (value);
-      break;
-    case PROP_CAPS:
-      gst_clear_caps (&self->caps);
-      self->caps = gst_value_get_caps (value)
-          ? gst_caps_copy (gst_value_get_caps (value))
-          : gst_caps_new_any ();
       break;
     case PROP_SLOTS:
       self->settings.options.slots = g_value_get_uint (value);
@@ -326,6 +350,15 @@ gst_shm_ring_sink_get_property (
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
 
+  if (id == PROP_NUM_READERS) {
+    g_value_set_uint (
+        value, gst_shm_ring_sink_stats_num_readers (&self->writer));
+    return;
+  }
+  if (id == PROP_RING_STATS) {
+    g_value_take_boxed (value, gst_shm_ring_sink_stats_get (&self->writer));
+    return;
+  }
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_RING_NAME:
@@ -366,6 +399,7 @@ gst_shm_ring_sink_finalize (GObject *object)
 
   g_free (self->ring_name);
   gst_clear_caps (&self->caps);
+  gst_clear_structure (&self->writer.last_stats);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
@@ -395,7 +429,9 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
           "Name of the ring (NULL: the element's name)", NULL, flags));
   g_object_class_install_property (klass, PROP_CAPS,
       g_param_spec_boxed ("caps", "Caps",
-          "What the ring takes, in system memory", GST_TYPE_CAPS, flags));
+          "What the ring takes, in system memory", GST_TYPE_CAPS,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+              | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (klass, PROP_SLOTS,
       g_param_spec_uint ("slots", "Slots", "Frames the ring holds",
           SHMRING_MIN_SLOTS, SHMRING_MAX_SLOTS, defaults.slots, flags));
@@ -421,6 +457,44 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
           "Longest wait in nanoseconds for a reader that wants every frame, "
           "before a frame is dropped (-1: for ever)",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property (klass, PROP_NUM_READERS,
+      g_param_spec_uint ("num-readers", "Number of readers",
+          "Readers attached now", 0, SHMRING_MAX_READERS, 0,
+          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (klass, PROP_RING_STATS,
+      g_param_spec_boxed ("ring-stats", "Ring statistics",
+          "What the ring counts; the last one's once it is closed",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+gst_shm_ring_sink_install_signals (GType type)
+{
+  /**
+   * GstShmRingSink::reader-attached:
+   * @self: the sink
+   * @id: of this attachment
+   * @pid: the reader's process, as it says
+   * @name: the reader's name, as it says
+   *
+   * Emitted from a thread of the sink's within a quarter of a second after a
+   * reader attached, whether or not frames flow. One that was gone before that
+   * is not reported. When the ring moves to larger slots its readers detach
+   * and attach anew.
+   */
+  g_signal_new ("reader-attached", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+      G_TYPE_NONE, 3, G_TYPE_UINT64, G_TYPE_UINT, G_TYPE_STRING);
+  /**
+   * GstShmRingSink::reader-detached:
+   * @self: the sink
+   * @id: as of reader-attached
+   * @pid: the reader's process, as it says
+   * @name: the reader's name, as it says
+   *
+   * As reader-attached. A reader that was killed is noticed while frames flow.
+   */
+  g_signal_new ("reader-detached", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+      G_TYPE_NONE, 3, G_TYPE_UINT64, G_TYPE_UINT, G_TYPE_STRING);
 }
 
 static void
@@ -434,6 +508,7 @@ gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
   object_class->get_property = gst_shm_ring_sink_get_property;
   object_class->finalize = gst_shm_ring_sink_finalize;
   gst_shm_ring_sink_install_properties (object_class);
+  gst_shm_ring_sink_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = gst_shm_ring_sink_change_state;
   element_class->send_event = gst_shm_ring_sink_send_event;

@@ -38,6 +38,7 @@ typedef struct {
   GstShmRingAllocator *slots;    /* changed under the sink's object lock */
   struct shmring_writer *handle; /* changed under the sink's object lock */
   GstShmRingWriterCounts counts; /* under the sink's object lock */
+  GstStructure *last_stats;      /* under the sink's object lock */
   gint unlocked;
   gint is_live;
 
