@@ -19,8 +19,7 @@ PyObject *reader_read_unless(struct reader_object *self, PyObject *abandoned) {
 
 PyObject *reader_abandon(struct reader_object *self, PyObject *unused) {
     self->leaving++;
-    if (!self->handle.closed)
-        shmring_reader_interrupt(self->handle.ring, true);
+    reader_update_interrupt(self);
     Py_RETURN_NONE;
 }
 
@@ -35,8 +34,8 @@ static int put_back(struct reader_object *self, PyObject *frame) {
 
 PyObject *reader_left(struct reader_object *self, PyObject *frame) {
     int result = put_back(self, frame);
-    if (--self->leaving == 0 && !self->handle.closed)
-        shmring_reader_interrupt(self->handle.ring, false);
+    self->leaving--;
+    reader_update_interrupt(self);
     if (result < 0)
         return NULL;
     Py_RETURN_NONE;

@@ -3,13 +3,11 @@
 #include "writer-object.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "waiting.h"
 
 /* How far a stream may be ahead of its readers' clock before it counts as another stream. */
 #define AHEAD_NS INT64_C(10000000000)
-#define NAP_NS 1000000
 
 /* ---- A slot ---- */
 
@@ -18,11 +16,6 @@ struct borrow {
     struct shmring_slot *slot;
 };
 
-/* A reader beyond its lease holds a slot while it copies: nobody to wait for, but not for long. */
-static void nap(void) {
-    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-}
-
 static int borrow_step(void *arg, int64_t slice_ns) {
     struct borrow *borrow = arg;
     int64_t start = monotonic_now();
@@ -30,8 +23,9 @@ static int borrow_step(void *arg, int64_t slice_ns) {
         shmring_writer_loan(borrow->handle->ring, SHMRING_LOAN_FILL, slice_ns, borrow->slot);
     if (result != SHMRING_FULL)
         return result;
+    /* A reader beyond its lease holds a slot while it copies: nobody to wait for. */
     if (monotonic_now() - start < slice_ns)
-        nap();
+        wait_nap();
     return SHMRING_TIMEOUT;
 }
 

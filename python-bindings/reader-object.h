@@ -57,7 +57,10 @@ bool take_ended(const struct take *take);
 /* Puts a Frame back: the next read gets it. */
 int reader_unread(struct reader_object *self, PyObject *frame);
 
-/* The same, keeping the exception that is set. */
+/* Nobody waits for the ring while there is a frame that was put back, or soon may be. */
+void reader_update_interrupt(struct reader_object *self);
+
+/* Puts it back and keeps the exception that is set. */
 void reader_unread_raised(struct reader_object *self, PyObject *frame);
 
 struct shmring_reader_stats reader_get_stats(struct reader_object *self);

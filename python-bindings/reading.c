@@ -19,10 +19,17 @@ static bool has_unread(const struct reader_object *self) {
     return self->unread && PyList_Size(self->unread) > 0;
 }
 
+void reader_update_interrupt(struct reader_object *self) {
+    if (!self->handle.closed)
+        shmring_reader_interrupt(self->handle.ring, self->leaving > 0 || has_unread(self));
+}
+
 int reader_unread(struct reader_object *self, PyObject *frame) {
     if (!self->unread)
         self->unread = PyList_New(0);
-    return self->unread ? PyList_Insert(self->unread, 0, frame) : -1;
+    int result = self->unread ? PyList_Insert(self->unread, 0, frame) : -1;
+    reader_update_interrupt(self);
+    return result;
 }
 
 void reader_unread_raised(struct reader_object *self, PyObject *frame) {
@@ -36,12 +43,15 @@ void reader_unread_raised(struct reader_object *self, PyObject *frame) {
 static PyObject *pop_unread(struct take *take) {
     struct reader_object *self = take->reader;
     PyObject *frame = NULL;
+    if (!has_unread(self))
+        return NULL;
     while (!frame && has_unread(self)) {
         frame = Py_NewRef(PyList_GetItem(self->unread, 0));
         if (PyList_SetSlice(self->unread, 0, 1, NULL) < 0 ||
             frame_publish_ns(frame) <= take->newer_than)
             Py_CLEAR(frame);
     }
+    reader_update_interrupt(self);
     return frame;
 }
 
@@ -85,6 +95,8 @@ static int take_step(void *arg, int64_t slice_ns) {
         shmring_frame_release(take->frame);
         return SHMRING_INTERRUPTED;
     }
+    if (result == SHMRING_INTERRUPTED)
+        wait_nap();
     if (is_end(result))
         return record_end(take, result);
     if (result == -ENOTCONN) /* another thread is just about to record the end */

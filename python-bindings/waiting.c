@@ -6,11 +6,16 @@
 /* A signal may be delivered to another thread than the waiting one, which then has to look by
  * itself: this is how long Ctrl-C takes at worst. */
 #define SLICE_NS ((int64_t)100 * 1000 * 1000)
+#define NAP_NS (200 * 1000)
 
 int64_t monotonic_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void wait_nap(void) {
+    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
 }
 
 static int64_t next_slice(int64_t start, int64_t timeout_ns) {

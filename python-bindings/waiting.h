@@ -20,6 +20,9 @@ typedef bool (*stop_fn)(void *arg);
  * (WAIT_RAISED). */
 int wait_in_slices(wait_fn fn, stop_fn stop, void *arg, int64_t timeout_ns);
 
+/* Without the GIL: lets a thread go on that nobody can be told of. */
+void wait_nap(void);
+
 int64_t monotonic_now(void);
 
 #endif

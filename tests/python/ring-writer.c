@@ -31,6 +31,7 @@ struct program {
     struct shmring_frame_info info;
     uint64_t next; /* number of the next frame */
     char caps[256];
+    uint8_t metas[1024];
 };
 
 static void answer(const char *what, uint64_t number) {
@@ -89,6 +90,15 @@ static bool set_number(struct program *p, const char *key, uint64_t value) {
     return false;
 }
 
+/* Two hexadecimal digits a byte. */
+static void set_metas(struct program *p, const char *value) {
+    unsigned byte;
+    p->info.metas = p->metas;
+    p->info.metas_size = 0;
+    for (; sscanf(value, "%2x", &byte) == 1 && p->info.metas_size < sizeof(p->metas); value += 2)
+        p->metas[p->info.metas_size++] = (uint8_t)byte;
+}
+
 static bool set_option(struct program *p, char *option) {
     char *value = strchr(option, '=');
     if (!value)
@@ -102,6 +112,8 @@ static bool set_option(struct program *p, char *option) {
         set_strides(&p->info, value);
     else if (strcmp(option, "offset") == 0)
         set_offsets(&p->info, value);
+    else if (strcmp(option, "metas") == 0)
+        set_metas(p, value);
     else
         return set_number(p, option, strtoull(value, NULL, 0));
     return true;
