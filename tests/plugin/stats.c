@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What shmringsink tells of its ring and its readers. */
+#include "writing.h"
+
+#include <unistd.h>
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
+
+static gchar *ring;
+static GstHarness *h;
+
+static void setup(void) {
+    ring = unique_ring("stats");
+    h = harness_for("shmringsink", ring, "slots=4 timeout=0");
+}
+
+static void teardown(void) {
+    gst_harness_teardown(h);
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+static guint num_readers(void) {
+    guint readers;
+
+    g_object_get(h->element, "num-readers", &readers, NULL);
+    return readers;
+}
+
+GST_START_TEST(test_before_ring) {
+    GstElement *sink = gst_element_factory_make("shmringsink", NULL);
+    GstStructure *stats;
+
+    g_object_get(sink, "ring-stats", &stats, NULL);
+    fail_unless(stats == NULL);
+    gst_object_unref(sink);
+    assert_equals_int(num_readers(), 0);
+}
+GST_END_TEST;
+
+/* Four frames fit, a fifth does not; one reader takes one of them and keeps it. */
+GST_START_TEST(test_counts) {
+    struct shmring_reader *reader;
+    struct shmring_frame *frame;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    reader = attach_reader(ring);
+    for (guint8 i = 0; i < 5; i++)
+        gst_harness_push(h, make_picture(GRAY, i));
+    frame = take_frame(reader);
+    assert_equals_uint64(count_of(h->element, "published"), 4);
+    assert_equals_uint64(count_of(h->element, "copied"), 4);
+    assert_equals_uint64(count_of(h->element, "in-place"), 0);
+    assert_equals_uint64(count_of(h->element, "dropped"), 1);
+    assert_equals_uint64(count_of(h->element, "bytes"), 4 * 32);
+    assert_equals_uint64(count_of(h->element, "slot-size"), 32);
+    gst_harness_push_event(h, gst_event_new_flush_start());
+    gst_harness_push_event(h, gst_event_new_flush_stop(FALSE));
+    assert_equals_uint64(count_of(h->element, "flushed"), 3);
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_reader) {
+    struct shmring_reader *reader;
+    const GstStructure *one;
+    const GValue *readers;
+    GstStructure *stats;
+    guint pid, offered;
+    guint64 lag;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    reader = attach_reader(ring);
+    gst_harness_push(h, make_picture(GRAY, 0));
+    gst_harness_push(h, make_picture(GRAY, 1));
+    assert_equals_int(num_readers(), 1);
+    g_object_get(h->element, "ring-stats", &stats, NULL);
+    readers = gst_structure_get_value(stats, "readers");
+    assert_equals_int(gst_value_array_get_size(readers), 1);
+    one = gst_value_get_structure(gst_value_array_get_value(readers, 0));
+    fail_unless(gst_structure_get(one, "pid", G_TYPE_UINT, &pid, "offered", G_TYPE_UINT, &offered,
+                                  "lag", G_TYPE_UINT64, &lag, NULL));
+    assert_equals_int(pid, getpid());
+    assert_equals_int(offered, 2);
+    fail_unless(lag <= 2);
+    gst_structure_free(stats);
+    shmring_reader_free(reader);
+    assert_equals_int(num_readers(), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_after_stop) {
+    gst_harness_set_src_caps_str(h, GRAY);
+    gst_harness_push(h, make_picture(GRAY, 0));
+    gst_element_set_state(h->element, GST_STATE_NULL);
+    assert_equals_uint64(count_of(h->element, "published"), 1);
+    assert_equals_int(num_readers(), 0);
+    gst_element_set_state(h->element, GST_STATE_PAUSED);
+    gst_element_set_state(h->element, GST_STATE_NULL);
+    assert_equals_uint64(count_of(h->element, "published"), 1);
+}
+GST_END_TEST;
+
+/* ---- Signals ------------------------------------------------------------------------------ */
+
+static void on_attached(GstElement *sink, guint64 id, guint pid, const gchar *name,
+                        gpointer queue) {
+    assert_equals_int(pid, getpid());
+    g_async_queue_push(queue, g_strdup_printf("+%" G_GUINT64_FORMAT, id));
+}
+
+static void on_detached(GstElement *sink, guint64 id, guint pid, const gchar *name,
+                        gpointer queue) {
+    g_async_queue_push(queue, g_strdup_printf("-%" G_GUINT64_FORMAT, id));
+}
+
+static void on_notify(GstElement *sink, GParamSpec *pspec, gpointer queue) {
+    g_async_queue_push(queue, g_strdup("notify"));
+}
+
+static GAsyncQueue *listen_to(GstElement *sink) {
+    GAsyncQueue *queue = g_async_queue_new_full(g_free);
+
+    g_signal_connect(sink, "reader-attached", G_CALLBACK(on_attached), queue);
+    g_signal_connect(sink, "reader-detached", G_CALLBACK(on_detached), queue);
+    g_signal_connect(sink, "notify::num-readers", G_CALLBACK(on_notify), queue);
+    return queue;
+}
+
+/* The next one begins with SIGN; returns what follows it. */
+static gchar *expect(GAsyncQueue *queue, gchar sign) {
+    gchar *event = g_async_queue_pop(queue), *rest = g_strdup(event + 1);
+
+    fail_unless(event[0] == sign, "%s, not %c", event, sign);
+    g_free(event);
+    return rest;
+}
+
+/* No frame flows. */
+GST_START_TEST(test_signals) {
+    GAsyncQueue *queue = listen_to(h->element);
+    struct shmring_reader *reader;
+    gchar *came, *went;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    reader = attach_reader(ring);
+    came = expect(queue, '+');
+    g_free(expect(queue, 'n'));
+    shmring_reader_free(reader);
+    went = expect(queue, '-');
+    g_free(expect(queue, 'n'));
+    assert_equals_string(came, went);
+    g_free(came);
+    g_free(went);
+    gst_element_set_state(h->element, GST_STATE_NULL);
+    g_async_queue_unref(queue);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_signals_at_stop) {
+    GAsyncQueue *queue = listen_to(h->element);
+    struct shmring_reader *reader;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    reader = attach_reader(ring);
+    g_free(expect(queue, '+'));
+    gst_element_set_state(h->element, GST_STATE_NULL);
+    g_free(expect(queue, 'n'));
+    g_free(expect(queue, '-'));
+    shmring_reader_free(reader);
+    g_async_queue_unref(queue);
+}
+GST_END_TEST;
+
+static void stop_sink(GstElement *sink, guint64 id, guint pid, const gchar *name, gpointer queue) {
+    gst_element_set_state(sink, GST_STATE_NULL);
+    g_async_queue_push(queue, g_strdup("stopped"));
+}
+
+GST_START_TEST(test_handler_stops_sink) {
+    GAsyncQueue *queue = g_async_queue_new_full(g_free);
+    struct shmring_reader *reader;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    g_signal_connect(h->element, "reader-attached", G_CALLBACK(stop_sink), queue);
+    reader = attach_reader(ring);
+    g_free(expect(queue, 's'));
+    fail_if(ring_exists(ring));
+    shmring_reader_free(reader);
+    g_async_queue_unref(queue);
+}
+GST_END_TEST;
+
+static Suite *stats_suite(void) {
+    Suite *suite = suite_create("stats");
+    TCase *tcase = tcase_create("sink");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_before_ring);
+    tcase_add_test(tcase, test_counts);
+    tcase_add_test(tcase, test_reader);
+    tcase_add_test(tcase, test_after_stop);
+    tcase_add_test(tcase, test_signals);
+    tcase_add_test(tcase, test_signals_at_stop);
+    tcase_add_test(tcase, test_handler_stops_sink);
+    return suite;
+}
+
+GST_CHECK_MAIN(stats);
