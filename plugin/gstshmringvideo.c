@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringvideo.h"
 
+#include <string.h>
+
 /* A palette is a plane of its own: 256 colours of 4 bytes, whatever its stride
  * says. */
 #define PALETTE_SIZE (256 * 4)
@@ -99,6 +101,21 @@ gst_shm_ring_video_same_picture (
       && GST_VIDEO_FRAME_HEIGHT (frame) == GST_VIDEO_INFO_HEIGHT (info);
 }
 
+/* gst_video_frame_copy() takes tiles of differing sizes (NV12_16L32S) for equal
+ * ones; where tiles lie is the same on both sides. */
+static gboolean
+gst_shm_ring_video_copy_frame (
+    const GstVideoInfo *info, GstVideoFrame *to, const GstVideoFrame *from)
+{
+  if (!GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
+    return gst_video_frame_copy (to, from);
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
+    memcpy (to->data[i], from->data[i],
+        gst_shm_ring_video_tiles_size (
+            info, i, GST_VIDEO_INFO_PLANE_STRIDE (info, i)));
+  return TRUE;
+}
+
 gboolean
 gst_shm_ring_video_copy_in (
     const GstVideoInfo *info, GstBuffer *buffer, gpointer data)
@@ -112,7 +129,7 @@ gst_shm_ring_video_copy_in (
     to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);
   ok = gst_shm_ring_video_same_picture (info, &from)
       && gst_shm_ring_video_frame_fits (info, &from)
-      && gst_video_frame_copy (&to, &from);
+      && gst_shm_ring_video_copy_frame (info, &to, &from);
   gst_video_frame_unmap (&from);
   return ok;
 }
