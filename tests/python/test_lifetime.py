@@ -3,6 +3,7 @@
 
 import gc
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -36,6 +37,11 @@ cycle.append(cycle)
 threading.Thread(target=lambda: next(shmring.Reader("never-made")), daemon=True).start()
 print("done", flush=True)
 """
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 class SlotTest(RingTest):
@@ -193,30 +199,56 @@ class ProcessTest(RingTest):
 
 
 class LeakTest(RingTest):
-    COUNT = 20000
+    """Blocks of Python, references to what every frame refers to, and memory of C."""
 
-    def read_all(self, use):
-        writer = self.start_writer()
-        with shmring.Reader(self.name, timeout=10) as reader:
-            writer.send("publish", self.COUNT)
-            writer.send("end")
-            for frame in reader:
-                use(frame)
-        writer.answer()
-        writer.answer()
-        writer.close()
+    WARM_UP = 2000
+    COUNT = 100_000
 
-    def check_no_leak(self, use):
-        self.read_all(use)
+    def setUp(self):
+        super().setUp()
+        self.counted = self.name.encode().decode()  # a str that only shmring refers to
+
+    def check_no_leak(self, run):
+        run(self.WARM_UP)
         gc.collect()
-        before = sys.getallocatedblocks()
-        self.read_all(use)
+        blocks, references = sys.getallocatedblocks(), sys.getrefcount(self.counted)
+        memory = resident_bytes()
+        run(self.COUNT)
         gc.collect()
-        self.assertLess(sys.getallocatedblocks() - before, self.COUNT // 100)
+        self.assertLess(sys.getallocatedblocks() - blocks, self.COUNT // 100)
+        self.assertEqual(sys.getrefcount(self.counted), references)
+        self.assertLess(resident_bytes() - memory, 20 * self.COUNT)
+
+    def check_reading(self, use):
+        def run(count):
+            writer = self.start_writer(**bgr(8, 2))
+            with shmring.Reader(self.counted, timeout=10) as reader:
+                writer.send("publish", count)
+                writer.send("end")
+                for frame in reader:
+                    use(frame)
+            writer.answer()
+            writer.answer()
+            writer.close()
+
+        self.check_no_leak(run)
 
     def test_frames_and_arrays(self):
-        self.check_no_leak(lambda frame: (frame.array, frame.planes, frame.caps, frame.pts_ns,
-                                          frame.strides, frame.framerate, repr(frame)))
+        self.check_reading(lambda frame: (frame.array, frame.planes, frame.caps, frame.pts_ns))
+
+    def test_what_frames_say(self):
+        self.check_reading(lambda frame: (frame.strides, frame.framerate, repr(frame), frame.metas,
+                                          frame.contiguous(), frame.latency_ns))
+
+    def test_views_that_outlive_the_frame(self):
+        def use(frame):
+            with frame:
+                view = memoryview(frame)
+                array = np.asarray(frame)[::-1]
+            view.release()
+            del array
+
+        self.check_reading(use)
 
     def test_refusals(self):
         def use(frame):
@@ -229,7 +261,46 @@ class LeakTest(RingTest):
                     continue
                 self.fail("a released frame was used")
 
-        self.check_no_leak(use)
+        self.check_reading(use)
+
+    def test_arrays_of_ones_own(self):
+        out = np.zeros((2, 8, 3), "u1")
+
+        def run(count):
+            writer = self.start_writer(**bgr(8, 2))
+            with shmring.Reader(self.counted, timeout=10) as reader:
+                writer.send("publish", count)
+                for i in range(count):
+                    reader.read_array(out if i & 1 else None)
+            writer.answer()
+            writer.close()
+
+        self.check_no_leak(run)
+
+    def test_writing(self):
+        image = np.zeros((2, 8, 3), "u1")
+
+        def run(count):
+            with shmring.Writer(self.counted, 8, 2, framerate=30) as writer, \
+                    shmring.Reader(self.counted) as reader:
+                for _ in range(count // 4):
+                    writer.write(image)
+                    writer.write(image[::-1])
+                    with writer.loan() as frame:
+                        frame.array[...] = 0
+                    try:
+                        writer.write(image[:1])
+                    except ValueError:
+                        pass
+                    try:
+                        with writer.loan() as frame:
+                            raise KeyError
+                    except KeyError:
+                        pass
+                    for _ in range(3):
+                        reader.read()
+
+        self.check_no_leak(run)
 
     def test_an_array_frees_its_frame_without_the_collector(self):
         writer = self.start_writer()
