@@ -5,11 +5,13 @@ import concurrent.futures
 import importlib.util
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
+from shmring import raw
 from support import RingTest
 
 TOP = Path(__file__).resolve().parents[2]
@@ -17,28 +19,38 @@ GUIDE = (TOP / "docs" / "python.md").read_text(encoding="utf-8")
 # What the guide says to start, then a program a block and what it prints, if that is shown.
 COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", GUIDE, re.DOTALL)
+# Blocks that do not attach, or (a live pipeline) do not want what was published before they did.
+WANT_A_LIVE_CAMERA = ("raw.RawReader", "shmring.list", "Gst.init")
 READ_BARS = "gst-launch-1.0 -q shmringsrc ring-name=bars ! fakesink"
 
 
-class GuideTest(RingTest):
-    def start_beside(self, program, ring):
-        """What the block needs: a second of the camera, or somebody who reads what it writes."""
-        if '"bars"' in program:
-            command = READ_BARS.replace("bars", ring)
-        else:
-            command = COMMANDS[0].removeprefix("./dev shell ")
-            command = command.replace("is-live=true", "is-live=true num-buffers=30")
-            command = command.replace("cam0", ring)
-        return subprocess.Popen(shlex.split(command), stdout=subprocess.DEVNULL)
+def camera(program, ring):
+    """The guide's own, as a process: 30 frames from when the block attaches, or frames without end
+    that have begun."""
+    command = COMMANDS[0].removeprefix("./dev shell ").replace("cam0", ring)
+    if any(word in program for word in WANT_A_LIVE_CAMERA):
+        process = subprocess.Popen(shlex.split(command), stdout=subprocess.DEVNULL)
+        with raw.RawReader(ring) as reader:
+            reader.latest(timeout=60)
+        return process
+    command = command.replace("is-live=true", "is-live=true num-buffers=30")
+    return subprocess.Popen(shlex.split(command + " wait-for-connection=true"),
+                            stdout=subprocess.DEVNULL)
 
+
+class GuideTest(RingTest):
     def run_block(self, number, program):
         ring = f"{self.name}-{number}"
         program_on_ring = re.sub(r"\b(cam0|bars)\b", ring, program)
-        beside = self.start_beside(program, ring)
+        if '"bars"' in program:
+            beside = subprocess.Popen(shlex.split(READ_BARS.replace("bars", ring)))
+        else:
+            beside = camera(program, ring)
         try:
             result = subprocess.run([sys.executable, "-c", program_on_ring], text=True,
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         finally:
+            beside.send_signal(signal.SIGINT)
             beside.wait()
         return result.returncode, result.stderr, result.stdout.replace(ring, "cam0")
 
