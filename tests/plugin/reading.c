@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reading.h"
+
+#include <string.h>
+
+struct shmring_writer *writer_for(GstHarness *h, const gchar *ring, guint64 slot_size) {
+    struct shmring_writer *writer = open_writer(ring, slot_size);
+
+    gst_harness_play(h);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    return writer;
+}
+
+void stop_reading(GstHarness *h, struct shmring_writer *writer) {
+    gst_harness_teardown(h);
+    shmring_writer_close(writer);
+}
+
+static guint64 number_in(const GstStructure *stats, const gchar *name) {
+    guint64 number;
+    guint small;
+
+    if (gst_structure_get_uint64(stats, name, &number))
+        return number;
+    fail_unless(gst_structure_get_uint(stats, name, &small), "no %s", name);
+    return small;
+}
+
+guint64 stat_of(GstElement *src, const gchar *name) {
+    GstStructure *stats;
+    guint64 number;
+
+    g_object_get(src, "ring-stats", &stats, NULL);
+    number = number_in(stats, name);
+    gst_structure_free(stats);
+    return number;
+}
+
+static gboolean holds(const gchar *line, guint64 address) {
+    guint64 begin = g_ascii_strtoull(line, NULL, 16);
+    const gchar *end = strchr(line, '-');
+
+    return end != NULL && address >= begin && address < g_ascii_strtoull(end + 1, NULL, 16);
+}
+
+gboolean is_in_place(GstBuffer *buffer) {
+    gboolean found = FALSE;
+    GstMapInfo map;
+    gchar *maps, **lines;
+
+    fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));
+    fail_unless(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (gchar **line = lines; *line != NULL; line++)
+        found = found || (holds(*line, (guintptr)map.data) && strstr(*line, "/dev/shm/") != NULL);
+    g_strfreev(lines);
+    g_free(maps);
+    gst_buffer_unmap(buffer, &map);
+    return found;
+}
+
+GstEvent *pull_event(GstHarness *h, GstEventType type) {
+    GstEvent *event;
+
+    while (GST_EVENT_TYPE(event = gst_harness_pull_event(h)) != type)
+        gst_event_unref(event);
+    return event;
+}
