@@ -13,9 +13,8 @@
 #include "lock.h"
 
 #define PAUSE_US 1000
-/* An attach takes microseconds: who holds its lock for a tenth of a second is stopped or hostile.
- */
-#define ATTACH_LOCK_TRIES 100
+/* An attach takes microseconds. */
+#define ATTACH_LOCK_TRIES 5
 /* The writer's probe holds a place's byte for an instant. */
 #define PLACE_TRIES 3
 
@@ -31,7 +30,7 @@ static int lock_attaching(struct segment *seg, struct shmring_error *error) {
             return 0;
         usleep(PAUSE_US);
     }
-    return error_set(error, -EUSERS,
+    return error_set(error, -EAGAIN,
                      "ring '%s' lets nobody attach: another reader is stopped in the middle of it",
                      seg->name);
 }
@@ -103,6 +102,16 @@ static void set_word(struct attachment *at, enum layout_attach_state state) {
     segment_ring_doorbell(at->seg);
 }
 
+/* Not one the writer answered before: an earlier reader may have left a lie in its word. */
+static uint32_t next_epoch(const struct attachment *at) {
+    uint64_t last = attach_epoch(atomic_load_explicit(&my_place(at)->attach, memory_order_relaxed));
+    uint64_t answered =
+        atomic_load_explicit(&at->seg->header->answer[at->place].epoch, memory_order_relaxed);
+    if (answered > last && answered <= UINT32_MAX)
+        last = answered;
+    return last < UINT32_MAX ? (uint32_t)last + 1 : 1; /* 0: answered to nobody */
+}
+
 static void enter(struct attachment *at) {
     struct layout_place *place = my_place(at);
     at->lease = grant_lease(at->seg, at->place, at->options.lease);
@@ -110,9 +119,7 @@ static void enter(struct attachment *at) {
     atomic_store_explicit(&place->cursor, 0, memory_order_relaxed);
     atomic_store_explicit(&place->received, 0, memory_order_relaxed);
     sign(at);
-    /* 0 is what the writer answered before anybody came. */
-    at->epoch = attach_epoch(atomic_load_explicit(&place->attach, memory_order_relaxed)) + 1;
-    at->epoch += at->epoch == 0;
+    at->epoch = next_epoch(at);
     set_word(at, PLACE_ATTACHED);
 }
 
@@ -160,7 +167,7 @@ int attachment_join(struct segment *seg, const struct shmring_reader_options *op
     /* Sequentially consistent: see places_look. Superseded: the writer may not have seen us. */
     if (atomic_load_explicit(&seg->header->state, memory_order_seq_cst) == STATE_SUPERSEDED) {
         attachment_leave(at);
-        return -EAGAIN;
+        return error_set(error, -EAGAIN, "ring '%s' is being replaced", seg->name);
     }
     *joined = at;
     return 0;

@@ -23,9 +23,10 @@ struct attachment {
 enum { TAKE_NOTHING = 100 };
 
 /*
- * Takes a place at SEG (and its reference, also when it fails). -EAGAIN: superseded meanwhile, open
- * the name again; -EUSERS: all places are taken. EXPECTED: the frame the reader looked for next in
- * the segment before; those between it and our first count as missed. 0: there was none.
+ * Takes a place at SEG (and its reference, also when it fails). -EAGAIN: superseded meanwhile, or
+ * somebody else is attaching; open the name again; -EUSERS: all places are taken. EXPECTED: the
+ * frame the reader looked for next in the segment before; those between it and our first count as
+ * missed. 0: there was none.
  */
 int attachment_join(struct segment *seg, const struct shmring_reader_options *options,
                     uint64_t expected, struct attachment **joined, struct shmring_error *error);

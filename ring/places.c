@@ -78,24 +78,35 @@ bool places_revoke(struct store *store, uint32_t place, uint32_t slot) {
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-/* The byte is ours: whoever had the place is dead, or left it without a trace. */
+static bool has_word(struct store *store, uint32_t place) {
+    for (uint32_t slot = 0; slot < store->seg->g.slots; slot++) {
+        if (atomic_load_explicit(claim_word(store, place, slot), memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+/* The byte is ours: whoever had the place is dead, or left it. A claim that stays behind is a lie,
+ * or an offer that was on its way. */
 static bool bury(struct store *store, uint32_t place) {
     _Atomic uint64_t *attach = &store->seg->ctl->place[place].attach;
     uint64_t word = atomic_load_explicit(attach, memory_order_acquire);
-    if (attach_state(word) == PLACE_FREE)
+    bool is_free = attach_state(word) == PLACE_FREE;
+    if (is_free && !has_word(store, place))
         return false;
     clear_claims(store, place);
     word = attach_word(attach_epoch(word), 0, 0, PLACE_FREE);
     atomic_store_explicit(attach, word, memory_order_release);
     store->place[place].word = word;
-    store->dead_readers++;
+    store->place[place].banned = false;
+    store->dead_readers += !is_free;
     return true;
 }
 
 bool places_probe(struct store *store) {
     bool found = false;
     for (uint32_t place = 0; place < store->seg->g.max_readers; place++) {
-        if (attach_state(store->place[place].word) == PLACE_FREE)
+        if (attach_state(store->place[place].word) == PLACE_FREE && !has_word(store, place))
             continue;
         if (lock_try(store->seg->ctl_fd, lock_place(place)) < 0)
             continue;

@@ -216,6 +216,20 @@ START_TEST(who_left_in_order_is_not_dead) {
 }
 END_TEST
 
+/* Nobody sits there, and nobody has the byte: nothing may keep the slots from the writer. */
+START_TEST(a_claim_left_at_a_free_place_is_cleared) {
+    struct store *store = new_store(4, 1);
+    publish_next(store);
+    *claim_of(store, 3, 0) = claim_taken(1);
+    places_look(store, 2);
+    ck_assert_uint_eq(places_claim(store, 3, 0), CLAIM_TAKEN);
+    ck_assert(places_probe(store));
+    ck_assert_uint_eq(*claim_of(store, 3, 0), 0);
+    ck_assert_uint_eq(store->dead_readers, 0);
+    free_store(store);
+}
+END_TEST
+
 /* ---- Describing ---- */
 
 START_TEST(what_the_writer_knows_of_a_reader) {
@@ -261,6 +275,7 @@ int main(void) {
     tcase_add_test(tests, the_dead_are_found_by_their_locks);
     tcase_add_test(tests, who_died_leaving_is_found_too);
     tcase_add_test(tests, who_left_in_order_is_not_dead);
+    tcase_add_test(tests, a_claim_left_at_a_free_place_is_cleared);
     tcase_add_test(tests, what_the_writer_knows_of_a_reader);
     return run_tests(tests);
 }
