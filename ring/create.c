@@ -27,11 +27,12 @@ static int no_space(const struct segment *seg, struct shmring_error *error) {
     struct statvfs shm = {0};
     statvfs(SHM_DIR, &shm);
     uint64_t need = seg->g.total_size + seg->g.ctl_size;
+    uint64_t used = (shm.f_blocks - shm.f_bavail) * shm.f_frsize;
     return error_set(error, -ENOSPC,
                      SHM_DIR " has %.1f MB free, ring '%s' needs %.1f MB: fewer or smaller slots, "
                              "or more shared memory (docker run --shm-size=%lluM)",
                      (double)shm.f_bavail * (double)shm.f_frsize / 1e6, seg->name,
-                     (double)need / 1e6, (unsigned long long)(need >> 20) + 16);
+                     (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1);
 }
 
 static int allocate(int fd, uint64_t size) {
@@ -46,7 +47,10 @@ static int allocate(int fd, uint64_t size) {
 
 static int make_object(int *fd, const char *path, uint64_t size) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
-    return result < 0 ? result : allocate(*fd, size);
+    if (result < 0)
+        return result;
+    /* Whatever the umask: it is opened by its path once more. */
+    return fchmod(*fd, 0600) < 0 ? -errno : allocate(*fd, size);
 }
 
 /*
@@ -55,12 +59,13 @@ static int make_object(int *fd, const char *path, uint64_t size) {
  * file that nothing maps. (.ctl needs none of this: children do not get its mapping.)
  */
 static int part_from_mapping(int fd, const char *path) {
+    segment_hold_forks();
     int other = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (other < 0)
-        return errno == ENOENT ? -ESTALE : -errno;
-    int result = dup3(other, fd, O_CLOEXEC) < 0 ? -errno : 0;
-    close(other);
-    return result;
+    int result = other < 0 || dup3(other, fd, O_CLOEXEC) < 0 ? -errno : 0;
+    if (other >= 0)
+        close(other);
+    segment_release_forks();
+    return result == -ENOENT ? -ESTALE : result;
 }
 
 /* NAME: without write permission for others. NAME.ctl: rw for each class that has w. */
@@ -90,7 +95,7 @@ static int make_objects(struct segment *seg, const struct ring_paths *paths, uin
         result = part_from_mapping(seg->frames_fd, paths->frames);
     if (result == 0)
         result = set_modes(seg, perms);
-    if (result == -ENOSPC || result == -ENOMEM)
+    if (result == -ENOSPC)
         return no_space(seg, error);
     if (result < 0)
         return error_set(error, result, "cannot make ring '%s' in " SHM_DIR ": %s", seg->name,
@@ -327,16 +332,26 @@ static int take_over_locked(const struct placing *p, int fd, const struct stat *
 static int take_over(const struct placing *p) {
     struct stat status;
     int fd = -1;
+    segment_hold_forks();
     int result = open_present(p, p->wanted.ctl, &fd, &status);
     if (result == 0)
         result = lock_try(fd, LOCK_WRITER) < 0 ? in_use(p) : take_over_locked(p, fd, &status);
     if (fd >= 0)
         close(fd);
+    segment_release_forks();
     return result;
 }
 
-/* The segment that has both names is ours: nobody can come between. */
-static int move_names(const struct placing *p) {
+static bool is_free_or(const char *path, ino_t inode) {
+    struct stat now;
+    return stat(path, &now) < 0 || now.st_ino == inode;
+}
+
+/* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
+ * else from them. */
+static int move_names(const struct placing *p, const struct segment *with) {
+    if (!is_free_or(p->wanted.ctl, with->ctl_inode) || !is_free_or(p->wanted.frames, with->inode))
+        return in_use(p);
     if (rename(p->made.ctl, p->wanted.ctl) < 0 || rename(p->made.frames, p->wanted.frames) < 0)
         return -errno;
     return 0;
@@ -359,12 +374,13 @@ static int place_names(const struct placing *p) {
 static void sweep_entry(const char *entry) {
     char path[sizeof SHM_DIR + NAME_MAX + 1];
     snprintf(path, sizeof path, SHM_DIR "/%s", entry);
+    segment_hold_forks();
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    if (lock_try(fd, LOCK_WRITER) == 0)
+    if (fd >= 0 && lock_try(fd, LOCK_WRITER) == 0)
         unlink(path);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    segment_release_forks();
 }
 
 static void sweep(const char *name) {
@@ -401,7 +417,7 @@ static int create_once(struct placing *p, const struct shmring_writer_options *o
                        const struct segment *with) {
     int result = make(p, options);
     if (result == 0)
-        result = with && segment_has_name(with) ? move_names(p) : place_names(p);
+        result = with ? move_names(p, with) : place_names(p);
     unlink(p->made.ctl);
     unlink(p->made.frames);
     if (result < 0 && p->error && !p->error->code)

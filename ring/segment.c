@@ -67,11 +67,19 @@ static void registry_add(struct segment *seg) {
     pthread_mutex_unlock(&registry_mutex);
 }
 
-int segment_open_file(int *fd, const char *path, int flags) {
+void segment_hold_forks(void) {
     pthread_mutex_lock(&registry_mutex);
+}
+
+void segment_release_forks(void) {
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+int segment_open_file(int *fd, const char *path, int flags) {
+    segment_hold_forks();
     *fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     int result = *fd < 0 ? -errno : 0;
-    pthread_mutex_unlock(&registry_mutex);
+    segment_release_forks();
     return result;
 }
 
@@ -137,18 +145,24 @@ static int map_file(void **address, int fd, uint64_t size, int protection) {
     return 0;
 }
 
+/* A child that had the mapping would have the open file, and so keep its locks alive. */
+static int map_ctl(struct segment *seg) {
+    void *ctl = NULL;
+    segment_hold_forks();
+    int result = map_file(&ctl, seg->ctl_fd, seg->g.ctl_size, PROT_READ | PROT_WRITE);
+    if (result == 0 && madvise(ctl, seg->g.ctl_size, MADV_DONTFORK) < 0)
+        result = -errno;
+    segment_release_forks();
+    seg->ctl = ctl;
+    return result;
+}
+
 int segment_map(struct segment *seg, bool writable) {
-    void *header = NULL, *ctl = NULL;
+    void *header = NULL;
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     int result = map_file(&header, seg->frames_fd, seg->g.total_size, protection);
     seg->header = header;
-    if (result < 0 || seg->ctl_fd < 0)
-        return result;
-    result = map_file(&ctl, seg->ctl_fd, seg->g.ctl_size, PROT_READ | PROT_WRITE);
-    seg->ctl = ctl;
-    if (result == 0 && madvise(ctl, seg->g.ctl_size, MADV_DONTFORK) < 0)
-        result = -errno;
-    return result;
+    return result < 0 || seg->ctl_fd < 0 ? result : map_ctl(seg);
 }
 
 /* ---- Opening one that somebody else made ---- */
@@ -185,6 +199,17 @@ static int open_object(int *fd, const char *name, const char *path, bool ctl,
     if (result < 0)
         error_set(error, result, "cannot open %s of ring '%s': %s", path, name, strerror(-result));
     return result;
+}
+
+/* What is no ring at all will not become one by waiting for its .ctl. */
+static int check_kind(struct segment *seg, struct shmring_error *error) {
+    struct stat status = {0};
+    char magic[sizeof LAYOUT_MAGIC] = {0};
+    if (fstat(seg->frames_fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        pread(seg->frames_fd, magic, sizeof magic, 0) == sizeof magic &&
+        memcmp(magic, LAYOUT_MAGIC, sizeof magic) == 0)
+        return 0;
+    return error_set(error, -EPROTO, "'%s' cannot be read as a ring: it is not a ring", seg->name);
 }
 
 /* Short files leave zeros behind, which no check below lets pass. */
@@ -224,6 +249,8 @@ static int open_both(struct segment *seg, enum segment_use use, struct shmring_e
     struct ring_paths paths;
     name_paths(&paths, seg->name);
     int result = open_object(&seg->frames_fd, seg->name, paths.frames, false, error);
+    if (result == 0)
+        result = check_kind(seg, error);
     if (result == 0 && use == SEGMENT_ATTACH)
         result = open_object(&seg->ctl_fd, seg->name, paths.ctl, true, error);
     if (result == 0)

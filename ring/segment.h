@@ -53,6 +53,11 @@ struct segment *segment_ref(struct segment *seg);
 /* The last one unmaps and closes, and so lets go of every lock. */
 void segment_unref(struct segment *seg);
 
+/* Between these two calls no fork() of this process happens: for files that are locked or mapped
+ * and that no segment closes in the child yet. */
+void segment_hold_forks(void);
+void segment_release_forks(void);
+
 /* open(2) into a descriptor of a segment, not between two steps of a fork(): the child closes what
  * it finds there. 0 or -errno. */
 int segment_open_file(int *fd, const char *path, int flags);

@@ -510,7 +510,7 @@ static int fill_small_shm(struct child *test, const char *name) {
     CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == -ENOSPC);
     CHILD_ASSERT(strstr(error.message, "/dev/shm has 1.0 MB free"));
     CHILD_ASSERT(strstr(error.message, "needs 8.1 MB"));
-    CHILD_ASSERT(strstr(error.message, "--shm-size="));
+    CHILD_ASSERT(strstr(error.message, "--shm-size=8M"));
     CHILD_ASSERT(shm_entries(name, false) == 0);
     options.slot_size = 4096; /* what fits works, without a SIGBUS */
     CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == 0);

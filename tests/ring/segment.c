@@ -149,6 +149,8 @@ START_TEST(what_is_not_a_ring) {
     struct shmring_error error;
     ck_assert_int_eq(strangers[_i](path_of(name, "")), 0);
     ck_assert_int_eq(open_error(name, SEGMENT_OBSERVE, &error), -EPROTO);
+    ck_assert_int_eq(open_error(name, SEGMENT_ATTACH, &error),
+                     -EPROTO); /* and no .ctl is awaited */
     ck_assert_int_eq(error.code, -EPROTO);
     assert_says(&error, name);
     assert_says(&error, "not a r"); /* ring, or regular file */

@@ -209,6 +209,23 @@ START_TEST(a_resize_gives_other_sizes_under_the_same_name) {
 }
 END_TEST
 
+/* Whichever name somebody removed, the next segment has both again. */
+START_TEST(a_resize_puts_lost_names_back) {
+    static const char *const removed[] = {"", ".ctl"};
+    for (unsigned which = 1; which < 4; which++) {
+        for (unsigned i = 0; i < 2; i++) {
+            if (which & 1u << i)
+                ck_assert_int_eq(unlink(path_of(name, removed[i])), 0);
+        }
+        resize(4 + which);
+        struct shmring_reader *reader = new_reader(name, 1);
+        put(writer, which);
+        read_many(reader, which, which);
+        shmring_reader_free(reader);
+    }
+}
+END_TEST
+
 START_TEST(a_refused_resize_changes_nothing) {
     struct shmring_reader *reader = new_reader(name, 1);
     struct shmring_error error = {0};
@@ -395,6 +412,7 @@ int main(void) {
     tcase_add_test(tests, slots_outlive_their_segment_and_its_writer);
     tcase_add_test(tests, frames_outlive_the_writer);
     tcase_add_test(tests, a_resize_gives_other_sizes_under_the_same_name);
+    tcase_add_test(tests, a_resize_puts_lost_names_back);
     tcase_add_test(tests, a_refused_resize_changes_nothing);
     tcase_add_test(tests, the_next_loan_waits_for_lossless_readers);
     tcase_add_test(tests, a_held_frame_does_not_hold_up_a_resize);
