@@ -5,46 +5,38 @@
 #include <string.h>
 #include <time.h>
 
-enum { WIDTH = 640, HEIGHT = 480, FRAMES = 300 };
+enum { WIDTH = 640, HEIGHT = 480, SIZE = WIDTH * HEIGHT, FRAMES = 300, PERIOD_NS = 33333333 };
+
+static void write_frame(struct shmring_writer *writer, int n) {
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    info.width = WIDTH;
+    info.height = HEIGHT;
+    info.channels = info.planes = 1;
+    info.stride[0] = WIDTH;
+    info.size = SIZE;
+    info.pts_ns = (int64_t)n * PERIOD_NS;
+    strcpy(info.format, "GRAY8");
+    info.caps = "video/x-raw, format=GRAY8, width=640, height=480, framerate=30/1";
+    struct shmring_slot slot;
+    if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot) != SHMRING_OK)
+        return;
+    memset(slot.data, n % 256, SIZE);
+    shmring_writer_publish(writer, &slot, &info, NULL, NULL);
+    shmring_slot_return(&slot);
+}
 
 int main(int argc, char **argv) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     struct shmring_writer *writer = NULL;
     struct shmring_error error = {0};
-    options.slot_size = WIDTH * HEIGHT;
+    options.slot_size = SIZE;
     if (shmring_writer_open(argc > 1 ? argv[1] : "cam0", &options, &writer, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
     for (int n = 0; n < FRAMES; n++) {
-        struct shmring_frame_info info = {
-            .width = WIDTH,
-            .height = HEIGHT,
-            .channels = 1,
-            .format = "GRAY8",
-            .planes = 1,
-            .stride = {WIDTH},
-            .size = WIDTH * HEIGHT,
-            .frame_number = (uint64_t)n,
-            .pts_ns = n * 33333333LL,
-            .dts_ns = SHMRING_TIME_NONE,
-            .duration_ns = 33333333,
-            .clock_ns = SHMRING_TIME_NONE,
-            .fps_num = 30,
-            .fps_den = 1,
-            .caps = "video/x-raw, format=GRAY8, width=640, height=480, framerate=30/1",
-        };
-        struct shmring_slot slot;
-        int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot);
-        if (result != SHMRING_OK) {
-            shmring_writer_drop(writer);
-            continue;
-        }
-        memset(slot.data, n % 256, WIDTH * HEIGHT);
-        if (shmring_writer_publish(writer, &slot, &info, NULL, &error) < 0)
-            fprintf(stderr, "%s\n", error.message);
-        shmring_slot_return(&slot);
-        nanosleep(&(struct timespec){.tv_nsec = 33333333}, NULL);
+        write_frame(writer, n);
+        nanosleep(&(struct timespec){.tv_nsec = PERIOD_NS}, NULL);
     }
     shmring_writer_end(writer);
     shmring_writer_close(writer);

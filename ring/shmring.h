@@ -109,6 +109,13 @@ struct shmring_frame_info {
     size_t metas_size;         /* bytes */
 };
 
+/* A frame without any time. */
+#define SHMRING_FRAME_INFO_INIT                                                                    \
+    {                                                                                              \
+        .pts_ns = SHMRING_TIME_NONE, .dts_ns = SHMRING_TIME_NONE,                                  \
+        .duration_ns = SHMRING_TIME_NONE, .clock_ns = SHMRING_TIME_NONE, .fps_den = 1,             \
+    }
+
 /* A frame that was taken. All of it is read-only, and unchanged until released. */
 struct shmring_frame {
     struct shmring_frame_info info;
