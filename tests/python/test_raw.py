@@ -4,6 +4,7 @@
 import ast
 import itertools
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -114,6 +115,35 @@ class FileTest(RingTest):
         code = "import sys; from shmring import raw; print('numpy' in sys.modules)"
         out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         self.assertEqual(out.stdout, b"False\n")
+
+
+class ExampleTest(RingTest):
+    PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "examples" / "raw_reader.py"
+
+    def run_example(self, *args):
+        return subprocess.run([sys.executable, self.PROGRAM, self.name, *args], text=True,
+                              capture_output=True)
+
+    def test_saves_a_picture(self):
+        self.start_writer(**bgr(641, 3)).publish(2)
+        with tempfile.NamedTemporaryFile() as picture:
+            done = self.run_example(picture.name)
+            content = picture.read()
+        self.assertEqual((done.stdout, done.stderr), (f"frame 2, 641x3: {picture.name}\n", ""))
+        head = b"P6 641 3 255\n"
+        self.assertEqual(content[: len(head)], head)
+        pixels = np.frombuffer(content[len(head) :], np.uint8).reshape(3, 641, 3)
+        wanted = frame_bytes(2, 1924 * 3).reshape(3, 1924)[:, :1923].reshape(3, 641, 3)
+        np.testing.assert_array_equal(pixels[:, :, ::-1], wanted)
+
+    def test_what_it_cannot_save(self):
+        self.start_writer(size=100).publish()
+        done = self.run_example("/dev/null")
+        self.assertEqual((done.returncode, "not BGR" in done.stderr), (1, True))
+
+    def test_no_ring(self):
+        done = self.run_example("/dev/null", "--timeout", "0")
+        self.assertEqual((done.returncode, f"no ring '{self.name}'" in done.stderr), (1, True))
 
 
 class RawTest(RingTest):
@@ -564,7 +594,7 @@ class HarmlessTest(RawTest):
                 (0o600, stranger, "no permission to see ring .* mode 0600"),
                 (0o600, group, "no permission to see ring .* mode 0600"),
                 (0o640, stranger, "no permission to see ring .* mode 0640"),
-                (0o640, group, "^2$"), (0o444, stranger, "^2$")):
+                (0o640, group, "^2$"), (0o644, stranger, "^2$")):
             with self.subTest(perms=oct(perms), user=user):
                 writer = self.start_writer(**bgr(64, 4, perms=perms))
                 writer.publish(2)
