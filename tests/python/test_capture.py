@@ -111,6 +111,14 @@ class CaptureTest(RingTest):
         images.release()
         self.assertEqual(writer.try_publish(), "published 6")
 
+    def test_holds_none_after_a_grab_that_failed(self):
+        writer, images = self.opened(1, self.start_writer(**bgr(64, 4, slots=4, lend_limit=1)))
+        self.assertEqual(writer.answer(), "published 1")
+        images.read()
+        images.set(capture.CAP_PROP_READ_TIMEOUT_MSEC, 1)
+        self.assertFalse(images.grab())
+        self.assertEqual(writer.try_publish(4), "published 5")
+
     def test_properties(self):
         writer, images = self.opened(3)
         shown = [capture.CAP_PROP_FRAME_WIDTH, capture.CAP_PROP_FRAME_HEIGHT, capture.CAP_PROP_FPS]
