@@ -186,6 +186,27 @@ GST_START_TEST(test_pauses) {
 }
 GST_END_TEST;
 
+/* A slot that came through a pause is published in place, and the next one is lent at once. */
+GST_START_TEST(test_lends_after_pause) {
+    GstBufferPool *pool = active_pool(h, GRAY);
+
+    for (gint i = 0; i < 20; i++) {
+        GstBuffer *buffer = acquire(pool);
+        GThread *thread;
+
+        fail_unless(is_slot(buffer));
+        gst_element_set_state(h->element, GST_STATE_PAUSED);
+        thread = push_in_thread(h, buffer);
+        gst_element_set_state(h->element, GST_STATE_PLAYING);
+        assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
+        shmring_frame_release(take_frame(reader));
+    }
+    assert_equals_uint64(count_of(h->element, "copied"), 0);
+    gst_buffer_pool_set_active(pool, FALSE);
+    gst_object_unref(pool);
+}
+GST_END_TEST;
+
 /* ---- Times -------------------------------------------------------------------------------- */
 
 static gint64 monotonic(void) {
@@ -280,6 +301,7 @@ static Suite *events_suite(void) {
     tcase_add_test(tcase, test_flush);
     tcase_add_test(tcase, test_seek_after_end);
     tcase_add_test(tcase, test_pauses);
+    tcase_add_test(tcase, test_lends_after_pause);
     tcase_add_test(tcase, test_other_clock);
     tcase_add_test(tcase, test_without_clock);
     tcase_add_test(tcase, test_segment);

@@ -3,6 +3,7 @@
 #include "writing.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 /* A wait of a frame's duration outlasts every test. */
@@ -151,18 +152,51 @@ GST_END_TEST;
 
 /* ---- Waking ------------------------------------------------------------------------------- */
 
-static gpointer acquire_in_thread(gpointer pool) {
-    GstBuffer *buffer = NULL;
-    GstFlowReturn flow = gst_buffer_pool_acquire_buffer(pool, &buffer, NULL);
+struct acquire {
+    GstBufferPool *pool;
+    gint tid;
+};
 
+static gpointer acquire_thread(gpointer data) {
+    struct acquire *acquire = data;
+    GstBuffer *buffer = NULL;
+    GstFlowReturn flow;
+
+    g_atomic_int_set(&acquire->tid, gettid());
+    flow = gst_buffer_pool_acquire_buffer(acquire->pool, &buffer, NULL);
     gst_clear_buffer(&buffer);
     return GINT_TO_POINTER(flow);
+}
+
+static gboolean is_asleep(gint tid) {
+    gchar *path = g_strdup_printf("/proc/self/task/%d/stat", tid), *text;
+    gboolean asleep;
+
+    fail_unless(g_file_get_contents(path, &text, NULL, NULL));
+    asleep = strstr(text, ") S ") != NULL;
+    g_free(text);
+    g_free(path);
+    return asleep;
+}
+
+/* A thread that waits in an acquire: seen asleep so often in a row that it is no short lock. */
+static GThread *acquire_in_thread(struct acquire *acquire, GstBufferPool *pool) {
+    GThread *thread;
+
+    *acquire = (struct acquire){.pool = pool};
+    thread = g_thread_new("acquire", acquire_thread, acquire);
+    while (g_atomic_int_get(&acquire->tid) == 0)
+        g_thread_yield();
+    for (gint seen = 0; seen < 100; seen = is_asleep(acquire->tid) ? seen + 1 : 0)
+        g_thread_yield();
+    return thread;
 }
 
 GST_START_TEST(test_woken_by_reader) {
     struct shmring_reader *reader = fill(SLOW);
     GstBufferPool *pool = active_pool(h, SLOW);
-    GThread *thread = g_thread_new("acquire", acquire_in_thread, pool);
+    struct acquire acquiring;
+    GThread *thread = acquire_in_thread(&acquiring, pool);
 
     shmring_frame_release(take_frame(reader));
     assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
@@ -176,7 +210,8 @@ GST_START_TEST(test_woken_by_flush) {
     GstBufferPool *pool = active_pool(h, SLOW);
 
     for (gint i = 0; i < 20; i++) {
-        GThread *thread = g_thread_new("acquire", acquire_in_thread, pool);
+        struct acquire acquiring;
+        GThread *thread = acquire_in_thread(&acquiring, pool);
 
         gst_harness_push_event(h, gst_event_new_flush_start());
         g_thread_join(thread);
@@ -192,7 +227,8 @@ GST_END_TEST;
 GST_START_TEST(test_woken_by_own_flush) {
     struct shmring_reader *reader = fill(SLOW);
     GstBufferPool *pool = active_pool(h, SLOW);
-    GThread *thread = g_thread_new("acquire", acquire_in_thread, pool);
+    struct acquire acquiring;
+    GThread *thread = acquire_in_thread(&acquiring, pool);
 
     gst_buffer_pool_set_flushing(pool, TRUE);
     g_thread_join(thread);
@@ -204,7 +240,8 @@ GST_END_TEST;
 GST_START_TEST(test_woken_by_state) {
     struct shmring_reader *reader = fill(SLOW);
     GstBufferPool *pool = active_pool(h, SLOW);
-    GThread *thread = g_thread_new("acquire", acquire_in_thread, pool);
+    struct acquire acquiring;
+    GThread *thread = acquire_in_thread(&acquiring, pool);
 
     gst_element_set_state(h->element, GST_STATE_READY);
     assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
