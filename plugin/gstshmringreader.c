@@ -23,7 +23,7 @@ gst_shm_ring_reader_start (
     return FALSE;
   }
   self->attached = FALSE;
-  self->had_frame = FALSE;
+  self->had_first = FALSE;
   GST_OBJECT_LOCK (self->src);
   self->ring = ring;
   self->settings = *settings;
@@ -217,11 +217,25 @@ gst_shm_ring_reader_count (
     GstShmRingReader *self, const struct shmring_frame_info *info)
 {
   self->is_new = FALSE;
-  self->had_frame = TRUE;
   self->next_seq = info->seq + 1;
   GST_OBJECT_LOCK (self->src);
   self->stats.bytes += info->size;
   GST_OBJECT_UNLOCK (self->src);
+}
+
+void
+gst_shm_ring_reader_begin (GstShmRingReader *self)
+{
+  self->first_end = SHMRING_FOREVER;
+  if (!self->had_first)
+    self->first_end =
+        gst_shm_ring_element_wait_end (self->settings.first_timeout);
+}
+
+void
+gst_shm_ring_reader_had_first (GstShmRingReader *self)
+{
+  self->had_first = TRUE;
 }
 
 GstFlowReturn
@@ -230,10 +244,6 @@ gst_shm_ring_reader_next (GstShmRingReader *self, struct shmring_frame **frame,
 {
   GstFlowReturn flow;
 
-  self->first_end = SHMRING_FOREVER;
-  if (!self->had_frame)
-    self->first_end =
-        gst_shm_ring_element_wait_end (self->settings.first_timeout);
   do
     flow = gst_shm_ring_reader_attach_and_take (self, frame);
   while (flow == FLOW_AGAIN);

@@ -31,7 +31,7 @@ typedef struct {
   gint unlocked;
   gboolean attached;
   gboolean is_new;    /* attached, and no frame came yet */
-  gboolean had_frame; /* since it was started */
+  gboolean had_first; /* a frame to show, since it was started */
   gint64 first_end;   /* when the first frame must be there */
   guint64 next_seq;
 
@@ -42,6 +42,12 @@ typedef struct {
  */
 gboolean gst_shm_ring_reader_start (
     GstShmRingReader *self, gchar *ring, const GstShmRingSettings *settings);
+
+/* Before the frames are asked for of which one becomes a buffer, and after the
+ * first that did: gaps, and frames that are too old, are not what a player
+ * waits for. */
+void gst_shm_ring_reader_begin (GstShmRingReader *self);
+void gst_shm_ring_reader_had_first (GstShmRingReader *self);
 
 /* Waits for the ring and the next frame of it. *IS_NEW: the first frame from
  * this writer. EOS, FLUSHING, or ERROR after an error was posted. */

@@ -333,14 +333,17 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
   GstFlowReturn flow;
 
   *buffer = NULL;
+  gst_shm_ring_reader_begin (&self->reader);
   do
     flow = gst_shm_ring_src_next (self, buffer);
   while (flow == GST_FLOW_OK && *buffer == NULL);
-  if (flow == GST_FLOW_OK && self->is_discont) {
+  if (flow != GST_FLOW_OK)
+    return flow;
+  gst_shm_ring_reader_had_first (&self->reader);
+  if (self->is_discont)
     GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
-    self->is_discont = FALSE;
-  }
-  return flow;
+  self->is_discont = FALSE;
+  return GST_FLOW_OK;
 }
 
 /* ---- States -------------------------------------------------------------- */

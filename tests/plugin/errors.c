@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What keeps a source from its ring, as the error that it posts. Writers' ends are in disconnect.c,
+ * timeouts, caps and damaged frames in src.c. */
+#include "reading.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+
+static gchar *ring;
+
+static void setup(void) {
+    ring = unique_ring("errors");
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+GST_START_TEST(test_impossible_name) {
+    GstHarness *h = harness_for("shmringsrc", "a/b", "");
+
+    fail_unless(gst_element_set_state(h->element, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "a/b");
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_ring) {
+    GstHarness *h = harness_for("shmringsrc", ring, "connection-timeout=0");
+
+    gst_harness_play(h);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, ring);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_ring_but_a_file) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    gchar *path = g_strdup_printf("/dev/shm/%s", ring);
+    gchar *ctl = g_strdup_printf("%s.ctl", path);
+
+    fail_unless(g_file_set_contents(path, "of somebody else", -1, NULL));
+    fail_unless(g_file_set_contents(ctl, "of somebody else", -1, NULL));
+    gst_harness_play(h);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ, ring);
+    gst_harness_teardown(h);
+    assert_equals_int(unlink(path), 0);
+    assert_equals_int(unlink(ctl), 0);
+    g_free(path);
+    g_free(ctl);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_place) {
+    struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer;
+    struct shmring_reader *reader;
+
+    options.slot_size = 32;
+    options.max_readers = 1;
+    assert_equals_int(shmring_writer_open(ring, &options, &writer, NULL), SHMRING_OK);
+    reader = attach_reader(ring);
+    gst_harness_play(h);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY, "max-readers");
+    shmring_reader_free(reader);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
+/* ---- Permissions -------------------------------------------------------------------------------
+ */
+
+static gboolean is_refused(GstElement *src) {
+    GstMessage *message = take_message(src, GST_MESSAGE_ERROR);
+    gboolean refused;
+    GError *error;
+
+    gst_message_parse_error(message, &error, NULL);
+    refused = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED) &&
+              strstr(error->message, ring) != NULL;
+    if (!refused)
+        g_printerr("%s\n", error->message);
+    g_error_free(error);
+    gst_message_unref(message);
+    return refused;
+}
+
+/* In a process of its own, which cannot become root again. */
+static gboolean is_refused_to_nobody(void) {
+    GstHarness *h;
+    gboolean refused;
+
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+        return FALSE;
+    h = harness_for("shmringsrc", ring, "");
+    gst_harness_play(h);
+    refused = is_refused(h->element);
+    gst_harness_teardown(h);
+    return refused;
+}
+
+/* Only root can be somebody else. */
+GST_START_TEST(test_no_permission) {
+    struct shmring_writer *writer;
+    int status;
+    pid_t pid;
+
+    if (geteuid() != 0)
+        return;
+    writer = open_writer(ring, 32);
+    pid = fork();
+    fail_unless(pid >= 0);
+    if (pid == 0)
+        _exit(is_refused_to_nobody() ? 0 : 1);
+    fail_unless(waitpid(pid, &status, 0) == pid);
+    fail_unless(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    shmring_writer_close(writer);
+}
+GST_END_TEST;
+
+static Suite *errors_suite(void) {
+    Suite *suite = suite_create("errors");
+    TCase *tcase = tcase_create("src");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_impossible_name);
+    tcase_add_test(tcase, test_no_ring);
+    tcase_add_test(tcase, test_no_ring_but_a_file);
+    tcase_add_test(tcase, test_no_place);
+    tcase_add_test(tcase, test_no_permission);
+    return suite;
+}
+
+GST_CHECK_MAIN(errors);

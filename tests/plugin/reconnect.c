@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* on-disconnect=wait: one source through the lives of several writers. */
+#include "reading.h"
+
+static gchar *ring;
+
+static void setup(void) {
+    ring = unique_ring("reconnect");
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+/* A writer of one frame with CAPS, after H's source came to it; and the frame. */
+static GstBuffer *next_life(GstHarness *h, const gchar *caps, gsize size) {
+    struct shmring_frame_info info = {.clock_ns = SHMRING_TIME_NONE, .caps = caps, .size = size};
+    struct shmring_writer *writer = open_writer(ring, size);
+    GstBuffer *buffer;
+
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    publish(writer, &info, 7);
+    buffer = gst_harness_pull(h);
+    assert_equals_int(gst_buffer_get_size(buffer), size);
+    shmring_writer_end(writer);
+    shmring_writer_close(writer);
+    return buffer;
+}
+
+static void assert_caps(GstHarness *h, const gchar *text) {
+    GstCaps *expected = gst_caps_from_string(text), *caps = gst_pad_get_current_caps(h->sinkpad);
+
+    fail_unless(gst_caps_is_equal(caps, expected), "%" GST_PTR_FORMAT, caps);
+    gst_caps_unref(caps);
+    gst_caps_unref(expected);
+}
+
+GST_START_TEST(test_caps_of_each) {
+    static const gchar *caps[] = {"a/x", "b/x, n=(int)2", "b/x, n=(int)2", "a/x"};
+    GstHarness *h = harness_for("shmringsrc", ring, "on-disconnect=wait");
+
+    gst_harness_play(h);
+    for (guint i = 0; i < G_N_ELEMENTS(caps); i++) {
+        GstBuffer *buffer = next_life(h, caps[i], 32 * (i + 1));
+
+        assert_caps(h, caps[i]);
+        fail_unless(GST_BUFFER_IS_DISCONT(buffer));
+        gst_buffer_unref(buffer);
+    }
+    /* over all of them */
+    assert_equals_uint64(stat_of(h->element, "received"), G_N_ELEMENTS(caps));
+    assert_equals_uint64(stat_of(h->element, "dropped"), 0);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+/* It was never told of a new stream, so that muxers go on: no EOS, one segment. */
+GST_START_TEST(test_one_stream) {
+    GstHarness *h = harness_for("shmringsrc", ring, "on-disconnect=wait");
+    guint segments = 0;
+    GstEvent *event;
+
+    gst_harness_play(h);
+    for (gint i = 0; i < 3; i++)
+        gst_buffer_unref(next_life(h, "a/x", 32));
+    while ((event = gst_harness_try_pull_event(h)) != NULL) {
+        fail_if(GST_EVENT_TYPE(event) == GST_EVENT_EOS);
+        segments += GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT;
+        gst_event_unref(event);
+    }
+    assert_equals_int(segments, 1);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+/* Frames of a writer that is gone stay what they are. */
+GST_START_TEST(test_frames_of_each) {
+    GstHarness *h = harness_for("shmringsrc", ring, "on-disconnect=wait");
+    GstBuffer *held[3];
+
+    gst_harness_play(h);
+    for (guint i = 0; i < G_N_ELEMENTS(held); i++)
+        held[i] = next_life(h, "a/x", 32);
+    for (guint i = 0; i < G_N_ELEMENTS(held); i++) {
+        guint8 bytes[32];
+
+        gst_buffer_extract(held[i], 0, bytes, sizeof bytes);
+        for (guint at = 0; at < sizeof bytes; at++)
+            assert_equals_int(bytes[at], picture_byte(at, 7));
+        gst_buffer_unref(held[i]);
+    }
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+/* The wait for the next writer can be left. */
+GST_START_TEST(test_stops_between) {
+    GstHarness *h = harness_for("shmringsrc", ring, "on-disconnect=wait");
+
+    for (gint i = 0; i < 5; i++) {
+        gst_harness_play(h);
+        gst_buffer_unref(next_life(h, "a/x", 32));
+        fail_if(gst_element_set_state(h->element, GST_STATE_NULL) == GST_STATE_CHANGE_FAILURE);
+        assert_equals_uint64(stat_of(h->element, "received"), 1);
+    }
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+static Suite *reconnect_suite(void) {
+    Suite *suite = suite_create("reconnect");
+    TCase *tcase = tcase_create("writers");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_caps_of_each);
+    tcase_add_test(tcase, test_one_stream);
+    tcase_add_test(tcase, test_frames_of_each);
+    tcase_add_test(tcase, test_stops_between);
+    return suite;
+}
+
+GST_CHECK_MAIN(reconnect);
