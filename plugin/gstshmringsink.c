@@ -10,14 +10,52 @@
  *
  * It takes BGR and GRAY8 unless the property #GstShmRingSink:caps says
  * otherwise, so that a videoconvert in front delivers what image processing
- * expects.
+ * expects: BGR whatever comes, and GRAY8 as it is. Behind a videoconvert,
+ * caps=ANY takes what the source prefers (often YUY2 or NV12), and of a list
+ * videoconvert picks what loses least (of {BGR, BGRx} from I420: BGRx). For
+ * more than 8 bits, say so (caps=video/x-raw,format=GRAY16_LE); the same holds
+ * for Bayer patterns (caps=video/x-bayer), H.264, JPEG or audio (caps=ANY),
+ * which cross as bytes with their caps and times.
  *
- * ## Example launch line
+ * The element in front may write straight into the ring: sources, converters,
+ * scalers and decoders that use the pool it is offered. A frame is copied when
+ * it came in other memory (behind a tee, from a camera's own buffers), when it
+ * was published before (videorate), when somebody still has it mapped for
+ * writing (libav's decoders do), and when more buffers are under way than the
+ * ring lends at once (3). #GstShmRingSink:ring-stats counts both kinds.
+ *
+ * ## ring-stats
+ *
+ * * published, in-place, copied, bytes: frames in the ring, those written where
+ *   they are read, those copied there, and their bytes
+ * * lent: slots given to the element in front
+ * * dropped: frames that got no slot within #GstShmRingSink:timeout
+ * * revoked, flushed: frames taken back from readers that were too slow and
+ *   allow it (leaky), and by a flush
+ * * waits, wait-time: how often and for how many nanoseconds a slot was waited
+ *   for
+ * * dropped-metas: metas that the ring does not carry (it carries crop,
+ *   transformation and regions of interest)
+ * * slots, slot-size, num-readers, dead-readers, bad-readers, name-lost: the
+ *   ring, readers that died while attached, readers thrown out for writing
+ *   nonsense, and whether somebody removed the ring's name
+ * * readers: an array with id, pid, name, leaky, lease, offered, held and lag
+ *   (in frames) of each
+ *
+ * ## Example launch lines
  * |[
- * gst-launch-1.0 v4l2src ! videoconvert ! shmringsink name=cam0
+ * gst-launch-1.0 v4l2src ! decodebin ! videoconvert ! shmringsink name=cam0
  * ]| Another process shows the same camera:
  * |[
  * gst-launch-1.0 shmringsrc ring-name=cam0 ! videoconvert ! autovideosink
+ * ]| Depth pictures of 16 bits:
+ * |[
+ * gst-launch-1.0 videotestsrc ! videoconvert ! shmringsink name=depth0
+ * caps=video/x-raw,format=GRAY16_LE
+ * ]| An encoded stream, with its first frame when somebody is there to read it:
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! jpegenc ! shmringsink name=jpeg0
+ * caps=image/jpeg wait-for-connection=true
  * ]|
  */
 #include "gstshmringsink.h"
@@ -25,6 +63,7 @@
 #include "gstshmringcaps.h"
 #include "gstshmringelement.h"
 #include "gstshmringpool.h"
+#include "gstshmringsinksettings.h"
 #include "gstshmringsinkstats.h"
 #include "gstshmringwatch.h"
 #include "gstshmringwriter.h"
@@ -38,24 +77,15 @@ struct _GstShmRingSink {
   GstBaseSink parent;
 
   /* properties; under the object lock */
-  gchar *ring_name;
   GstCaps *caps;
-  GstShmRingWriterSettings settings;
+  GstShmRingSinkSettings settings;
 
   GstShmRingWriter writer;
   GstShmRingWatch *watch;
 };
 
 enum {
-  PROP_0,
-  PROP_RING_NAME,
-  PROP_CAPS,
-  PROP_SLOTS,
-  PROP_SLOT_SIZE,
-  PROP_MAX_READERS,
-  PROP_PERMS,
-  PROP_WAIT_FOR_CONNECTION,
-  PROP_TIMEOUT,
+  PROP_CAPS = GST_SHM_RING_SINK_SETTING_END,
   PROP_NUM_READERS,
   PROP_RING_STATS,
 };
@@ -244,15 +274,16 @@ gst_shm_ring_sink_unlock_stop (GstBaseSink *bsink)
 static gboolean
 gst_shm_ring_sink_prepare (GstShmRingSink *self)
 {
-  GstShmRingWriterSettings settings;
-  gchar *name, *ring;
+  GstShmRingSinkSettings settings;
+  gchar *ring;
 
   GST_OBJECT_LOCK (self);
-  name = g_strdup (self->ring_name);
   settings = self->settings;
+  settings.ring_name = g_strdup (self->settings.ring_name);
   GST_OBJECT_UNLOCK (self);
-  ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
-  g_free (name);
+  ring = gst_shm_ring_element_resolve_name (
+      GST_ELEMENT (self), settings.ring_name);
+  gst_shm_ring_sink_settings_clear (&settings);
   if (ring == NULL || !gst_shm_ring_sink_check_caps (self)) {
     g_free (ring);
     return FALSE;
@@ -314,33 +345,8 @@ gst_shm_ring_sink_set_property (
     return;
   }
   GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_free (self->ring_name);
-      self->ring_name = g_value_dup_string (value);
-      break;
-    case PROP_SLOTS:
-      self->settings.options.slots = g_value_get_uint (value);
-      break;
-    case PROP_SLOT_SIZE:
-      self->settings.options.slot_size = g_value_get_uint64 (value);
-      break;
-    case PROP_MAX_READERS:
-      self->settings.options.max_readers = g_value_get_uint (value);
-      break;
-    case PROP_PERMS:
-      self->settings.options.perms = g_value_get_uint (value);
-      break;
-    case PROP_WAIT_FOR_CONNECTION:
-      self->settings.wait_for_connection = g_value_get_boolean (value);
-      break;
-    case PROP_TIMEOUT:
-      self->settings.timeout = g_value_get_uint64 (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
+  if (!gst_shm_ring_sink_settings_set (&self->settings, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -360,35 +366,10 @@ gst_shm_ring_sink_get_property (
     return;
   }
   GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_value_set_string (value, self->ring_name);
-      break;
-    case PROP_CAPS:
-      gst_value_set_caps (value, self->caps);
-      break;
-    case PROP_SLOTS:
-      g_value_set_uint (value, self->settings.options.slots);
-      break;
-    case PROP_SLOT_SIZE:
-      g_value_set_uint64 (value, self->settings.options.slot_size);
-      break;
-    case PROP_MAX_READERS:
-      g_value_set_uint (value, self->settings.options.max_readers);
-      break;
-    case PROP_PERMS:
-      g_value_set_uint (value, self->settings.options.perms);
-      break;
-    case PROP_WAIT_FOR_CONNECTION:
-      g_value_set_boolean (value, self->settings.wait_for_connection);
-      break;
-    case PROP_TIMEOUT:
-      g_value_set_uint64 (value, self->settings.timeout);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
+  if (id == PROP_CAPS)
+    gst_value_set_caps (value, self->caps);
+  else if (!gst_shm_ring_sink_settings_get (&self->settings, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -397,7 +378,7 @@ gst_shm_ring_sink_finalize (GObject *object)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
 
-  g_free (self->ring_name);
+  gst_shm_ring_sink_settings_clear (&self->settings);
   gst_clear_caps (&self->caps);
   gst_clear_structure (&self->writer.last_stats);
   G_OBJECT_CLASS (parent_class)->finalize (object);
@@ -406,11 +387,8 @@ gst_shm_ring_sink_finalize (GObject *object)
 static void
 gst_shm_ring_sink_init (GstShmRingSink *self)
 {
-  const struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
-
   self->caps = gst_caps_from_string (DEFAULT_CAPS);
-  self->settings.options = options;
-  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  gst_shm_ring_sink_settings_init (&self->settings);
   self->writer.sink = GST_BASE_SINK (self);
   gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
   /* it would pin one of upstream's buffers for nobody */
@@ -420,43 +398,12 @@ gst_shm_ring_sink_init (GstShmRingSink *self)
 static void
 gst_shm_ring_sink_install_properties (GObjectClass *klass)
 {
-  const struct shmring_writer_options defaults = SHMRING_WRITER_OPTIONS_INIT;
-  const GParamFlags flags =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-  g_object_class_install_property (klass, PROP_RING_NAME,
-      g_param_spec_string ("ring-name", "Ring name",
-          "Name of the ring (NULL: the element's name)", NULL, flags));
+  gst_shm_ring_sink_settings_install (klass);
   g_object_class_install_property (klass, PROP_CAPS,
       g_param_spec_boxed ("caps", "Caps",
           "What the ring takes, in system memory", GST_TYPE_CAPS,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
               | GST_PARAM_MUTABLE_PLAYING));
-  g_object_class_install_property (klass, PROP_SLOTS,
-      g_param_spec_uint ("slots", "Slots", "Frames the ring holds",
-          SHMRING_MIN_SLOTS, SHMRING_MAX_SLOTS, defaults.slots, flags));
-  g_object_class_install_property (klass, PROP_SLOT_SIZE,
-      g_param_spec_uint64 ("slot-size", "Slot size",
-          "Bytes a frame may need; grows when one needs more (0: the raw "
-          "frame's size, 1 MiB for other data)",
-          0, G_MAXINT64, 0, flags));
-  g_object_class_install_property (klass, PROP_MAX_READERS,
-      g_param_spec_uint ("max-readers", "Max readers",
-          "Readers that may be attached at once", 1, SHMRING_MAX_READERS,
-          defaults.max_readers, flags));
-  g_object_class_install_property (klass, PROP_PERMS,
-      g_param_spec_uint ("perms", "Permissions",
-          "Permissions of the ring like a file's, whatever the umask: r may "
-          "observe, w may attach (0600 is 384)",
-          0, 0777, defaults.perms, flags));
-  g_object_class_install_property (klass, PROP_WAIT_FOR_CONNECTION,
-      g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
-          "Hold the first frame until a reader is attached", FALSE, flags));
-  g_object_class_install_property (klass, PROP_TIMEOUT,
-      g_param_spec_uint64 ("timeout", "Timeout",
-          "Longest wait in nanoseconds for a reader that wants every frame, "
-          "before a frame is dropped (-1: for ever)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
   g_object_class_install_property (klass, PROP_NUM_READERS,
       g_param_spec_uint ("num-readers", "Number of readers",
           "Readers attached now", 0, SHMRING_MAX_READERS, 0,

@@ -7,14 +7,15 @@
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
 
 void
-gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
-    const GstShmRingWriterSettings *settings)
+gst_shm_ring_writer_start (
+    GstShmRingWriter *self, gchar *ring, const GstShmRingSinkSettings *settings)
 {
   struct shmring_writer_options options = settings->options;
   GstShmRingAllocator *slots;
 
   self->ring = ring;
   self->settings = *settings;
+  self->settings.ring_name = NULL;
   self->had_reader = FALSE;
   self->had_frame = FALSE;
   self->waited = 0;

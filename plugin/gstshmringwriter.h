@@ -16,15 +16,10 @@
 
 #include "gstshmringallocator.h"
 #include "gstshmringpicture.h"
+#include "gstshmringsinksettings.h"
 #include "shmring.h"
 
 G_BEGIN_DECLS
-
-typedef struct {
-  struct shmring_writer_options options; /* slot_size 0: what the caps need */
-  gboolean wait_for_connection;
-  GstClockTime timeout;
-} GstShmRingWriterSettings;
 
 typedef struct {
   guint64 in_place, copied; /* frames published without and with a copy */
@@ -34,11 +29,11 @@ typedef struct {
 typedef struct {
   GstBaseSink *sink; /* the owner */
   gchar *ring;
-  GstShmRingWriterSettings settings;
-  GstShmRingAllocator *slots;    /* changed under the sink's object lock */
-  struct shmring_writer *handle; /* changed under the sink's object lock */
-  GstShmRingWriterCounts counts; /* under the sink's object lock */
-  GstStructure *last_stats;      /* under the sink's object lock */
+  GstShmRingSinkSettings settings; /* but for the name */
+  GstShmRingAllocator *slots;      /* changed under the sink's object lock */
+  struct shmring_writer *handle;   /* changed under the sink's object lock */
+  GstShmRingWriterCounts counts;   /* under the sink's object lock */
+  GstStructure *last_stats;        /* under the sink's object lock */
   gint unlocked;
   gint is_live;
 
@@ -57,7 +52,7 @@ typedef struct {
 
 /* Takes RING, the ring's name. */
 void gst_shm_ring_writer_start (GstShmRingWriter *self, gchar *ring,
-    const GstShmRingWriterSettings *settings);
+    const GstShmRingSinkSettings *settings);
 
 /* Makes the ring if there is none yet. False: an error was posted. */
 gboolean gst_shm_ring_writer_set_caps (GstShmRingWriter *self, GstCaps *caps);
