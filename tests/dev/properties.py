@@ -23,6 +23,9 @@ def default_text(name, pspec, element):
         return str(value).lower()
     if isinstance(value, GObject.GEnum):
         return value.value_nick
+    if isinstance(value, Gst.Structure):
+        names = [value.nth_field_name(i) for i in range(value.n_fields())]
+        return "all 0" if not any(value.get_value(name) for name in names) else str(value)
     if value == FOREVER:
         return "-1"
     return f"{value:04o}" if name == "perms" else str(value)
