@@ -183,6 +183,60 @@ GST_START_TEST(test_libav_into_slots) {
 }
 GST_END_TEST;
 
+/* ---- Again and again ---------------------------------------------------------------------- */
+
+static guint entries_of(const gchar *path) {
+    GDir *dir = g_dir_open(path, 0, NULL);
+    guint count = 0;
+
+    while (g_dir_read_name(dir) != NULL)
+        count++;
+    g_dir_close(dir);
+    return count;
+}
+
+static guint maps_of_ring(void) {
+    gchar *maps, **parts;
+    guint count;
+
+    fail_unless(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    parts = g_strsplit(maps, ring, -1);
+    count = g_strv_length(parts) - 1;
+    g_strfreev(parts);
+    g_free(maps);
+    return count;
+}
+
+static void play_once(GstElement *pipeline) {
+    GstState state;
+
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    assert_equals_int(gst_element_get_state(pipeline, &state, NULL, GST_CLOCK_TIME_NONE),
+                      GST_STATE_CHANGE_SUCCESS);
+    assert_equals_int(gst_element_set_state(pipeline, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+}
+
+/* Buffers of the pool are on their way whenever it stops. */
+GST_START_TEST(test_repeated_states) {
+    gchar *text = g_strdup_printf("videotestsrc ! " CAPS " ! videoconvert ! queue ! "
+                                  "shmringsink name=%s",
+                                  ring);
+    GstElement *pipeline = gst_parse_launch(text, NULL);
+    guint fds;
+
+    play_once(pipeline);
+    fds = entries_of("/proc/self/fd");
+    for (gint i = 0; i < 100; i++) {
+        play_once(pipeline);
+        assert_equals_int(maps_of_ring(), 0);
+        fail_if(ring_exists(ring));
+    }
+    assert_equals_int(entries_of("/proc/self/fd"), fds);
+    stop_pipeline(pipeline);
+    g_free(text);
+}
+GST_END_TEST;
+
 static Suite *zerocopy_suite(void) {
     Suite *suite = suite_create("zerocopy");
     TCase *tcase = tcase_create("pipelines");
@@ -201,6 +255,7 @@ static Suite *zerocopy_suite(void) {
     tcase_add_test(tcase, test_videorate);
     tcase_add_test(tcase, test_libav);
     tcase_add_test(tcase, test_libav_into_slots);
+    tcase_add_test(tcase, test_repeated_states);
     return suite;
 }
 

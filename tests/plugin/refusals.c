@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What shmringsink cannot do, it says: which ring, why, what to do. */
+#include "writing.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
+#define NOBODY 65534
+
+static gchar *ring;
+
+static void setup(void) {
+    ring = unique_ring("refusals");
+}
+
+static void teardown(void) {
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+static void refuses(const gchar *properties, gint code, const gchar *part) {
+    GstHarness *h = harness_for("shmringsink", ring, properties);
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    fail_if(gst_harness_push(h, make_picture(GRAY, 0)) == GST_FLOW_OK);
+    assert_error(h->element, GST_RESOURCE_ERROR, code, part);
+    gst_harness_teardown(h);
+}
+
+/* More than any machine's memory, less than an address space. */
+GST_START_TEST(test_no_space) {
+    refuses("slots=256 slot-size=100000000000", GST_RESOURCE_ERROR_NO_SPACE_LEFT, "/dev/shm");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_impossible_size) {
+    refuses("slots=256 slot-size=9000000000000000000", GST_RESOURCE_ERROR_SETTINGS, ring);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_in_use) {
+    struct shmring_writer *holder = open_writer(ring, 100);
+    gchar *who = g_strdup_printf("%d", getpid());
+
+    refuses("", GST_RESOURCE_ERROR_BUSY, who);
+    shmring_writer_close(holder);
+    g_free(who);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_not_a_ring) {
+    gchar *path = g_strdup_printf("/dev/shm/%s", ring);
+
+    fail_unless(g_file_set_contents(path, "mine", 4, NULL));
+    refuses("", GST_RESOURCE_ERROR_BUSY, ring);
+    g_unlink(path);
+    g_free(path);
+}
+GST_END_TEST;
+
+/* The ring of somebody else who died: nobody but he or root can take it over. */
+static gboolean is_refused_to_nobody(void) {
+    GstMessage *message;
+    GstHarness *h;
+    GError *error;
+    gboolean refused;
+
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+        return FALSE;
+    h = harness_for("shmringsink", ring, "");
+    gst_harness_set_src_caps_str(h, GRAY);
+    message = take_message(h->element, GST_MESSAGE_ERROR);
+    gst_message_parse_error(message, &error, NULL);
+    refused = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED) &&
+              strstr(error->message, ring) != NULL;
+    if (!refused)
+        g_printerr("%s\n", error->message);
+    return refused;
+}
+
+/* Dies with its ring open. */
+static void leave_dead_ring(void) {
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        open_writer(ring, 32);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    fail_unless(ring_exists(ring));
+}
+
+GST_START_TEST(test_no_permission) {
+    int status;
+    pid_t pid;
+
+    if (geteuid() != 0)
+        return;
+    leave_dead_ring();
+    pid = fork();
+    fail_unless(pid >= 0);
+    if (pid == 0)
+        _exit(is_refused_to_nobody() ? 0 : 1);
+    fail_unless(waitpid(pid, &status, 0) == pid);
+    fail_unless(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    shmring_writer_close(open_writer(ring, 32));
+}
+GST_END_TEST;
+
+/* A ring that cannot grow says so from render(), and what upstream had is not lost in silence. */
+GST_START_TEST(test_cannot_grow) {
+    GstHarness *h = harness_for("shmringsink", ring, "caps=application/x-test slots=256");
+    static gchar byte[1];
+    GstBuffer *buffer;
+
+    gst_harness_set_src_caps_str(h, "application/x-test");
+    /* only its size counts: no page of it is touched */
+    buffer = gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, byte, 1, 0, 1, NULL, NULL);
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+    buffer = gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, byte, (gsize)1 << 36, 0,
+                                         (gsize)1 << 36, NULL, NULL);
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_ERROR);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "/dev/shm");
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+static Suite *refusals_suite(void) {
+    Suite *suite = suite_create("refusals");
+    TCase *tcase = tcase_create("sink");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_no_space);
+    tcase_add_test(tcase, test_impossible_size);
+    tcase_add_test(tcase, test_in_use);
+    tcase_add_test(tcase, test_not_a_ring);
+    tcase_add_test(tcase, test_no_permission);
+    tcase_add_test(tcase, test_cannot_grow);
+    return suite;
+}
+
+GST_CHECK_MAIN(refusals);
