@@ -3,6 +3,7 @@
 #include "binding.h"
 
 #include "formats.h"
+#include "pixels.h"
 
 /* COUNT numbers of a tuple; the caller has checked its size. */
 static bool numbers(PyObject *tuple, unsigned count, int64_t *list) {
@@ -32,19 +33,9 @@ static bool set_planes(struct shmring_frame_info *info, PyObject *strides, PyObj
     return true;
 }
 
-static PyObject *sizes(const Py_ssize_t *list, int count) {
-    PyObject *tuple = PyTuple_New(count);
-    for (int i = 0; tuple && i < count; i++) {
-        PyObject *size = PyLong_FromSsize_t(list[i]);
-        if (!size || PyTuple_SetItem(tuple, i, size) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *layout_tuple(const struct view *view) {
-    return Py_BuildValue("nsNN", view->offset, view->code, sizes(view->shape, view->ndim),
-                         sizes(view->strides, view->ndim));
+    return Py_BuildValue("nsNN", view->offset, view->code, shape_tuple(view->shape, view->ndim),
+                         shape_tuple(view->strides, view->ndim));
 }
 
 static PyObject *plane_layouts(const struct shmring_frame_info *info) {

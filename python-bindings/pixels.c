@@ -35,7 +35,7 @@ static bool same_type(const char *a, const char *b, Py_ssize_t a_size, Py_ssize_
            is_swapped(a, a_size) == is_swapped(b, b_size);
 }
 
-static PyObject *shape_tuple(const Py_ssize_t *shape, int ndim) {
+PyObject *shape_tuple(const Py_ssize_t *shape, int ndim) {
     PyObject *tuple = PyTuple_New(ndim);
     for (int i = 0; tuple && i < ndim; i++) {
         PyObject *length = PyLong_FromSsize_t(shape[i]);

@@ -6,6 +6,9 @@
 #include "binding.h"
 #include "formats.h"
 
+/* Shape or strides for Python. */
+PyObject *shape_tuple(const Py_ssize_t *shape, int ndim);
+
 /* Gets ARRAY's buffer when its shape and element type are VIEW's: with any strides, or when
  * WRITABLE to be written, in rows without padding. Else false with an exception that says what is
  * needed for a frame of INFO and what there was. */

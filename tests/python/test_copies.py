@@ -82,9 +82,13 @@ class ContiguousTest(CopyTest):
             self.frame.contiguous(self.empty("f4"))
         self.frame.release()  # nothing of a failed copy holds it
 
-    def test_no_view_is_left_behind(self):
+    def test_views_are_counted_as_before(self):
         self.frame.contiguous()
         self.frame.contiguous(self.empty())
+        view = memoryview(self.frame)
+        with self.assertRaisesRegex(BufferError, "1 arrays or views"):
+            self.frame.release()
+        view.release()
         self.frame.release()
 
 
@@ -209,6 +213,20 @@ class NewerThanTest(CopyTest):
         self.writer.publish(2)
         self.assertEqual(self.reader.read(newer_than=now).seq, 4)
         self.assertEqual(self.reader.read().seq, 5)
+
+    def test_what_was_put_back_is_skipped_too(self):
+        self.writer.publish()
+        with self.assertRaises(ValueError):
+            self.reader.read_array(self.empty()[:1])
+        now = shmring.now()
+        self.writer.publish()
+        self.assertEqual(self.reader.read(newer_than=now).seq, 2)
+
+    def test_one_that_is_there_needs_no_time(self):
+        self.writer.publish(3)
+        now = shmring.now()
+        self.writer.publish()
+        self.assertEqual(self.reader.read(newer_than=now, timeout=0).seq, 4)
 
     def test_it_waits_for_one(self):
         self.writer.publish(3)
