@@ -87,16 +87,26 @@ gst_shm_ring_uri_set_all (
 
 /* ---- From a URI ---------------------------------------------------------- */
 
+/* A ring has a name and settings, nothing else that a URI may have. */
+static gboolean
+gst_shm_ring_uri_has_more (const GstUri *uri)
+{
+  gchar *path = gst_uri_get_path (uri);
+  gboolean has_path = path != NULL;
+
+  g_free (path);
+  return has_path || gst_uri_get_port (uri) != GST_URI_NO_PORT
+      || gst_uri_get_userinfo (uri) != NULL
+      || gst_uri_get_fragment (uri) != NULL;
+}
+
 static gboolean
 gst_shm_ring_uri_check (const GstUri *uri, const gchar *text, GError **error)
 {
   const gchar *ring = uri != NULL ? gst_uri_get_host (uri) : NULL;
   const gchar *problem = shmring_name_problem (ring != NULL ? ring : "");
 
-  if (uri == NULL || gst_uri_get_port (uri) != GST_URI_NO_PORT
-      || gst_uri_get_userinfo (uri) != NULL
-      || gst_uri_get_fragment (uri) != NULL
-      || gst_uri_get_path_segments (uri) != NULL) {
+  if (uri == NULL || gst_shm_ring_uri_has_more (uri)) {
     g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
         "\"%s\" is not of the form " PROTOCOL "://RING?PROPERTY=VALUE&...",
         text);
