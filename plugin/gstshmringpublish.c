@@ -74,6 +74,7 @@ gst_shm_ring_writer_describe (
   /* to readers of a dead writer's ring, which this one took over, it goes on */
   if (!self->had_frame)
     info->flags |= SHMRING_FRAME_DISCONT;
+  gst_shm_ring_writer_keep_up (self, buffer);
   gst_shm_ring_clock_stamp_frame (self->sink, buffer,
       g_atomic_int_get (&self->is_live), self->waited, info);
   g_byte_array_set_size (self->metas, 0);

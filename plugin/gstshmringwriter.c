@@ -6,6 +6,9 @@
 
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
 
+/* More than any hiccup of a stream that keeps up. */
+#define LATE GST_SECOND
+
 void
 gst_shm_ring_writer_start (
     GstShmRingWriter *self, gchar *ring, const GstShmRingSinkSettings *settings)
@@ -16,6 +19,7 @@ gst_shm_ring_writer_start (
   self->ring = ring;
   self->settings = *settings;
   self->settings.ring_name = NULL;
+  self->is_refused = FALSE;
   self->had_reader = FALSE;
   self->had_frame = FALSE;
   self->waited = 0;
@@ -39,11 +43,15 @@ gst_shm_ring_writer_open_ring (GstShmRingWriter *self)
   gsize size = gst_shm_ring_picture_size (&self->picture, NULL);
   int res;
 
+  if (self->is_refused)
+    return FALSE;
   if (size == 0 && gst_shm_ring_allocator_slot_size (self->slots) == 0)
     size = DEFAULT_OPAQUE_SIZE;
   gst_shm_ring_allocator_grow (self->slots, size, 0, NULL);
   res = gst_shm_ring_allocator_open (self->slots, self->ring, &error);
   if (res < 0) {
+    /* upstream tries other caps, to the same end: once is told enough */
+    self->is_refused = TRUE;
     gst_shm_ring_element_post_errno (
         GST_ELEMENT (self->sink), res, error.message);
     return FALSE;
@@ -199,6 +207,22 @@ gst_shm_ring_writer_lateness (GstShmRingWriter *self, GstBuffer *buffer)
   return due == SHMRING_TIME_NONE ? 0 : MAX (now - due, 0);
 }
 
+/* A stream that is not live and cannot keep up with the clock has no place on
+ * it: its frames would be older than every reader that comes late, for ever. It
+ * goes on from now. */
+void
+gst_shm_ring_writer_keep_up (GstShmRingWriter *self, GstBuffer *buffer)
+{
+  GstClockTimeDiff late;
+
+  if (g_atomic_int_get (&self->is_live)
+      || GST_STATE (self->sink) != GST_STATE_PLAYING)
+    return;
+  late = gst_shm_ring_writer_lateness (self, buffer) - self->waited;
+  if (late > LATE)
+    self->waited += late;
+}
+
 GstFlowReturn
 gst_shm_ring_writer_wait_reader (GstShmRingWriter *self, GstBuffer *buffer)
 {
@@ -264,6 +288,7 @@ gst_shm_ring_writer_flush (GstShmRingWriter *self)
   if (self->handle == NULL)
     return;
   shmring_writer_flush (self->handle);
+  self->waited = 0; /* running time begins anew */
   gst_shm_ring_allocator_set_ended (self->slots, FALSE);
   gst_shm_ring_writer_resume (self);
 }

@@ -42,6 +42,7 @@ typedef struct {
   GstTagList *tags;
   GByteArray *metas;
 
+  gboolean is_refused; /* the ring, and that was told */
   gboolean had_reader;
   gboolean had_frame;
   GstClockTimeDiff waited;
@@ -84,6 +85,8 @@ GstFlowReturn gst_shm_ring_writer_wait_reader (
     GstShmRingWriter *self, GstBuffer *buffer);
 GstFlowReturn gst_shm_ring_writer_loan (
     GstShmRingWriter *self, GstBuffer *buffer, struct shmring_slot *slot);
+/* Moves the stream's place on the clock when it is too late for it. */
+void gst_shm_ring_writer_keep_up (GstShmRingWriter *self, GstBuffer *buffer);
 /* Loans of upstream's may wait again. */
 void gst_shm_ring_writer_resume (GstShmRingWriter *self);
 

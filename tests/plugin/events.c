@@ -236,6 +236,28 @@ GST_START_TEST(test_other_clock) {
 }
 GST_END_TEST;
 
+/* A stream that is not live and nine seconds late: it goes on from now, at its own pace. */
+GST_START_TEST(test_too_late) {
+    GstClock *clock = gst_test_clock_new_with_start_time(17 * GST_SECOND);
+    struct shmring_frame *frame;
+    gint64 before, then;
+
+    gst_harness_set_live(h, FALSE);
+    gst_element_set_clock(h->element, clock);
+    gst_element_set_base_time(h->element, 5 * GST_SECOND);
+    before = monotonic();
+    frame = carry(0, 3 * GST_SECOND);
+    then = frame->info.clock_ns;
+    fail_unless(then >= before && then <= monotonic());
+    shmring_frame_release(frame);
+    frame = carry(1, 4 * GST_SECOND);
+    fail_unless(frame->info.clock_ns >= then + (gint64)GST_SECOND);
+    assert_equals_int64(frame->info.pts_ns, 4 * GST_SECOND);
+    shmring_frame_release(frame);
+    gst_object_unref(clock);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_without_clock) {
     struct shmring_frame *frame;
 
@@ -303,6 +325,7 @@ static Suite *events_suite(void) {
     tcase_add_test(tcase, test_pauses);
     tcase_add_test(tcase, test_lends_after_pause);
     tcase_add_test(tcase, test_other_clock);
+    tcase_add_test(tcase, test_too_late);
     tcase_add_test(tcase, test_without_clock);
     tcase_add_test(tcase, test_segment);
     tcase_add_test(tcase, test_latency);
