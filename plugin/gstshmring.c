@@ -16,5 +16,4 @@ plugin_init (GstPlugin *plugin)
 #define PACKAGE "shmring"
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, shmring,
     "Video frames to other processes through a ring in shared memory",
-    plugin_init, PACKAGE_VERSION, "LGPL", PACKAGE,
-    "https://gstreamer.freedesktop.org/")
+    plugin_init, PACKAGE_VERSION, "LGPL", PACKAGE, "Unknown package origin")

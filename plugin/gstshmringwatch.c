@@ -16,6 +16,7 @@ struct _GstShmRingWatch {
   GMutex lock;
   GCond wake;
   gboolean stopping;
+  gboolean has_warned; /* the thread's */
 };
 
 static void
@@ -63,6 +64,24 @@ gst_shm_ring_readers_emit (const GstShmRingReaders *now,
   return emitted;
 }
 
+/* A careless rm, or a session's end that removes what its user has there. */
+static void
+gst_shm_ring_watch_check_name (
+    GstShmRingWatch *self, struct shmring_writer *writer)
+{
+  struct shmring_writer_stats stats;
+
+  shmring_writer_get_stats (writer, &stats);
+  if (!stats.name_lost || self->has_warned)
+    return;
+  self->has_warned = TRUE;
+  GST_ELEMENT_WARNING (self->sink, RESOURCE, NOT_FOUND,
+      ("Somebody removed the name of %s's ring from /dev/shm. Attached readers "
+       "go on; new ones do not find it until the element is started again.",
+          GST_OBJECT_NAME (self->sink)),
+      (NULL));
+}
+
 static void
 gst_shm_ring_watch_look (GstShmRingWatch *self, GstShmRingReaders *readers)
 {
@@ -75,6 +94,7 @@ gst_shm_ring_watch_look (GstShmRingWatch *self, GstShmRingReaders *readers)
     now.count = MIN (
         shmring_writer_get_readers (writer, now.reader, SHMRING_MAX_READERS),
         SHMRING_MAX_READERS);
+    gst_shm_ring_watch_check_name (self, writer);
     gst_shm_ring_allocator_return_writer (self->slots);
   }
   changes =
