@@ -109,8 +109,7 @@ gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
 static GstClockTime
 gst_shm_ring_clock_shift (GstClockTime time, guint64 shift)
 {
-  if (!GST_CLOCK_TIME_IS_VALID (time)
-      || (GstClockTimeDiff) (time + shift) < 0)
+  if (!GST_CLOCK_TIME_IS_VALID (time) || (GstClockTimeDiff) (time + shift) < 0)
     return GST_CLOCK_TIME_NONE;
   return time + shift;
 }

@@ -23,8 +23,8 @@ void gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
     struct shmring_frame_info *frame);
 
 /* In a live pipeline a frame keeps the moment at which it was made: the
- * writer's running times in BUFFER become SRC's. False: it was made before SRC's
- * pipeline ran, and has no running time there. */
+ * writer's running times in BUFFER become SRC's. False: it was made before
+ * SRC's pipeline ran, and has no running time there. */
 gboolean gst_shm_ring_clock_stamp_buffer (
     GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer);
 
