@@ -72,7 +72,8 @@ class ContiguousTest(CopyTest):
 
     def test_what_does_not_fit(self):
         for out, error in ((self.empty("u2"), TypeError), (self.empty()[:2], ValueError),
-                           (self.empty()[:, ::2], ValueError), (self.empty().reshape(-1), ValueError),
+                           (self.empty()[:, ::2], ValueError),
+                           (self.empty().reshape(-1), ValueError),
                            (bytes(self.HEIGHT * self.WIDTH * 3), BufferError), ([], TypeError)):
             with self.subTest(out=type(out)):
                 with self.assertRaises(error):

@@ -217,7 +217,8 @@ class LeakTest(RingTest):
         gc.collect()
         self.assertLess(sys.getallocatedblocks() - blocks, self.COUNT // 100)
         self.assertEqual(sys.getrefcount(self.counted), references)
-        self.assertLess(resident_bytes() - memory, 20 * self.COUNT)
+        if "asan" not in os.environ.get("LD_PRELOAD", ""):  # which keeps what was freed
+            self.assertLess(resident_bytes() - memory, 20 * self.COUNT)
 
     def check_reading(self, use):
         def run(count):

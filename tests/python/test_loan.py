@@ -95,7 +95,7 @@ class LoanTest(LoanCase):
         name = self.name + "-planes"
         with shmring.Writer(name, 61, 3, "I420") as writer, shmring.Reader(name) as reader:
             with writer.loan() as frame:
-                with self.assertRaisesRegex(BufferError, "a loan of .* no one array.* frame.planes"):
+                with self.assertRaisesRegex(BufferError, "a loan .* no one array.* frame.planes"):
                     frame.array
                 for i, plane in enumerate(frame.planes):
                     plane[...] = i
@@ -160,7 +160,8 @@ class KeptArrayTest(LoanCase):
         return kept
 
     def test_it_cannot_write_the_frame(self):
-        for make in (lambda frame: frame.array, np.asarray, memoryview, lambda frame: frame.planes[0],
+        for make in (lambda frame: frame.array, np.asarray, memoryview,
+                     lambda frame: frame.planes[0],
                      lambda frame: frame.array[1:3, ::2], lambda frame: frame.array[1].data):
             kept = self.keep(make)
             with self.reader.read() as frame:

@@ -122,7 +122,7 @@ class MultiprocessingTest(RingTest):
         context = multiprocessing.get_context("spawn")
         with shmring.Writer(self.name, SHAPE[1], SHAPE[0]), shmring.Reader(self.name) as reader:
             child = context.Process(target=use_inherited, args=(reader, None, None))
-            with self.assertRaisesRegex(TypeError, "a Reader cannot be pickled: make shmring.Reader"):
+            with self.assertRaisesRegex(TypeError, "Reader cannot be pickled: make shmring.Reader"):
                 child.start()
         del child
         gc.collect()

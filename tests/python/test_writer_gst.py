@@ -88,9 +88,9 @@ class PlayTest(RingTest):
         """The bytes that come out of GStreamer."""
         height, width = images[0].shape[:2]
         with shmring.Writer(self.name, width, height, *args, **options) as writer:
-            process = subprocess.Popen(
-                f"gst-launch-1.0 -q shmringsrc ring-name={self.name} {elements} ! fdsink fd=1".split(),
-                stdout=subprocess.PIPE)
+            pipeline = f"shmringsrc ring-name={self.name} {elements} ! fdsink fd=1"
+            process = subprocess.Popen(["gst-launch-1.0", "-q", *pipeline.split()],
+                                       stdout=subprocess.PIPE)
             out = []
             thread = threading.Thread(target=lambda: out.append(process.communicate()[0]))
             thread.start()
