@@ -243,6 +243,7 @@ GST_START_TEST(test_too_late) {
     gint64 before, then;
 
     gst_harness_set_live(h, FALSE);
+    gst_element_send_event(h->element, gst_event_new_latency(0));
     gst_element_set_clock(h->element, clock);
     gst_element_set_base_time(h->element, 5 * GST_SECOND);
     before = monotonic();
