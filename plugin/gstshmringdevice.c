@@ -9,7 +9,6 @@ struct _GstShmRingDevice {
   GstDevice parent;
 
   struct shmring_info info;
-  gboolean has_caps;
 };
 
 G_DEFINE_TYPE (GstShmRingDevice, gst_shm_ring_device, GST_TYPE_DEVICE);
@@ -50,7 +49,6 @@ gst_shm_ring_device_new (const struct shmring_info *info)
 {
   GstCaps *caps = gst_shm_ring_device_observe_caps (info->name);
   GstStructure *properties = gst_shm_ring_device_describe (info);
-  gboolean has_caps = caps != NULL;
   GstShmRingDevice *self;
 
   if (caps == NULL)
@@ -59,7 +57,6 @@ gst_shm_ring_device_new (const struct shmring_info *info)
       "device-class", "Video/Source", "caps", caps, "properties", properties,
       NULL);
   self->info = *info;
-  self->has_caps = has_caps;
   gst_caps_unref (caps);
   gst_structure_free (properties);
   return GST_DEVICE (self);
@@ -75,18 +72,20 @@ gboolean
 gst_shm_ring_device_is_current (
     GstShmRingDevice *self, const struct shmring_info *info)
 {
-  GstCaps *caps;
-  gboolean has_frames;
+  GstCaps *caps, *known;
+  gboolean is_same;
 
   if (memcmp (self->info.instance, info->instance, sizeof (info->instance))
       != 0)
     return FALSE;
-  if (self->has_caps)
-    return TRUE;
   caps = gst_shm_ring_device_observe_caps (info->name);
-  has_frames = caps != NULL;
-  gst_clear_caps (&caps);
-  return !has_frames;
+  if (caps == NULL)
+    return TRUE;
+  known = gst_device_get_caps (GST_DEVICE (self));
+  is_same = gst_caps_is_equal (caps, known);
+  gst_caps_unref (known);
+  gst_caps_unref (caps);
+  return is_same;
 }
 
 static GstElement *

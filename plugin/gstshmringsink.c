@@ -187,7 +187,7 @@ gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
   GstCaps *caps;
 
   gst_query_parse_allocation (query, &caps, &need_pool);
-  if (caps == NULL)
+  if (caps == NULL || !gst_caps_is_fixed (caps))
     return FALSE;
   if (!gst_shm_ring_picture_set_caps (&picture, caps) || !picture.is_video)
     return TRUE;

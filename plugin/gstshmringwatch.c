@@ -2,6 +2,9 @@
 #include "gstshmringwatch.h"
 
 #define INTERVAL (200 * G_TIME_SPAN_MILLISECOND)
+/* Far more than handlers of the last signals need, unless they wait for whoever
+ * waits here. */
+#define PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
 
 typedef struct {
   guint count;
@@ -14,8 +17,9 @@ struct _GstShmRingWatch {
   GstShmRingAllocator *slots;
   GThread *thread;
   GMutex lock;
-  GCond wake;
+  GCond wake; /* either flag was raised */
   gboolean stopping;
+  gboolean finished;
   gboolean has_warned; /* the thread's */
 };
 
@@ -132,6 +136,10 @@ gst_shm_ring_watch_thread (gpointer data)
     gst_shm_ring_watch_look (self, &readers);
   while (gst_shm_ring_watch_sleep (self));
   gst_shm_ring_watch_look (self, &readers);
+  g_mutex_lock (&self->lock);
+  self->finished = TRUE;
+  g_cond_signal (&self->wake);
+  g_mutex_unlock (&self->lock);
   gst_shm_ring_watch_unref (self);
   return NULL;
 }
@@ -152,19 +160,28 @@ gst_shm_ring_watch_new (GstElement *sink, GstShmRingAllocator *slots)
   return self;
 }
 
+/* Not for ever: a handler may be about to change the state of the pipeline
+ * whose state is being changed here. The thread then goes on by itself. */
+static void
+gst_shm_ring_watch_await_end (GstShmRingWatch *self)
+{
+  const gint64 end = g_get_monotonic_time () + PATIENCE;
+
+  g_mutex_lock (&self->lock);
+  self->stopping = TRUE;
+  g_cond_signal (&self->wake);
+  while (self->thread != g_thread_self () && !self->finished
+      && g_cond_wait_until (&self->wake, &self->lock, end))
+    ;
+  g_mutex_unlock (&self->lock);
+}
+
 void
 gst_shm_ring_watch_free (GstShmRingWatch *self)
 {
   if (self == NULL)
     return;
-  g_mutex_lock (&self->lock);
-  self->stopping = TRUE;
-  g_cond_signal (&self->wake);
-  g_mutex_unlock (&self->lock);
-  /* a handler of its own signals may stop the sink */
-  if (self->thread == g_thread_self ())
-    g_thread_unref (self->thread);
-  else
-    g_thread_join (self->thread);
+  gst_shm_ring_watch_await_end (self);
+  g_thread_unref (self->thread);
   gst_shm_ring_watch_unref (self);
 }

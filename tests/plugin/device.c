@@ -158,6 +158,12 @@ GST_START_TEST(test_watched) {
     device = told(monitor, GST_MESSAGE_DEVICE_CHANGED);
     assert_caps(device, GRAY);
     gst_object_unref(device);
+    /* and so does the first of other frames */
+    info.caps = "application/x-other";
+    publish(writer, &info, 0);
+    device = told(monitor, GST_MESSAGE_DEVICE_CHANGED);
+    assert_caps(device, "application/x-other");
+    gst_object_unref(device);
     shmring_writer_close(writer);
     gst_object_unref(told(monitor, GST_MESSAGE_DEVICE_REMOVED));
     gst_device_monitor_stop(monitor);

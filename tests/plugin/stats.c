@@ -178,6 +178,36 @@ static void stop_sink(GstElement *sink, guint64 id, guint pid, const gchar *name
     g_async_queue_push(queue, g_strdup("stopped"));
 }
 
+static void stop_too(GstElement *sink, guint64 id, guint pid, const gchar *name,
+                     gpointer pipeline) {
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    g_async_queue_push(g_object_get_data(G_OBJECT(sink), "queue"), g_strdup("-"));
+}
+
+/* The handler wants the lock that its own end is awaited under. */
+GST_START_TEST(test_both_stop) {
+    GAsyncQueue *queue = g_async_queue_new_full(g_free);
+    gchar *text = g_strdup_printf("videotestsrc ! videoconvert ! shmringsink name=%s", ring);
+    GstElement *pipeline = gst_parse_launch(text, NULL);
+    GstElement *sink = gst_bin_get_by_name(GST_BIN(pipeline), ring);
+    struct shmring_reader *reader;
+
+    g_object_set_data(G_OBJECT(sink), "queue", queue);
+    g_signal_connect(sink, "reader-attached", G_CALLBACK(on_attached), queue);
+    g_signal_connect(sink, "reader-detached", G_CALLBACK(stop_too), pipeline);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    reader = attach_reader(ring);
+    g_free(expect(queue, '+'));
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    g_free(expect(queue, '-'));
+    shmring_reader_free(reader);
+    gst_object_unref(sink);
+    gst_object_unref(pipeline);
+    g_free(text);
+    g_async_queue_unref(queue);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_handler_stops_sink) {
     GAsyncQueue *queue = g_async_queue_new_full(g_free);
     struct shmring_reader *reader;
@@ -204,6 +234,7 @@ static Suite *stats_suite(void) {
     tcase_add_test(tcase, test_after_stop);
     tcase_add_test(tcase, test_signals);
     tcase_add_test(tcase, test_signals_at_stop);
+    tcase_add_test(tcase, test_both_stop);
     tcase_add_test(tcase, test_handler_stops_sink);
     return suite;
 }
