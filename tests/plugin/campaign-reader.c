@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "campaign.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 void campaign_fail(const gchar *file, gint line, const gchar *format, ...) {
     va_list args;
@@ -133,6 +135,8 @@ int reader_main(const struct campaign *campaign, const gchar *ring, guint64 budg
     gboolean is_leaky = campaign_random(campaign, budget) % 2, goes_on = TRUE;
     GstBus *bus;
 
+    /* where there is no writer any more, it would wait for the next one */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     reader_init(&self, ring, is_leaky ? "leaky-type=downstream max-buffers=2" : "is-live=false");
     bus = gst_element_get_bus(self.pipeline);
     reader_set_state(&self, GST_STATE_PLAYING);
