@@ -55,15 +55,20 @@ static int warn_of_copies(struct writer_object *writer) {
 
 static bool publish_copy(struct loan_object *self, struct writer_object *writer) {
     struct shmring_slot slot;
-    if (!writer_borrow(writer, &slot))
-        return false;
-    writer->busy++;
-    Py_BEGIN_ALLOW_THREADS
-    memcpy(slot.data, self->picture.data, self->picture.info.size);
-    Py_END_ALLOW_THREADS
-    writer->busy--;
-    self->picture.info.seq = writer_publish(writer, &slot, &self->times);
-    return self->picture.info.seq && warn_of_copies(writer) == 0;
+    /* Another thread may let go of the last array meanwhile: the slot stays ours until copied. */
+    self->picture.exports++;
+    bool ok = writer_borrow(writer, &slot);
+    if (ok) {
+        writer->busy++;
+        Py_BEGIN_ALLOW_THREADS
+        memcpy(slot.data, self->picture.data, self->picture.info.size);
+        Py_END_ALLOW_THREADS
+        writer->busy--;
+        self->picture.info.seq = writer_publish(writer, &slot, &self->times);
+        ok = self->picture.info.seq && warn_of_copies(writer) == 0;
+    }
+    picture_drop_export(&self->picture);
+    return ok;
 }
 
 /* No view is left and, released, it gives no more. */

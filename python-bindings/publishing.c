@@ -112,10 +112,13 @@ static int64_t next_pts(const struct writer_object *self, int64_t now) {
  * it is: unless the frame would already be late, or its pts jumped.
  */
 static int64_t clock_of(struct writer_object *self, int64_t pts, int64_t now) {
-    int64_t clock = self->origin_ns + pts;
-    if (clock < now || clock > now + AHEAD_NS)
+    int64_t clock;
+    if (__builtin_add_overflow(self->origin_ns, pts, &clock) || clock < now ||
+        clock > now + AHEAD_NS) {
         self->origin_ns = now - pts;
-    return self->origin_ns + pts;
+        return now;
+    }
+    return clock;
 }
 
 static void set_times(struct writer_object *self, const struct frame_times *times,

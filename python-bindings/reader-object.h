@@ -14,6 +14,7 @@ struct reader_object {
     struct handle handle;
     int64_t timeout_ns;
     enum on_disconnect on_disconnect;
+    uint32_t lease;       /* as asked for */
     atomic_bool attached; /* this and the end are set by whoever waits, without the GIL */
     atomic_int end;       /* SHMRING_ENDED, _CLOSED or _LOST once seen, else 0 */
     struct shmring_error end_error;

@@ -147,6 +147,7 @@ static struct reader_object *allocate(PyTypeObject *type, const struct reader_ar
     };
     self->timeout_ns = a->timeout_ns;
     self->on_disconnect = a->on_disconnect;
+    self->lease = a->options.lease;
     self->pool = pool_new();
     if (!self->pool) {
         PyErr_NoMemory();

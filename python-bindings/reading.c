@@ -158,14 +158,21 @@ bool reader_try_attach(struct reader_object *self) {
 
 /* ---- What came of it ---- */
 
+/* What to do when LEASE frames in place are too few: the ring may have had no more to give. */
+static const char *lease_advice(const struct reader_object *self, uint32_t lease) {
+    return lease < self->lease
+               ? "the ring had no more to lease: make it with more slots, or close another reader"
+               : "let go of frames and their arrays earlier, or ask for a larger lease";
+}
+
 static int warn_of_copies(struct reader_object *self, const struct shmring_reader_stats *stats) {
     if (self->warned)
         return 0;
     self->warned = true;
     PyObject *text = PyUnicode_FromFormat(
         "ring '%U': %u frames are still referenced and the lease is %u, so this frame and others "
-        "beyond it are copies; let go of frames earlier, or ask for a larger lease",
-        self->handle.name, stats->held, stats->lease);
+        "beyond it are copies; %s",
+        self->handle.name, stats->held, stats->lease, lease_advice(self, stats->lease));
     const char *utf8 = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
     int result = utf8 ? PyErr_WarnEx(PyExc_RuntimeWarning, utf8, 1) : -1;
     Py_XDECREF(text);
@@ -209,9 +216,9 @@ static PyObject *raise_timeout(const struct take *take) {
 static PyObject *raise_lease(struct reader_object *self) {
     struct shmring_reader_stats stats = reader_get_stats(self);
     PyErr_Format(state_of(self)->errors[ERROR_LEASE],
-                 "%u frames still referenced: ring '%U' leases this reader %u; let go of one (its "
-                 "arrays too), ask for a larger lease, or do without views_only",
-                 stats.held, self->handle.name, stats.lease);
+                 "%u frames still referenced: ring '%U' leases this reader %u; %s, or do without "
+                 "views_only",
+                 stats.held, self->handle.name, stats.lease, lease_advice(self, stats.lease));
     return NULL;
 }
 

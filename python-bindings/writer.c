@@ -198,8 +198,8 @@ static PyObject *writer_enter(struct writer_object *self, PyObject *unused) {
 /* Only what ran to its end is the end of the stream. */
 static PyObject *writer_exit(struct writer_object *self, PyObject *args) {
     PyObject *type = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : Py_None;
-    if (type == Py_None && !self->handle.closed)
-        shmring_writer_end(self->handle.ring);
+    PyObject *ended = type == Py_None && !self->handle.closed ? writer_end(self, NULL) : NULL;
+    Py_XDECREF(ended);
     return writer_close(self, NULL);
 }
 

@@ -233,6 +233,27 @@ class KeptArrayTest(LoanCase):
         self.publish(3)
         self.check_frame(3)
 
+    def test_let_go_while_the_copy_waits(self):
+        self.assertIsNone(self.reader.try_read())
+        loan, kept = self.writer.loan(), []
+
+        def fill():
+            with loan as frame:
+                frame.array[...] = 9
+                kept.append(frame.array)
+
+        for _ in range(7):
+            self.publish()
+        thread = threading.Thread(target=fill)
+        thread.start()
+        while "to be filled" in repr(loan):
+            pass
+        kept.clear()
+        for _ in range(7):
+            self.reader.read()
+        thread.join()
+        self.check_frame(9)
+
     def test_a_cycle_is_collected(self):
         for _ in range(20):
             with self.writer.loan() as frame:
