@@ -91,6 +91,20 @@ static guint64 own_memory_kb(void) {
     return kb;
 }
 
+/* Of segments that were left behind: each goes with its last frame. */
+static guint count_old_mappings(void) {
+    gchar *text, **lines;
+    guint count = 0;
+
+    CHECK(g_file_get_contents("/proc/self/maps", &text, NULL, NULL), "no /proc/self/maps");
+    lines = g_strsplit(text, "\n", -1);
+    for (gchar **line = lines; *line != NULL; line++)
+        count += strstr(*line, ring) != NULL && g_str_has_suffix(*line, " (deleted)");
+    g_strfreev(lines);
+    g_free(text);
+    return count;
+}
+
 static gboolean is_in_shm(const gchar *part) {
     GDir *dir = g_dir_open("/dev/shm", 0, NULL);
     gboolean found = FALSE;
@@ -379,7 +393,8 @@ static void check_slots(void) {
         shmring_frame_release(frame);
     }
     shmring_reader_free(last);
-    printf("%d of %d slots are free\n", SLOTS, SLOTS);
+    CHECK(count_old_mappings() == 0, "%u mappings of old segments are left", count_old_mappings());
+    printf("%d of %d slots are free, no segment is left behind\n", SLOTS, SLOTS);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -436,6 +451,7 @@ static void run_campaign(void) {
     CHECK(own_memory_kb() < settled_kb + MOST_GROWTH_KB, "memory grows");
     check_frames();
     reader_free(&reader);
+    drop_pool();
     check_slots();
     end();
     printf("pauses: %" G_GUINT64_FORMAT " of the writer, %" G_GUINT64_FORMAT " of the reader; "
