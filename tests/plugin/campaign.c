@@ -471,10 +471,10 @@ int main(int argc, char **argv) {
     GOptionContext *context = g_option_context_new(NULL);
     guint fds;
 
-    /* what still lives in gst_deinit() is a critical */
+    /* what still lives in gst_deinit() is a warning */
     g_setenv("GST_TRACERS", "leaks", FALSE);
     g_setenv("GST_DEBUG", "GST_TRACER:7", FALSE);
-    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_add_group(context, gst_init_get_option_group());
     CHECK(g_option_context_parse(context, &argc, &argv, NULL), "see --help");
