@@ -162,10 +162,11 @@ gst_shm_ring_watch_new (GstElement *sink, GstShmRingAllocator *slots)
 
 /* Not for ever: a handler may be about to change the state of the pipeline
  * whose state is being changed here. The thread then goes on by itself. */
-static void
+static gboolean
 gst_shm_ring_watch_await_end (GstShmRingWatch *self)
 {
   const gint64 end = g_get_monotonic_time () + PATIENCE;
+  gboolean finished;
 
   g_mutex_lock (&self->lock);
   self->stopping = TRUE;
@@ -173,7 +174,9 @@ gst_shm_ring_watch_await_end (GstShmRingWatch *self)
   while (self->thread != g_thread_self () && !self->finished
       && g_cond_wait_until (&self->wake, &self->lock, end))
     ;
+  finished = self->finished;
   g_mutex_unlock (&self->lock);
+  return finished;
 }
 
 void
@@ -181,7 +184,9 @@ gst_shm_ring_watch_free (GstShmRingWatch *self)
 {
   if (self == NULL)
     return;
-  gst_shm_ring_watch_await_end (self);
-  g_thread_unref (self->thread);
+  if (gst_shm_ring_watch_await_end (self))
+    g_thread_join (self->thread);
+  else
+    g_thread_unref (self->thread);
   gst_shm_ring_watch_unref (self);
 }
