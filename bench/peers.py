@@ -47,7 +47,8 @@ def has_element(name):
     if not shutil.which("gst-inspect-1.0"):
         raise bench.BenchError("gst-inspect-1.0 is missing: apt install gstreamer1.0-tools")
     # Not --exists: it asks for GStreamer's own version, too.
-    return subprocess.run(["gst-inspect-1.0", name], stdout=subprocess.DEVNULL).returncode == 0
+    return subprocess.run(["gst-inspect-1.0", name], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
 
 
 def launch(*elements):
