@@ -42,7 +42,8 @@ def main():
         for frame in itertools.islice(reader, args.frames):
             box = detect(frame.array, args.threshold)
             age_ms = (time.time_ns() - frame.timestamp_ns) / 1e6
-            print(f"frame {frame.seq}: {box}, {frame.dropped} dropped, {age_ms:.1f} ms old")
+            print(f"frame {frame.seq}: {box}, {frame.dropped} dropped, {age_ms:.1f} ms old",
+                  flush=True)
 
 
 if __name__ == "__main__":
