@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attachment.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "comm.h"
 #include "error.h"
 #include "frame.h"
 #include "lock.h"
@@ -40,10 +40,8 @@ static void list_readers(const struct segment *seg, char *text, size_t size) {
     text[0] = 0;
     for (uint32_t place = 0; place < seg->g.max_readers && used < size; place++) {
         const struct layout_place *p = &seg->ctl->place[place];
-        char comm[sizeof p->comm + 1] = {0};
-        memcpy(comm, p->comm, sizeof p->comm);
-        for (char *c = comm; *c; c++)
-            *c = isprint((unsigned char)*c) ? *c : '?';
+        char comm[COMM_SIZE + 1];
+        comm_text(comm, p->comm);
         used += (size_t)snprintf(text + used, size - used, "%s%s (pid %u)", place ? ", " : "", comm,
                                  p->pid);
     }
@@ -81,14 +79,9 @@ static uint32_t grant_lease(const struct segment *seg, uint32_t place, uint32_t 
 
 static void sign(struct attachment *at) {
     struct layout_place *place = my_place(at);
-    FILE *file = fopen("/proc/self/comm", "re");
-    char comm[sizeof place->comm] = {0};
-    if (file) {
-        if (fgets(comm, sizeof comm, file))
-            comm[strcspn(comm, "\n")] = 0;
-        fclose(file);
-    }
-    memcpy(place->comm, comm, sizeof comm);
+    char comm[COMM_SIZE];
+    comm_read(comm);
+    memcpy(place->comm, comm, sizeof place->comm);
     place->pid = (uint32_t)getpid();
 }
 

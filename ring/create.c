@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "comm.h"
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
@@ -110,15 +110,7 @@ static int make_objects(struct segment *seg, const struct ring_paths *paths, uin
 }
 
 static void describe_writer(struct layout_header *header) {
-    char comm[16] = {0};
-    prctl(PR_GET_NAME, comm);
-    FILE *file = fopen("/proc/self/comm", "re"); /* of the process; prctl knows the thread's */
-    if (file) {
-        if (fgets(comm, sizeof comm, file))
-            comm[strcspn(comm, "\n")] = 0;
-        fclose(file);
-    }
-    memcpy(header->writer_comm, comm, sizeof comm);
+    comm_read(header->writer_comm);
     header->writer_pid = (uint32_t)getpid();
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "segment.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "comm.h"
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
@@ -315,10 +315,8 @@ void segment_announce(struct segment *seg) {
 }
 
 void segment_writer_text(const struct layout_header *header, char *text, size_t size) {
-    char comm[sizeof header->writer_comm + 1] = {0};
-    memcpy(comm, header->writer_comm, sizeof header->writer_comm);
-    for (char *c = comm; *c; c++)
-        *c = isprint((unsigned char)*c) ? *c : '?';
+    char comm[COMM_SIZE + 1];
+    comm_text(comm, header->writer_comm);
     if (header->writer_pid)
         snprintf(text, size, "%s (pid %u)", comm, header->writer_pid);
     else
