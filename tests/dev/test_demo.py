@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """./dev demo's program: its figures, its picture, its errors and its ends."""
 
+import os
 import re
 import signal
 import struct
 import subprocess
+import sys
 import unittest
 import zlib
 
 from built import DEV, TOP, BuiltTest, has_ended, processes_with
 
 DEMO = TOP / "tools" / "demo" / "demo.py"
+sys.path.insert(0, str(DEMO.parent))
+
+import demo  # noqa: E402
+import part  # noqa: E402
+
 SIZE = (320, 180)
 # The upper bars of the test picture as RGB, left to right.
 BARS = {"white": (255, 255, 255), "yellow": (255, 255, 0), "cyan": (0, 255, 255),
@@ -120,6 +127,17 @@ class DemoTest(BuiltTest):
         self.assertTrue(self.png.exists())
         self.assert_nothing_runs()
 
+    def test_interrupt_before_the_first_frame(self):
+        """The writer hangs as it opens its file: it must not take the demo along."""
+        os.mkfifo(self.folder / "never")
+        process = self.start("--file", "never", "--seconds", "60")
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (130, ""))
+        self.assertNotIn("The last frame", out)
+        self.assert_nothing_runs()
+
     def test_killed_demo_leaves_nothing_behind(self):
         process = self.start("--seconds", "60")
         self.read_until_running(process)
@@ -134,6 +152,29 @@ class DemoTest(BuiltTest):
             status, out, err = self.run_demo(*arguments)
             self.assertEqual(status, 2, err)
             self.assertIn("./dev demo: error:", err)
+
+
+class PartTest(unittest.IsolatedAsyncioTestCase):
+    async def test_dying_of_our_interrupt_is_an_end(self):
+        sleeper = await part.Part.start("writer", "sleep", "60")
+        sleeper.interrupt()
+        await sleeper.task
+        self.assertTrue(sleeper.ended)
+        self.assertFalse(sleeper.failed)
+
+    async def test_dying_of_a_strangers_is_a_failure(self):
+        sleeper = await part.Part.start("writer", "sleep", "60")
+        sleeper.process.send_signal(signal.SIGINT)
+        await sleeper.task
+        self.assertTrue(sleeper.failed)
+        self.assertEqual(sleeper.failure(), "writer: ended with exit status -2")
+
+    async def test_a_writer_that_is_ending_is_not_disturbed(self):
+        writer = await part.Part.start("writer", "sleep", "1")
+        reader = await part.Part.start("python", "true")
+        await reader.task
+        await demo.finish([writer, reader])
+        self.assertEqual(writer.process.returncode, 0)
 
 
 if __name__ == "__main__":

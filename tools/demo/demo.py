@@ -16,6 +16,7 @@ from part import Part
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIRST_FRAME_WITHIN_S = 30
 END_WITHIN_S = 15
+ABANDON_WITHIN_S = 2
 
 
 class DemoError(Exception):
@@ -114,12 +115,21 @@ async def watch(parts, display, stop, options):
 
 async def finish(parts):
     """Ends the stream: the readers read what is left, then end by themselves."""
-    parts[0].interrupt()
+    writer, *readers = parts
+    # A reader that has ended saw the stream's end: the writer is ending, and must not be disturbed.
+    if not any(reader.ended for reader in readers):
+        writer.interrupt()
     await asyncio.wait([part.task for part in parts], timeout=END_WITHIN_S)
     late = " and ".join(part.title for part in parts if not part.ended)
     if late:
         raise DemoError(f"{late} did not end within {END_WITHIN_S} s of the stream's end")
     check(parts)
+
+
+async def abandon(writer):
+    """Interrupted before both readers had a frame: one that waits for a ring sees no end."""
+    writer.interrupt()
+    await asyncio.wait([writer.task], timeout=ABANDON_WITHIN_S)
 
 
 def stop_on_signals():
@@ -139,10 +149,14 @@ async def run(options):
             parts.append(await Part.start(title, *command))
         with Display(parts[1:]) as display:
             await watch(parts, display, stop, options)
-            await finish(parts)
+            if not stop.is_set() or all(part.report for part in parts[1:]):
+                await finish(parts)
+            else:
+                await abandon(parts[0])
     finally:
         await asyncio.gather(*(part.kill() for part in parts))
-    print(f"\nThe last frame as the Python script had it: {os.path.abspath(options.png)}")
+    if parts[1].ended_well:
+        print(f"\nThe last frame as the Python script had it: {os.path.abspath(options.png)}")
     return 130 if stop.is_set() else 0
 
 

@@ -14,6 +14,7 @@ class Part:
         self.process = process
         self.report = None
         self.errors = ""
+        self.interrupted = False
         self.task = asyncio.ensure_future(self._follow())
 
     @classmethod
@@ -44,11 +45,19 @@ class Part:
         return self.task.done()
 
     @property
+    def ended_well(self):
+        return self.ended and self.process.returncode == 0
+
+    @property
     def failed(self):
-        return self.ended and self.process.returncode != 0
+        """gst-launch-1.0 handles an interrupt only between its start and its end: dying of ours
+        is an end like another. What was lost by it the readers know, and fail."""
+        ends = (0, -signal.SIGINT) if self.interrupted else (0,)
+        return self.ended and self.process.returncode not in ends
 
     def interrupt(self):
         if self.process.returncode is None:
+            self.interrupted = True
             self.process.send_signal(signal.SIGINT)
 
     async def kill(self):
