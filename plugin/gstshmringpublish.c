@@ -212,11 +212,28 @@ gst_shm_ring_writer_drop (GstShmRingWriter *self, GstBuffer *buffer)
   gst_element_post_message (GST_ELEMENT (self->sink), message);
 }
 
+/* The ring is made with the caps; why it was not may have been told. */
+static GstFlowReturn
+gst_shm_ring_writer_refuse (GstShmRingWriter *self)
+{
+  if (!self->is_refused)
+    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
+        ("A buffer without caps came to the ring \"%s\", and nobody can tell "
+         "what is in it. Say it in front of the ring: caps of appsrc, or a "
+         "parser or typefind behind a file.",
+            self->ring),
+        (NULL));
+  return GST_FLOW_NOT_NEGOTIATED;
+}
+
 static GstFlowReturn
 gst_shm_ring_writer_publish_any (GstShmRingWriter *self, GstBuffer *buffer)
 {
-  GstFlowReturn flow = gst_shm_ring_writer_wait_reader (self, buffer);
+  GstFlowReturn flow;
 
+  if (self->handle == NULL)
+    return gst_shm_ring_writer_refuse (self);
+  flow = gst_shm_ring_writer_wait_reader (self, buffer);
   if (flow != GST_FLOW_OK)
     return flow;
   gst_shm_ring_writer_resume (self);

@@ -268,6 +268,43 @@ GST_START_TEST(test_name_in_use) {
 }
 GST_END_TEST;
 
+/* What may come before them does no harm. */
+static void refuses_without_caps(const gchar *properties, GstEvent *before) {
+    GstHarness *h = harness_for("shmringsink", ring, properties);
+    GstSegment segment;
+
+    gst_harness_play(h);
+    if (before != NULL)
+        gst_harness_push_event(h, before);
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_harness_push_event(h, gst_event_new_segment(&segment));
+    gst_harness_push_event(h, gst_event_new_gap(0, GST_SECOND));
+    gst_harness_push_event(h, gst_event_new_tag(gst_tag_list_new_empty()));
+    fail_if(ring_exists(ring));
+    assert_equals_int(push_bytes(h, 100), GST_FLOW_NOT_NEGOTIATED);
+    assert_error(h->element, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "without caps");
+    gst_harness_push_event(h, gst_event_new_eos());
+    gst_harness_teardown(h);
+}
+
+GST_START_TEST(test_no_caps) {
+    refuses_without_caps("", NULL);
+    refuses_without_caps("caps=ANY", NULL);
+    refuses_without_caps("wait-for-connection=true timeout=0", NULL);
+    refuses_without_caps("", gst_event_new_flush_stop(TRUE));
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_caps_but_an_end) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+
+    gst_harness_play(h);
+    gst_harness_push_event(h, gst_event_new_eos());
+    gst_message_unref(take_message(h->element, GST_MESSAGE_EOS));
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 /* In a thread: when the ring moved, the writer waits until its reader has followed. */
 static struct shmring_frame *carry(GstHarness *h, struct shmring_reader *reader, gsize size) {
     GstBuffer *buffer = gst_buffer_new_allocate(NULL, size, NULL);
@@ -441,6 +478,8 @@ static Suite *sink_suite(void) {
     tcase_add_test(on_ring, test_padded_rows);
     tcase_add_test(on_ring, test_lying_meta);
     tcase_add_test(on_ring, test_name_in_use);
+    tcase_add_test(on_ring, test_no_caps);
+    tcase_add_test(on_ring, test_no_caps_but_an_end);
     tcase_add_test(on_ring, test_opaque);
     tcase_add_test(on_ring, test_long_caps);
     tcase_add_test(on_ring, test_endless_caps);
