@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringframe.h"
 
+#include "gstshmringmeta.h"
 #include "gstshmringvideo.h"
 
 static const struct {
@@ -60,11 +61,14 @@ gst_shm_ring_frame_set_buffer (
 static GstCaps *
 gst_shm_ring_frame_parse_caps (const gchar *text, const gchar **problem)
 {
-  GstCaps *caps = gst_caps_from_string (text);
+  GstCaps *caps = NULL;
 
+  if (gst_shm_ring_meta_is_structure (text))
+    caps = gst_caps_from_string (text);
   if (caps == NULL) {
     *problem = "its caps text is damaged";
-  } else if (!gst_caps_is_fixed (caps)) {
+  } else if (gst_caps_is_any (caps) || gst_caps_is_empty (caps)
+      || !gst_caps_is_fixed (caps)) {
     *problem = "its caps are not fixed";
     gst_clear_caps (&caps);
   }
@@ -133,9 +137,15 @@ gst_shm_ring_frame_is_default_layout (
   return frame->size >= GST_VIDEO_INFO_SIZE (video);
 }
 
+gboolean
+gst_shm_ring_frame_is_gap (const struct shmring_frame_info *frame)
+{
+  return frame->size == 0 && (frame->flags & SHMRING_FRAME_GAP) != 0;
+}
+
 static gboolean
-gst_shm_ring_frame_add_video_meta (const struct shmring_frame_info *frame,
-    const GstVideoInfo *video, GstBuffer *buffer)
+gst_shm_ring_frame_fits (
+    const struct shmring_frame_info *frame, const GstVideoInfo *video)
 {
   gsize offset[GST_VIDEO_MAX_PLANES];
   gint stride[GST_VIDEO_MAX_PLANES];
@@ -143,13 +153,35 @@ gst_shm_ring_frame_add_video_meta (const struct shmring_frame_info *frame,
   if (frame->planes != 0 && frame->planes != GST_VIDEO_INFO_N_PLANES (video))
     return FALSE;
   gst_shm_ring_frame_get_layout (frame, video, offset, stride);
-  if (!gst_shm_ring_video_fits (video, offset, stride, frame->size))
-    return FALSE;
+  return gst_shm_ring_video_fits (video, offset, stride, frame->size);
+}
+
+const gchar *
+gst_shm_ring_frame_problem (
+    const struct shmring_frame_info *frame, const GstShmRingPicture *picture)
+{
+  if (gst_shm_ring_frame_is_gap (frame))
+    return NULL;
+  if (picture->is_video && !gst_shm_ring_frame_fits (frame, &picture->video))
+    return "its rows do not fit in its bytes";
+  /* nothing says of such rows how they lie, so that they lie as all expect */
+  if (!picture->is_video && frame->size < picture->info.size)
+    return "it has fewer bytes than its caps say";
+  return NULL;
+}
+
+static void
+gst_shm_ring_frame_add_video_meta (const struct shmring_frame_info *frame,
+    const GstVideoInfo *video, GstBuffer *buffer)
+{
+  gsize offset[GST_VIDEO_MAX_PLANES];
+  gint stride[GST_VIDEO_MAX_PLANES];
+
+  gst_shm_ring_frame_get_layout (frame, video, offset, stride);
   gst_buffer_add_video_meta_full (buffer, GST_VIDEO_FRAME_FLAG_NONE,
       GST_VIDEO_INFO_FORMAT (video), GST_VIDEO_INFO_WIDTH (video),
       GST_VIDEO_INFO_HEIGHT (video), GST_VIDEO_INFO_N_PLANES (video), offset,
       stride);
-  return TRUE;
 }
 
 static GstClockTime
@@ -181,14 +213,7 @@ gst_shm_ring_frame_wrap (struct shmring_frame *frame, const GstVideoInfo *video)
       gst_shm_ring_frame_time (frame->info.duration_ns);
   GST_BUFFER_OFFSET (buffer) = frame->info.frame_number;
   gst_buffer_append_memory (buffer, gst_shm_ring_frame_to_memory (frame));
-  if (video != NULL
-      && !gst_shm_ring_frame_add_video_meta (&frame->info, video, buffer))
-    gst_clear_buffer (&buffer);
+  if (video != NULL)
+    gst_shm_ring_frame_add_video_meta (&frame->info, video, buffer);
   return buffer;
-}
-
-gboolean
-gst_shm_ring_frame_is_gap (const struct shmring_frame_info *frame)
-{
-  return frame->size == 0 && (frame->flags & SHMRING_FRAME_GAP) != 0;
 }

@@ -4,9 +4,7 @@
 #ifndef GST_SHM_RING_FRAME_H
 #define GST_SHM_RING_FRAME_H
 
-#include <gst/video/video.h>
-
-#include "shmring.h"
+#include "gstshmringpicture.h"
 
 G_BEGIN_DECLS
 
@@ -25,10 +23,13 @@ void gst_shm_ring_frame_set_buffer (
 GstCaps *gst_shm_ring_frame_get_caps (
     const struct shmring_frame_info *frame, const gchar **problem);
 
+/* NULL when FRAME has what caps of PICTURE say, else why not, a static text. */
+const gchar *gst_shm_ring_frame_problem (
+    const struct shmring_frame_info *frame, const GstShmRingPicture *picture);
+
 /* A buffer over FRAME's own bytes, read-only; FRAME is released with its
  * memory's last reference. VIDEO (NULL for opaque data) is what the caps say:
- * FRAME's rows as they lie become its GstVideoMeta. NULL, and FRAME is
- * released: its rows do not fit in its bytes. */
+ * FRAME's rows as they lie become its GstVideoMeta. */
 GstBuffer *gst_shm_ring_frame_wrap (
     struct shmring_frame *frame, const GstVideoInfo *video);
 

@@ -30,6 +30,31 @@ G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
 static const gchar *const meaningful_tags[] = { GST_TAG_IMAGE_ORIENTATION };
 
+/* ---- Texts --------------------------------------------------------------- */
+
+/* GStreamer takes a wrong name for its caller's fault, and logs it as one. */
+gboolean
+gst_shm_ring_meta_is_structure (const gchar *text)
+{
+  const gsize length = strcspn (text, " ,;(");
+
+  if (!g_ascii_isalpha (text[0]) || !g_utf8_validate (text, -1, NULL))
+    return FALSE;
+  for (gsize i = 1; i < length; i++) {
+    if (!g_ascii_isalnum (text[i]) && strchr ("/-_.:+", text[i]) == NULL)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static GstStructure *
+gst_shm_ring_meta_parse (const gchar *text)
+{
+  if (!gst_shm_ring_meta_is_structure (text))
+    return NULL;
+  return gst_structure_from_string (text, NULL);
+}
+
 /* ---- Writing ------------------------------------------------------------- */
 
 static gsize
@@ -198,9 +223,7 @@ gst_shm_ring_meta_text (const guint8 *payload, gsize size)
   const gchar *text = (const gchar *) payload;
   const gsize length = strnlen (text, size);
 
-  if (length == size || !g_utf8_validate (text, length, NULL))
-    return NULL;
-  return text;
+  return length < size && g_utf8_validate (text, length, NULL) ? text : NULL;
 }
 
 static void
@@ -213,7 +236,8 @@ gst_shm_ring_meta_read_crop (GstBuffer *buffer, const guint8 *payload,
   if (size < sizeof (crop) || video == NULL)
     return;
   memcpy (&crop, payload, sizeof (crop));
-  if ((guint64) crop.x + crop.width > (guint) GST_VIDEO_INFO_WIDTH (video)
+  if (crop.width == 0 || crop.height == 0
+      || (guint64) crop.x + crop.width > (guint) GST_VIDEO_INFO_WIDTH (video)
       || (guint64) crop.y + crop.height > (guint) GST_VIDEO_INFO_HEIGHT (video))
     return;
   meta = gst_buffer_add_video_crop_meta (buffer);
@@ -242,7 +266,7 @@ gst_shm_ring_meta_read_params (
   const gchar *text;
 
   while ((text = gst_shm_ring_meta_text (payload, size)) != NULL) {
-    GstStructure *param = gst_structure_from_string (text, NULL);
+    GstStructure *param = gst_shm_ring_meta_parse (text);
 
     if (param != NULL)
       gst_video_region_of_interest_meta_add_param (meta, param);
@@ -294,6 +318,26 @@ gst_shm_ring_meta_read (GstBuffer *buffer, gconstpointer block, gsize size,
   }
 }
 
+/* Any structure's text looks like a tag list's: of it only what it may say. */
+static GstTagList *
+gst_shm_ring_meta_parse_tags (const gchar *text)
+{
+  GstStructure *said = gst_shm_ring_meta_parse (text);
+  GstTagList *tags = gst_tag_list_new_empty ();
+
+  for (guint i = 0; said != NULL && i < G_N_ELEMENTS (meaningful_tags); i++) {
+    const gchar *value = gst_structure_get_string (said, meaningful_tags[i]);
+
+    if (value != NULL && *value != '\0')
+      gst_tag_list_add (
+          tags, GST_TAG_MERGE_REPLACE, meaningful_tags[i], value, NULL);
+  }
+  g_clear_pointer (&said, gst_structure_free);
+  if (gst_tag_list_is_empty (tags))
+    gst_clear_tag_list (&tags);
+  return tags;
+}
+
 GstTagList *
 gst_shm_ring_meta_read_tags (gconstpointer block, gsize size)
 {
@@ -306,7 +350,7 @@ gst_shm_ring_meta_read_tags (gconstpointer block, gsize size)
     const gchar *text = gst_shm_ring_meta_text (payload, entry.size);
 
     if (entry.type == META_TAGS && text != NULL)
-      return gst_tag_list_new_from_string (text);
+      return gst_shm_ring_meta_parse_tags (text);
   }
   return NULL;
 }

@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* Whether GStreamer may be asked to parse TEXT as a structure or as caps. */
+gboolean gst_shm_ring_meta_is_structure (const gchar *text);
+
 /* Appends BUFFER's metas to BLOCK. Returns how many could not be carried:
  * unknown ones, and what exceeds the block's limit. Metas that the frame header
  * itself carries are neither. */

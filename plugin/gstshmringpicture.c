@@ -6,7 +6,17 @@
 #include "gstshmringframe.h"
 #include "gstshmringvideo.h"
 
+/* More bytes than any format's pixel takes, and than its row is padded with:
+ * within this, no stride overflows. */
+#define MAX_SIDE (G_MAXINT / 128)
+
 /* ---- Caps ---------------------------------------------------------------- */
+
+static gboolean
+gst_shm_ring_picture_can_be (gint width, gint height)
+{
+  return width > 0 && width <= MAX_SIDE && height > 0 && height <= MAX_SIDE;
+}
 
 static gboolean
 gst_shm_ring_picture_set_video (GstShmRingPicture *self, GstCaps *caps)
@@ -15,6 +25,9 @@ gst_shm_ring_picture_set_video (GstShmRingPicture *self, GstCaps *caps)
     return FALSE;
   if (GST_VIDEO_INFO_FORMAT (&self->video) == GST_VIDEO_FORMAT_ENCODED)
     return TRUE;
+  if (!gst_shm_ring_picture_can_be (GST_VIDEO_INFO_WIDTH (&self->video),
+          GST_VIDEO_INFO_HEIGHT (&self->video)))
+    return FALSE;
   self->is_video = TRUE;
   gst_shm_ring_frame_set_video (&self->info, &self->video);
   /* of alternating fields a buffer has one */
@@ -23,7 +36,7 @@ gst_shm_ring_picture_set_video (GstShmRingPicture *self, GstCaps *caps)
 }
 
 /* Rows of Bayer patterns (bggr, rggb10le, ...) are padded to 4 bytes. */
-static void
+static gboolean
 gst_shm_ring_picture_set_bayer (
     GstShmRingPicture *self, const GstStructure *structure)
 {
@@ -34,12 +47,11 @@ gst_shm_ring_picture_set_bayer (
   if (format == NULL || strlen (format) < 4
       || strlen (format) >= sizeof (info->format)
       || !gst_structure_get_int (structure, "width", &width)
-      || !gst_structure_get_int (structure, "height", &height) || width <= 0
-      || height <= 0)
-    return;
+      || !gst_structure_get_int (structure, "height", &height))
+    return TRUE;
+  if (!gst_shm_ring_picture_can_be (width, height))
+    return FALSE;
   bytes = strlen (format) == 4 ? 1 : 2;
-  if (width > (G_MAXINT32 - 3) / bytes)
-    return;
   info->width = width;
   info->height = height;
   info->channels = 1;
@@ -47,6 +59,7 @@ gst_shm_ring_picture_set_bayer (
   info->stride[0] = GST_ROUND_UP_4 (width * bytes);
   info->size = (guint64) info->stride[0] * height;
   g_strlcpy (info->format, format, sizeof (info->format));
+  return TRUE;
 }
 
 static void
@@ -72,7 +85,7 @@ gst_shm_ring_picture_set_caps (GstShmRingPicture *self, GstCaps *caps)
     return gst_shm_ring_picture_set_video (self, caps);
   gst_shm_ring_picture_set_framerate (self, structure);
   if (gst_structure_has_name (structure, "video/x-bayer"))
-    gst_shm_ring_picture_set_bayer (self, structure);
+    return gst_shm_ring_picture_set_bayer (self, structure);
   return TRUE;
 }
 

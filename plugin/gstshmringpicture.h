@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a sink's caps say of its buffers, as a ring's frame header says it: raw
- * video, Bayer patterns, or opaque data.
+ * What caps say of buffers, as a ring's frame header says it: raw video, Bayer
+ * patterns, or opaque data.
  */
 #ifndef GST_SHM_RING_PICTURE_H
 #define GST_SHM_RING_PICTURE_H
@@ -18,7 +18,7 @@ typedef struct {
   struct shmring_frame_info info; /* what every frame has in common */
 } GstShmRingPicture;
 
-/* False: caps that contradict themselves. */
+/* False: caps that contradict themselves, or sizes that cannot be. */
 gboolean gst_shm_ring_picture_set_caps (GstShmRingPicture *self, GstCaps *caps);
 
 /* Bytes of a slot that a copy of BUFFER takes. NULL: what every frame takes, 0

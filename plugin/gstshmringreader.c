@@ -9,6 +9,9 @@
 /* The ring is over, and the settings say to wait for the next writer. */
 #define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS
 
+/* Frames in a row that cannot be what they say, before that is an error. */
+#define MAX_REFUSED 5
+
 gboolean
 gst_shm_ring_reader_start (
     GstShmRingReader *self, gchar *ring, const GstShmRingSettings *settings)
@@ -24,6 +27,7 @@ gst_shm_ring_reader_start (
   }
   self->attached = FALSE;
   self->had_first = FALSE;
+  self->refused = 0;
   GST_OBJECT_LOCK (self->src);
   self->ring = ring;
   self->settings = *settings;
@@ -162,12 +166,45 @@ gst_shm_ring_reader_wait_frame (GstShmRingReader *self, gint64 begin,
   return res;
 }
 
-static GstFlowReturn
-gst_shm_ring_reader_damaged (GstShmRingReader *self, const gchar *message)
+static guint64
+gst_shm_ring_reader_count_damaged (GstShmRingReader *self)
 {
-  GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
-      ("%s. Its writer has to be repaired.", message), (NULL));
-  return GST_FLOW_ERROR;
+  guint64 damaged;
+
+  GST_OBJECT_LOCK (self->src);
+  damaged = ++self->stats.damaged;
+  GST_OBJECT_UNLOCK (self->src);
+  return damaged;
+}
+
+/* Of a writer that lies now and then the warnings become rare, the error is for
+ * one that does nothing else. */
+GstFlowReturn
+gst_shm_ring_reader_refuse (GstShmRingReader *self, const gchar *problem)
+{
+  guint64 damaged = gst_shm_ring_reader_count_damaged (self);
+
+  if (++self->refused >= MAX_REFUSED) {
+    GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
+        ("The last %u frames of the ring \"%s\" make no sense: %s. Its writer "
+         "has to be repaired.",
+            self->refused, self->ring, problem),
+        (NULL));
+    return GST_FLOW_ERROR;
+  }
+  if ((damaged & (damaged - 1)) == 0)
+    GST_ELEMENT_WARNING (self->src, STREAM, FORMAT,
+        ("A frame of the ring \"%s\" makes no sense and is left out: %s. Its "
+         "writer has to be repaired.",
+            self->ring, problem),
+        ("%" G_GUINT64_FORMAT " frames so far", damaged));
+  return GST_FLOW_OK;
+}
+
+void
+gst_shm_ring_reader_accept (GstShmRingReader *self)
+{
+  self->refused = 0;
 }
 
 static GstFlowReturn
@@ -190,7 +227,9 @@ gst_shm_ring_reader_take (GstShmRingReader *self, struct shmring_frame **frame)
     case SHMRING_LOST:
       return gst_shm_ring_reader_end (self, res, error.message);
     case -EPROTO:
-      return gst_shm_ring_reader_damaged (self, error.message);
+      return gst_shm_ring_reader_refuse (self, error.message) == GST_FLOW_OK
+          ? FLOW_AGAIN
+          : GST_FLOW_ERROR;
     default:
       gst_shm_ring_element_post_errno (self->src, res, error.message);
       return GST_FLOW_ERROR;

@@ -19,7 +19,8 @@ G_BEGIN_DECLS
 typedef struct {
   struct shmring_reader_stats ring;
   guint64 bytes;
-  guint64 waits; /* for a frame */
+  guint64 damaged; /* frames that were refused */
+  guint64 waits;   /* for a frame */
   GstClockTime wait_time;
 } GstShmRingReaderStats;
 
@@ -34,6 +35,7 @@ typedef struct {
   gboolean had_first; /* a frame to show, since it was started */
   gint64 first_end;   /* when the first frame must be there */
   guint64 next_seq;
+  guint refused; /* frames, one after the other */
 
   GstShmRingReaderStats stats; /* under the source's object lock */
 } GstShmRingReader;
@@ -53,6 +55,14 @@ void gst_shm_ring_reader_had_first (GstShmRingReader *self);
  * this writer. EOS, FLUSHING, or ERROR after an error was posted. */
 GstFlowReturn gst_shm_ring_reader_next (GstShmRingReader *self,
     struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont);
+
+/* The frame cannot be what it says, for the reason of PROBLEM. A camera does
+ * not end for one: OK, and a warning now and then. ERROR, posted: frames in a
+ * row were like that. */
+GstFlowReturn gst_shm_ring_reader_refuse (
+    GstShmRingReader *self, const gchar *problem);
+/* The frame that next() gave is a good one. */
+void gst_shm_ring_reader_accept (GstShmRingReader *self);
 
 /* The latency of the writing pipeline, also before this reader is attached (0:
  * there is no ring), and how many frames may be held in place. */

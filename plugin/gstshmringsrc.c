@@ -33,6 +33,7 @@
  * * `dropped` (#guint64): frames that did not come, `lagged` of them because
  *   this reader was too slow, `before-base-time` because they were older than
  *   the pipeline
+ * * `damaged` (#guint64): frames of those that could not be what they said
  * * `flushed` (#guint64): frames that the writer's flush took back
  * * `lag` (#guint64): frames that wait to be read
  * * `held`, `lease` (#guint): frames that downstream keeps in place, and may
@@ -232,12 +233,13 @@ gst_shm_ring_src_get_stats (GstShmRingSrc *self)
   return gst_structure_new ("application/x-shmring-src-stats", "received",
       G_TYPE_UINT64, stats.ring.received, "bytes", G_TYPE_UINT64, stats.bytes,
       "copied", G_TYPE_UINT64, stats.ring.copied + copied, "dropped",
-      G_TYPE_UINT64, stats.ring.dropped + too_early, "lagged", G_TYPE_UINT64,
-      stats.ring.dropped, "before-base-time", G_TYPE_UINT64, too_early,
-      "flushed", G_TYPE_UINT64, stats.ring.flushed, "lag", G_TYPE_UINT64,
-      stats.ring.lag, "held", G_TYPE_UINT, stats.ring.held, "lease",
-      G_TYPE_UINT, stats.ring.lease, "waits", G_TYPE_UINT64, stats.waits,
-      "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
+      G_TYPE_UINT64, stats.ring.dropped + stats.damaged + too_early, "lagged",
+      G_TYPE_UINT64, stats.ring.dropped, "before-base-time", G_TYPE_UINT64,
+      too_early, "damaged", G_TYPE_UINT64, stats.damaged, "flushed",
+      G_TYPE_UINT64, stats.ring.flushed, "lag", G_TYPE_UINT64, stats.ring.lag,
+      "held", G_TYPE_UINT, stats.ring.held, "lease", G_TYPE_UINT,
+      stats.ring.lease, "waits", G_TYPE_UINT64, stats.waits, "wait-time",
+      G_TYPE_UINT64, stats.wait_time, NULL);
 }
 
 /* Tells of the frames that were lost before BUFFER, or of BUFFER itself. */
@@ -250,7 +252,7 @@ gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
   GstMessage *message;
 
   gst_shm_ring_reader_get_stats (&self->reader, &stats);
-  dropped += stats.ring.dropped;
+  dropped += stats.ring.dropped + stats.damaged;
   if (dropped == self->dropped)
     return;
   self->dropped = dropped;
@@ -286,13 +288,8 @@ gst_shm_ring_src_deliver (
     GstShmRingSrc *self, struct shmring_frame *frame, GstBuffer **buffer)
 {
   const struct shmring_frame_info *info = &frame->info;
-  GstBuffer *wrapped =
-      gst_shm_ring_stream_wrap (&self->stream, self->reader.ring, frame);
-  gboolean has_time;
-
-  if (wrapped == NULL)
-    return GST_FLOW_ERROR;
-  has_time = gst_shm_ring_src_set_time (self, info, wrapped);
+  GstBuffer *wrapped = gst_shm_ring_stream_wrap (&self->stream, frame);
+  gboolean has_time = gst_shm_ring_src_set_time (self, info, wrapped);
   if (self->is_discont)
     gst_shm_ring_src_tell_drops (self, wrapped);
   if (!has_time || gst_shm_ring_frame_is_gap (info)) {
@@ -309,6 +306,7 @@ static GstFlowReturn
 gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
 {
   struct shmring_frame *frame;
+  const gchar *problem = NULL;
   gboolean is_new, is_discont;
   GstFlowReturn flow =
       gst_shm_ring_reader_next (&self->reader, &frame, &is_new, &is_discont);
@@ -316,11 +314,15 @@ gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
   if (flow != GST_FLOW_OK)
     return flow;
   flow = gst_shm_ring_stream_update (
-      &self->stream, self->reader.ring, &frame->info);
-  if (flow != GST_FLOW_OK) {
+      &self->stream, self->reader.ring, &frame->info, &problem);
+  if (problem != NULL)
+    flow = gst_shm_ring_reader_refuse (&self->reader, problem);
+  if (problem != NULL || flow != GST_FLOW_OK) {
+    self->is_discont = TRUE;
     shmring_frame_release (frame);
     return flow;
   }
+  gst_shm_ring_reader_accept (&self->reader);
   gst_shm_ring_src_update_latency (self, is_new);
   self->is_discont = self->is_discont || is_discont;
   return gst_shm_ring_src_deliver (self, frame, buffer);

@@ -6,33 +6,15 @@
 #include "gstshmringmeta.h"
 #include "gstshmringvideo.h"
 
-static void
-gst_shm_ring_stream_post_damaged (GstShmRingStream *self, const gchar *ring,
-    guint64 seq, const gchar *problem)
-{
-  GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
-      ("Frame %" G_GUINT64_FORMAT " of the ring \"%s\" makes no sense: %s. "
-       "Its writer has to be repaired.",
-          seq, ring, problem),
-      (NULL));
-}
-
 /* ---- Caps ---------------------------------------------------------------- */
 
 static void
-gst_shm_ring_stream_set_caps (GstShmRingStream *self, GstCaps *caps)
+gst_shm_ring_stream_set_caps (
+    GstShmRingStream *self, GstCaps *caps, const GstShmRingPicture *picture)
 {
-  GstVideoInfo video;
-  gboolean is_video =
-      gst_structure_has_name (gst_caps_get_structure (caps, 0), "video/x-raw")
-      && gst_video_info_from_caps (&video, caps)
-      && GST_VIDEO_INFO_FORMAT (&video) != GST_VIDEO_FORMAT_ENCODED;
-
   GST_OBJECT_LOCK (self->src);
   gst_caps_replace (&self->caps, caps);
-  self->is_video = is_video;
-  if (is_video)
-    self->video = video;
+  self->picture = *picture;
   GST_OBJECT_UNLOCK (self->src);
 }
 
@@ -48,9 +30,10 @@ gst_shm_ring_stream_forget_caps (GstShmRingStream *self)
 /* A caps event that is refused shows only with the next buffer, so downstream
  * is asked before. */
 static gboolean
-gst_shm_ring_stream_push_caps (GstShmRingStream *self, GstCaps *caps)
+gst_shm_ring_stream_push_caps (
+    GstShmRingStream *self, GstCaps *caps, const GstShmRingPicture *picture)
 {
-  gst_shm_ring_stream_set_caps (self, caps);
+  gst_shm_ring_stream_set_caps (self, caps, picture);
   return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self->src), caps)
       && gst_base_src_set_caps (self->src, caps)
       && gst_base_src_negotiate (self->src);
@@ -71,26 +54,43 @@ gst_shm_ring_stream_refused (
   return GST_FLOW_NOT_NEGOTIATED;
 }
 
+/* Takes CAPS, which INFO's frame has. */
 static GstFlowReturn
-gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
-    const struct shmring_frame_info *info)
+gst_shm_ring_stream_change_caps (GstShmRingStream *self, const gchar *ring,
+    const struct shmring_frame_info *info, GstCaps *caps,
+    const GstShmRingPicture *picture)
 {
   GstFlowReturn flow = GST_FLOW_OK;
-  const gchar *problem = NULL;
-  GstCaps *caps;
 
-  if (info->caps != NULL && g_strcmp0 (info->caps, self->caps_text) == 0)
-    return GST_FLOW_OK;
-  caps = gst_shm_ring_frame_get_caps (info, &problem);
-  if (caps == NULL) {
-    gst_shm_ring_stream_post_damaged (self, ring, info->seq, problem);
-    return GST_FLOW_ERROR;
-  }
   g_free (self->caps_text);
   self->caps_text = g_strdup (info->caps);
   if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
-      && !gst_shm_ring_stream_push_caps (self, caps))
+      && !gst_shm_ring_stream_push_caps (self, caps, picture))
     flow = gst_shm_ring_stream_refused (self, ring, caps);
+  return flow;
+}
+
+static GstFlowReturn
+gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
+    const struct shmring_frame_info *info, const gchar **problem)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  GstShmRingPicture picture;
+  GstCaps *caps;
+
+  if (info->caps != NULL && g_strcmp0 (info->caps, self->caps_text) == 0) {
+    *problem = gst_shm_ring_frame_problem (info, &self->picture);
+    return GST_FLOW_OK;
+  }
+  caps = gst_shm_ring_frame_get_caps (info, problem);
+  if (caps == NULL)
+    return GST_FLOW_OK;
+  if (!gst_shm_ring_picture_set_caps (&picture, caps))
+    *problem = "its caps say a format or a size that cannot be";
+  else
+    *problem = gst_shm_ring_frame_problem (info, &picture);
+  if (*problem == NULL)
+    flow = gst_shm_ring_stream_change_caps (self, ring, info, caps, &picture);
   gst_caps_unref (caps);
   return flow;
 }
@@ -130,11 +130,12 @@ gst_shm_ring_stream_update_tags (
 
 GstFlowReturn
 gst_shm_ring_stream_update (GstShmRingStream *self, const gchar *ring,
-    const struct shmring_frame_info *info)
+    const struct shmring_frame_info *info, const gchar **problem)
 {
-  GstFlowReturn flow = gst_shm_ring_stream_update_caps (self, ring, info);
+  GstFlowReturn flow =
+      gst_shm_ring_stream_update_caps (self, ring, info, problem);
 
-  if (flow == GST_FLOW_OK)
+  if (flow == GST_FLOW_OK && *problem == NULL)
     gst_shm_ring_stream_update_tags (self, info);
   return flow;
 }
@@ -142,25 +143,19 @@ gst_shm_ring_stream_update (GstShmRingStream *self, const gchar *ring,
 /* ---- Buffers ------------------------------------------------------------- */
 
 GstBuffer *
-gst_shm_ring_stream_wrap (
-    GstShmRingStream *self, const gchar *ring, struct shmring_frame *frame)
+gst_shm_ring_stream_wrap (GstShmRingStream *self, struct shmring_frame *frame)
 {
   gboolean has_picture =
-      self->is_video && !gst_shm_ring_frame_is_gap (&frame->info);
-  guint64 seq = frame->info.seq;
-  GstBuffer *buffer =
-      gst_shm_ring_frame_wrap (frame, has_picture ? &self->video : NULL);
+      self->picture.is_video && !gst_shm_ring_frame_is_gap (&frame->info);
 
-  if (buffer == NULL)
-    gst_shm_ring_stream_post_damaged (
-        self, ring, seq, "its rows do not fit in its bytes");
-  return buffer;
+  return gst_shm_ring_frame_wrap (
+      frame, has_picture ? &self->picture.video : NULL);
 }
 
 static GstBuffer *
 gst_shm_ring_stream_copy (GstShmRingStream *self, GstBuffer *buffer)
 {
-  GstBuffer *copy = gst_shm_ring_video_copy_out (&self->video, buffer);
+  GstBuffer *copy = gst_shm_ring_video_copy_out (&self->picture.video, buffer);
 
   if (copy == NULL) {
     GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
@@ -177,7 +172,8 @@ GstBuffer *
 gst_shm_ring_stream_finish (GstShmRingStream *self,
     const struct shmring_frame_info *info, GstBuffer *buffer)
 {
-  const GstVideoInfo *video = self->is_video ? &self->video : NULL;
+  const GstVideoInfo *video =
+      self->picture.is_video ? &self->picture.video : NULL;
   GstBuffer *out = buffer;
 
   if (video != NULL && !self->takes_video_meta
@@ -241,11 +237,11 @@ gst_shm_ring_stream_get_frame_duration (GstShmRingStream *self)
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
   GST_OBJECT_LOCK (self->src);
-  if (self->caps != NULL && self->is_video
-      && GST_VIDEO_INFO_FPS_N (&self->video) > 0)
+  if (self->caps != NULL && self->picture.is_video
+      && GST_VIDEO_INFO_FPS_N (&self->picture.video) > 0)
     duration = gst_util_uint64_scale_int (GST_SECOND,
-        GST_VIDEO_INFO_FPS_D (&self->video),
-        GST_VIDEO_INFO_FPS_N (&self->video));
+        GST_VIDEO_INFO_FPS_D (&self->picture.video),
+        GST_VIDEO_INFO_FPS_N (&self->picture.video));
   GST_OBJECT_UNLOCK (self->src);
   return duration;
 }

@@ -10,9 +10,7 @@
 #define GST_SHM_RING_STREAM_H
 
 #include <gst/base/gstbasesrc.h>
-#include <gst/video/video.h>
-
-#include "shmring.h"
+#include "gstshmringpicture.h"
 
 G_BEGIN_DECLS
 
@@ -21,8 +19,7 @@ typedef struct {
 
   /* changed under the source's object lock */
   GstCaps *caps;
-  GstVideoInfo video;
-  gboolean is_video;
+  GstShmRingPicture picture;
   guint64 copied; /* because downstream takes the default layout only */
 
   gchar *caps_text;
@@ -31,14 +28,16 @@ typedef struct {
 } GstShmRingStream;
 
 /* Sends what changed with this frame of RING: caps, tags. Not OK: an error was
- * posted, or the pad is flushing. */
+ * posted, or the pad is flushing. *PROBLEM gets why the frame cannot be what it
+ * says, a static text: then nothing was sent; else NULL. */
 GstFlowReturn gst_shm_ring_stream_update (GstShmRingStream *self,
-    const gchar *ring, const struct shmring_frame_info *info);
+    const gchar *ring, const struct shmring_frame_info *info,
+    const gchar **problem);
 
-/* A buffer in the writer's running time, in FRAME's own memory. Takes FRAME.
- * NULL: it is damaged, and an error was posted. */
+/* A buffer in the writer's running time, in FRAME's own memory. Takes FRAME,
+ * of which update() found no problem. */
 GstBuffer *gst_shm_ring_stream_wrap (
-    GstShmRingStream *self, const gchar *ring, struct shmring_frame *frame);
+    GstShmRingStream *self, struct shmring_frame *frame);
 
 /* BUFFER, or a copy where downstream cannot take its layout, with all that
  * INFO, its frame's, says beside the pixels. Takes BUFFER. */

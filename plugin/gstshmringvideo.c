@@ -9,7 +9,7 @@
 
 /* The stride of a tiled format counts tiles, so it says nothing of bytes: only
  * the default layout is known to fit. */
-static gsize
+static guint64
 gst_shm_ring_video_tiles_size (
     const GstVideoInfo *info, guint plane, gint stride)
 {
@@ -18,44 +18,57 @@ gst_shm_ring_video_tiles_size (
       : GST_VIDEO_INFO_SIZE (info);
 
   if (stride != GST_VIDEO_INFO_PLANE_STRIDE (info, plane))
-    return G_MAXSIZE;
+    return G_MAXUINT64;
   return end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane);
 }
 
+/* The bytes of PLANE's row that hold pixels. Packed in groups of pixels (v210),
+ * none has a size of its own: the row is what the default layout gives it. */
+static guint64
+gst_shm_ring_video_row_size (const GstVideoInfo *info, guint plane)
+{
+  guint64 row = 0;
+
+  for (guint i = 0; i < GST_VIDEO_INFO_N_COMPONENTS (info); i++) {
+    if (GST_VIDEO_INFO_COMP_PLANE (info, i) != plane)
+      continue;
+    if (GST_VIDEO_INFO_COMP_PSTRIDE (info, i) == 0)
+      return GST_VIDEO_INFO_PLANE_STRIDE (info, plane);
+    row = MAX (row,
+        (guint64) GST_VIDEO_INFO_COMP_WIDTH (info, i)
+            * GST_VIDEO_INFO_COMP_PSTRIDE (info, i));
+  }
+  return row;
+}
+
 /* The bytes from PLANE's first to the end of its last row: its padding need not
- * be there. */
-static gsize
+ * be there. G_MAXUINT64: rows of STRIDE cannot be. */
+static guint64
 gst_shm_ring_video_plane_size (
     const GstVideoInfo *info, guint plane, gint stride)
 {
   gint comps[GST_VIDEO_MAX_COMPONENTS];
-  gsize row, rows;
+  guint64 row;
 
+  if (stride <= 0)
+    return G_MAXUINT64;
   if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo) && plane == 1)
     return PALETTE_SIZE;
   if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
     return gst_shm_ring_video_tiles_size (info, plane, stride);
-
+  row = gst_shm_ring_video_row_size (info, plane);
+  if ((guint64) stride < row)
+    return G_MAXUINT64;
   gst_video_format_info_component (info->finfo, plane, comps);
-  row = (gsize) GST_VIDEO_INFO_COMP_WIDTH (info, comps[0])
-      * GST_VIDEO_INFO_COMP_PSTRIDE (info, comps[0]);
-  /* packed in groups of pixels (v210): no pixel has a size of its own */
-  if (row == 0)
-    row = stride;
-  rows = GST_VIDEO_INFO_COMP_HEIGHT (info, comps[0]);
-  return (rows - 1) * stride + MIN (row, (gsize) stride);
+  return (guint64) (GST_VIDEO_INFO_COMP_HEIGHT (info, comps[0]) - 1) * stride
+      + row;
 }
 
 static gboolean
 gst_shm_ring_video_plane_fits (
     const GstVideoInfo *info, guint plane, gint stride, gsize size)
 {
-  gsize need;
-
-  if (stride <= 0)
-    return FALSE;
-  need = gst_shm_ring_video_plane_size (info, plane, stride);
-  return need <= size;
+  return gst_shm_ring_video_plane_size (info, plane, stride) <= size;
 }
 
 gboolean

@@ -99,7 +99,7 @@ GST_END_TEST;
 
 GST_START_TEST(test_opaque) {
     static const gchar *caps[] = {
-        "video/x-bayer, format=(string)bggr, width=(int)641, height=(int)6, "
+        "video/x-bayer, format=(string)bggr, width=(int)641, height=(int)4, "
         "framerate=(fraction)30/1",
         "video/x-h264, stream-format=(string)avc, alignment=(string)au, codec_data=(buffer)0142",
         "image/jpeg, width=(int)640, height=(int)480",

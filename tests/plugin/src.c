@@ -77,31 +77,6 @@ GST_START_TEST(test_caps_from_header) {
 }
 GST_END_TEST;
 
-static void refuses(struct shmring_frame_info info, const gchar *part) {
-    GstHarness *h = harness_for("shmringsrc", ring, "");
-    struct shmring_writer *writer = writer_for(h, 4096);
-
-    publish(writer, &info, 0);
-    assert_error(h->element, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, part);
-    done(h, writer);
-}
-
-GST_START_TEST(test_damaged) {
-    struct shmring_frame_info info = gray_info();
-
-    info.caps = "video/x-raw, width=(int";
-    refuses(info, "damaged");
-    info.caps = "video/x-raw, width=(int)[1, 2]";
-    refuses(info, "not fixed");
-    /* the caps say more than the frame has */
-    info.caps = "video/x-raw, format=GRAY8, width=(int)64, height=(int)64, framerate=(fraction)0/1";
-    refuses(info, "do not fit");
-    info.caps = NULL;
-    strcpy(info.format, "NONSENSE");
-    refuses(info, "format");
-}
-GST_END_TEST;
-
 GST_START_TEST(test_caps_refused) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer;
@@ -455,7 +430,6 @@ static Suite *src_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_caps_from_text);
     tcase_add_test(tcase, test_caps_from_header);
-    tcase_add_test(tcase, test_damaged);
     tcase_add_test(tcase, test_caps_refused);
     tcase_add_test(tcase, test_query_caps);
     tcase_add_test(tcase, test_memory_in_place);
