@@ -130,6 +130,31 @@ class Commands(Project):
         self.assertEqual(self.dev("install", PREFIX=str(self.outside / "p"))[0], 0)
         self.assertTrue((self.outside / "p" / "share" / "data.txt").exists())
 
+    def test_install_in_a_relative_folder(self):
+        status, out, err = self.dev("install", "--prefix", "out")
+        self.assertEqual(status, 0, err)
+        self.assertIn(f"installed in {self.outside}/out", err)
+        self.assertTrue((self.outside / "out" / "share" / "data.txt").exists())
+
+    def test_install_shows_why_it_cannot(self):
+        self.dev("build")
+        (self.top / "meson_options.txt").write_text("option('x', type: 'nonsense')\n")
+        status, out, err = self.dev("install", "--prefix", "out")
+        self.assertEqual(status, 1)
+        self.assertIn("nonsense", err)
+
+    def test_uninstall_leaves_what_was_there_before(self):
+        prefix = self.outside / "out"
+        (prefix / "share").mkdir(parents=True)
+        (prefix / "share" / "mine").touch()
+        self.dev("install", "--prefix", "out")
+        status, out, err = self.dev("uninstall")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(list(prefix.rglob("*")), [prefix / "share", prefix / "share" / "mine"])
+        status, out, err = self.dev("uninstall")
+        self.assertEqual(status, 1)
+        self.assertIn("nothing was installed", err)
+
     def test_install_refuses_what_it_does_not_know(self):
         status, out, err = self.dev("install", "--perfix=/x")
         self.assertEqual(status, 1)
@@ -138,9 +163,14 @@ class Commands(Project):
     def test_help_names_every_command(self):
         status, out, err = self.dev("help")
         self.assertEqual((status, err), (0, ""))
-        for command in ("setup", "build", "demo", "test", "shell", "install", "help"):
+        for command in ("setup", "build", "demo", "test", "shell", "install", "uninstall", "help"):
             self.assertRegex(out, rf"(?m)^  {command} ")
         self.assertEqual(self.dev(), (0, out, ""))
+
+    def test_test_knows_two_kinds_of_sanitizers(self):
+        status, out, err = self.dev("test", "--sanitize=leak")
+        self.assertEqual(status, 1)
+        self.assertIn("--sanitize is address", err)
 
     def test_unknown_command(self):
         status, out, err = self.dev("dmeo")

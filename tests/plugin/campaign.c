@@ -17,7 +17,11 @@
 #define SLOTS 8
 #define CHILDREN 3
 #define MAX_CHILD_FRAMES 600
+#ifdef __SANITIZE_ADDRESS__ /* keeps up to 256 MiB of what was freed */
+#define MOST_GROWTH_KB (512 * 1024)
+#else
 #define MOST_GROWTH_KB (16 * 1024)
+#endif
 #define SPARE_FDS 8
 
 enum flush { NO_FLUSH, FLUSH_ASKED, FLUSH_STARTED };

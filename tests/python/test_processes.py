@@ -143,7 +143,10 @@ class OpenCVTest(RingTest):
         self.addCleanup(self.writer.close)
 
     def draw(self, script):
+        # AddressSanitizer, where the tests run under it, would make an exit status of the signal.
+        options = f"{os.environ.get('ASAN_OPTIONS', '')}:handle_segv=0"
         process = subprocess.Popen([sys.executable, "-c", script, self.name],
+                                   env={**os.environ, "ASAN_OPTIONS": options},
                                    stdout=subprocess.PIPE, text=True)
         with process:
             self.writer.wait_reader(timeout=30)
