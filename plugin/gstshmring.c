@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <gst/gst.h>
 
-#include "gstshmringdeviceprovider.h"
+#include "gstshmringdevice.h"
 #include "gstshmringsink.h"
 #include "gstshmringsrc.h"
 

@@ -59,11 +59,9 @@
 
 #include "gstshmringclock.h"
 #include "gstshmringelement.h"
-#include "gstshmringenums.h"
 #include "gstshmringframe.h"
-#include "gstshmringreader.h"
-#include "gstshmringstream.h"
-#include "gstshmringuri.h"
+#include "gstshmringsrcreader.h"
+#include "gstshmringsrcstream.h"
 
 /* From the end of the writing pipeline to this element's push: the writer's
  * copy of a large frame and a wake-up on a busy machine. */
@@ -75,11 +73,14 @@ GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_src_debug);
 struct _GstShmRingSrc {
   GstPushSrc parent;
 
-  GstShmRingSettings settings; /* under the object lock */
+  gchar *ring_name; /* under the object lock; NULL: the element's */
+  GstShmRingSrcSettings settings; /* under the object lock */
 
-  GstShmRingReader reader;
-  GstShmRingStream stream;
+  GstShmRingSrcReader reader;
+  GstShmRingSrcStream stream;
   guint64 too_early; /* frames from before the base time; object lock */
+
+  GThread *pausing; /* who changes the state from PLAYING to PAUSED */
 
   /* streaming thread */
   gboolean is_discont;
@@ -88,16 +89,69 @@ struct _GstShmRingSrc {
 };
 
 enum {
-  PROP_IS_LIVE = GST_SHM_RING_SETTING_END,
+  PROP_RING_NAME = 1,
+  PROP_LEAKY_TYPE,
+  PROP_MAX_BUFFERS,
+  PROP_LEASE,
+  PROP_CONNECTION_TIMEOUT,
+  PROP_TIMEOUT,
+  PROP_ON_DISCONNECT,
+  PROP_IS_LIVE,
   PROP_RING_STATS,
 };
+
+#define GST_TYPE_SHM_RING_LEAKY_TYPE (gst_shm_ring_leaky_type_get_type ())
+
+static GType
+gst_shm_ring_leaky_type_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { SHMRING_MODE_ALL, "Every frame: the writer waits for this reader",
+        "none" },
+    { SHMRING_MODE_LATEST, "The newest max-buffers frames, older are dropped",
+        "downstream" },
+    { 0, NULL, NULL },
+  };
+  static GType type;
+
+  if (g_once_init_enter (&type)) {
+    GType made = g_enum_register_static ("GstShmRingLeakyType", values);
+    g_once_init_leave (&type, made);
+  }
+  return type;
+}
+
+#define GST_TYPE_SHM_RING_ON_DISCONNECT (gst_shm_ring_on_disconnect_get_type ())
+
+static GType
+gst_shm_ring_on_disconnect_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { GST_SHM_RING_ON_DISCONNECT_AUTO,
+        "EOS when the writer stops, an error when it was killed", "auto" },
+    { GST_SHM_RING_ON_DISCONNECT_EOS, "EOS, however the writer went", "eos" },
+    { GST_SHM_RING_ON_DISCONNECT_ERROR,
+        "An error unless the writer ended its stream", "error" },
+    { GST_SHM_RING_ON_DISCONNECT_WAIT,
+        "Wait for the next writer, also after the end of a stream", "wait" },
+    { 0, NULL, NULL },
+  };
+  static GType type;
+
+  if (g_once_init_enter (&type)) {
+    GType made = g_enum_register_static ("GstShmRingOnDisconnect", values);
+    g_once_init_leave (&type, made);
+  }
+  return type;
+}
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
 #define gst_shm_ring_src_parent_class parent_class
 G_DEFINE_TYPE_WITH_CODE (GstShmRingSrc, gst_shm_ring_src, GST_TYPE_PUSH_SRC,
-    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, gst_shm_ring_uri_init_handler)
+    G_IMPLEMENT_INTERFACE (
+        GST_TYPE_URI_HANDLER, gst_shm_ring_src_init_uri_handler)
         GST_DEBUG_CATEGORY_INIT (
             gst_shm_ring_src_debug, "shmringsrc", 0, "shmringsrc element"));
 GST_ELEMENT_REGISTER_DEFINE (
@@ -109,11 +163,11 @@ static gboolean
 gst_shm_ring_src_start (GstBaseSrc *bsrc)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
-  GstShmRingSettings settings;
+  GstShmRingSrcSettings settings;
   gchar *name, *ring;
 
   GST_OBJECT_LOCK (self);
-  name = g_strdup (self->settings.ring_name);
+  name = g_strdup (self->ring_name);
   settings = self->settings;
   self->too_early = self->stream.copied = 0;
   GST_OBJECT_UNLOCK (self);
@@ -122,7 +176,7 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
   ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
   g_free (name);
   return ring != NULL
-      && gst_shm_ring_reader_start (&self->reader, ring, &settings);
+      && gst_shm_ring_src_reader_start (&self->reader, ring, &settings);
 }
 
 /* ---- Caps ---------------------------------------------------------------- */
@@ -131,7 +185,7 @@ static GstCaps *
 gst_shm_ring_src_get_caps (GstBaseSrc *bsrc, GstCaps *filter)
 {
   GstCaps *caps =
-      gst_shm_ring_stream_get_caps (&GST_SHM_RING_SRC (bsrc)->stream);
+      gst_shm_ring_src_stream_get_caps (&GST_SHM_RING_SRC (bsrc)->stream);
   GstCaps *result;
 
   if (caps == NULL)
@@ -154,7 +208,8 @@ gst_shm_ring_src_negotiate (GstBaseSrc *bsrc)
 static gboolean
 gst_shm_ring_src_decide_allocation (GstBaseSrc *bsrc, GstQuery *query)
 {
-  gst_shm_ring_stream_set_allocation (&GST_SHM_RING_SRC (bsrc)->stream, query);
+  gst_shm_ring_src_stream_set_allocation (
+      &GST_SHM_RING_SRC (bsrc)->stream, query);
   return TRUE;
 }
 
@@ -168,10 +223,10 @@ gst_shm_ring_src_get_latency (
 {
   GstClockTime latency;
   GstClockTime duration =
-      gst_shm_ring_stream_get_frame_duration (&self->stream);
+      gst_shm_ring_src_stream_get_frame_duration (&self->stream);
   guint lease;
 
-  gst_shm_ring_reader_get_latency (&self->reader, &latency, &lease);
+  gst_shm_ring_src_reader_get_latency (&self->reader, &latency, &lease);
   *min = latency + HAND_OVER;
   *max = GST_CLOCK_TIME_NONE;
   if (GST_CLOCK_TIME_IS_VALID (duration))
@@ -226,10 +281,10 @@ static GstStructure *
 gst_shm_ring_src_get_stats (GstShmRingSrc *self)
 {
   guint64 too_early = gst_shm_ring_src_get_too_early (self);
-  guint64 copied = gst_shm_ring_stream_get_copied (&self->stream);
-  GstShmRingReaderStats stats;
+  guint64 copied = gst_shm_ring_src_stream_get_copied (&self->stream);
+  GstShmRingSrcStats stats;
 
-  gst_shm_ring_reader_get_stats (&self->reader, &stats);
+  gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
   return gst_structure_new ("application/x-shmring-src-stats", "received",
       G_TYPE_UINT64, stats.ring.received, "bytes", G_TYPE_UINT64, stats.bytes,
       "copied", G_TYPE_UINT64, stats.ring.copied + copied, "dropped",
@@ -248,10 +303,10 @@ gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
 {
   guint64 dropped = gst_shm_ring_src_get_too_early (self);
   GstClockTime time = GST_BUFFER_PTS (buffer);
-  GstShmRingReaderStats stats;
+  GstShmRingSrcStats stats;
   GstMessage *message;
 
-  gst_shm_ring_reader_get_stats (&self->reader, &stats);
+  gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
   dropped += stats.ring.dropped + stats.damaged;
   if (dropped == self->dropped)
     return;
@@ -288,17 +343,17 @@ gst_shm_ring_src_deliver (
     GstShmRingSrc *self, struct shmring_frame *frame, GstBuffer **buffer)
 {
   const struct shmring_frame_info *info = &frame->info;
-  GstBuffer *wrapped = gst_shm_ring_stream_wrap (&self->stream, frame);
+  GstBuffer *wrapped = gst_shm_ring_src_stream_wrap (&self->stream, frame);
   gboolean has_time = gst_shm_ring_src_set_time (self, info, wrapped);
   if (self->is_discont)
     gst_shm_ring_src_tell_drops (self, wrapped);
   if (!has_time || gst_shm_ring_frame_is_gap (info)) {
     if (has_time)
-      gst_shm_ring_stream_push_gap (&self->stream, wrapped);
+      gst_shm_ring_src_stream_push_gap (&self->stream, wrapped);
     gst_buffer_unref (wrapped);
     return GST_FLOW_OK;
   }
-  *buffer = gst_shm_ring_stream_finish (&self->stream, info, wrapped);
+  *buffer = gst_shm_ring_src_stream_finish (&self->stream, info, wrapped);
   return *buffer != NULL ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
@@ -308,21 +363,20 @@ gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
   struct shmring_frame *frame;
   const gchar *problem = NULL;
   gboolean is_new, is_discont;
-  GstFlowReturn flow =
-      gst_shm_ring_reader_next (&self->reader, &frame, &is_new, &is_discont);
+  GstFlowReturn flow = gst_shm_ring_src_reader_next (
+      &self->reader, &frame, &is_new, &is_discont);
 
   if (flow != GST_FLOW_OK)
     return flow;
-  flow = gst_shm_ring_stream_update (
+  flow = gst_shm_ring_src_stream_update (
       &self->stream, self->reader.ring, &frame->info, &problem);
   if (problem != NULL)
-    flow = gst_shm_ring_reader_refuse (&self->reader, problem);
+    flow = gst_shm_ring_src_reader_refuse (&self->reader, problem);
   if (problem != NULL || flow != GST_FLOW_OK) {
     self->is_discont = TRUE;
     shmring_frame_release (frame);
     return flow;
   }
-  gst_shm_ring_reader_accept (&self->reader);
   gst_shm_ring_src_update_latency (self, is_new);
   self->is_discont = self->is_discont || is_discont;
   return gst_shm_ring_src_deliver (self, frame, buffer);
@@ -335,13 +389,12 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
   GstFlowReturn flow;
 
   *buffer = NULL;
-  gst_shm_ring_reader_begin (&self->reader);
   do
     flow = gst_shm_ring_src_next (self, buffer);
   while (flow == GST_FLOW_OK && *buffer == NULL);
   if (flow != GST_FLOW_OK)
     return flow;
-  gst_shm_ring_reader_had_first (&self->reader);
+  gst_shm_ring_src_reader_had_buffer (&self->reader);
   if (self->is_discont)
     GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
   self->is_discont = FALSE;
@@ -350,18 +403,55 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
 
 /* ---- States -------------------------------------------------------------- */
 
+/* Since GStreamer 1.24 also for a pause, which is none of its reasons to flush.
+ */
 static gboolean
 gst_shm_ring_src_unlock (GstBaseSrc *bsrc)
 {
-  gst_shm_ring_reader_set_unlocked (&GST_SHM_RING_SRC (bsrc)->reader, TRUE);
+  GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
+
+  if (g_atomic_pointer_get (&self->pausing) != g_thread_self ())
+    gst_shm_ring_src_reader_set_unlocked (&self->reader, TRUE);
   return TRUE;
 }
 
 static gboolean
 gst_shm_ring_src_unlock_stop (GstBaseSrc *bsrc)
 {
-  gst_shm_ring_reader_set_unlocked (&GST_SHM_RING_SRC (bsrc)->reader, FALSE);
+  gst_shm_ring_src_reader_set_unlocked (
+      &GST_SHM_RING_SRC (bsrc)->reader, FALSE);
   return TRUE;
+}
+
+static GstStateChangeReturn
+gst_shm_ring_src_pause (GstElement *element)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (element);
+  GstStateChangeReturn ret;
+
+  g_atomic_pointer_set (&self->pausing, g_thread_self ());
+  ret = GST_ELEMENT_CLASS (parent_class)
+            ->change_state (element, GST_STATE_CHANGE_PLAYING_TO_PAUSED);
+  g_atomic_pointer_set (&self->pausing, NULL);
+  if (gst_base_src_is_live (GST_BASE_SRC (self)))
+    gst_shm_ring_src_reader_set_paused (&self->reader, TRUE);
+  return ret;
+}
+
+static GstStateChangeReturn
+gst_shm_ring_src_change_state (GstElement *element, GstStateChange change)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (element);
+  GstStateChangeReturn ret;
+
+  if (change == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    return gst_shm_ring_src_pause (element);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_READY)
+    gst_shm_ring_src_reader_set_paused (&self->reader, FALSE);
+  ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, change);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    gst_shm_ring_src_reader_set_paused (&self->reader, FALSE);
+  return ret;
 }
 
 static gboolean
@@ -369,8 +459,8 @@ gst_shm_ring_src_stop (GstBaseSrc *bsrc)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
 
-  gst_shm_ring_reader_stop (&self->reader);
-  gst_shm_ring_stream_forget (&self->stream);
+  gst_shm_ring_src_reader_stop (&self->reader);
+  gst_shm_ring_src_stream_forget (&self->stream);
   return TRUE;
 }
 
@@ -389,17 +479,76 @@ gst_shm_ring_src_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (object);
-  gboolean is_setting;
+  GstShmRingSrcSettings *settings = &self->settings;
 
   if (id == PROP_IS_LIVE) {
     gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
     return;
   }
   GST_OBJECT_LOCK (self);
-  is_setting = gst_shm_ring_settings_set (&self->settings, id, value);
+  switch (id) {
+    case PROP_RING_NAME:
+      g_free (self->ring_name);
+      self->ring_name = g_value_dup_string (value);
+      break;
+    case PROP_LEAKY_TYPE:
+      settings->options.mode = g_value_get_enum (value);
+      break;
+    case PROP_MAX_BUFFERS:
+      settings->options.depth = g_value_get_uint (value);
+      break;
+    case PROP_LEASE:
+      settings->options.lease = g_value_get_uint (value);
+      break;
+    case PROP_CONNECTION_TIMEOUT:
+      settings->connection_timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_TIMEOUT:
+      settings->timeout = g_value_get_uint64 (value);
+      break;
+    case PROP_ON_DISCONNECT:
+      settings->on_disconnect = g_value_get_enum (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
   GST_OBJECT_UNLOCK (self);
-  if (!is_setting)
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+gst_shm_ring_src_get_setting (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (object);
+  const GstShmRingSrcSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_RING_NAME:
+      g_value_set_string (value, self->ring_name);
+      break;
+    case PROP_LEAKY_TYPE:
+      g_value_set_enum (value, settings->options.mode);
+      break;
+    case PROP_MAX_BUFFERS:
+      g_value_set_uint (value, settings->options.depth);
+      break;
+    case PROP_LEASE:
+      g_value_set_uint (value, settings->options.lease);
+      break;
+    case PROP_CONNECTION_TIMEOUT:
+      g_value_set_uint64 (value, settings->connection_timeout);
+      break;
+    case PROP_TIMEOUT:
+      g_value_set_uint64 (value, settings->timeout);
+      break;
+    case PROP_ON_DISCONNECT:
+      g_value_set_enum (value, settings->on_disconnect);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -407,38 +556,79 @@ gst_shm_ring_src_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (object);
-  gboolean is_setting;
 
-  if (id == PROP_IS_LIVE) {
+  if (id == PROP_IS_LIVE)
     g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
-    return;
-  }
-  if (id == PROP_RING_STATS) {
+  else if (id == PROP_RING_STATS)
     g_value_take_boxed (value, gst_shm_ring_src_get_stats (self));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  is_setting = gst_shm_ring_settings_get (&self->settings, id, value);
-  GST_OBJECT_UNLOCK (self);
-  if (!is_setting)
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  else
+    gst_shm_ring_src_get_setting (object, id, value, pspec);
 }
 
 static void
 gst_shm_ring_src_finalize (GObject *object)
 {
-  gst_shm_ring_settings_clear (&GST_SHM_RING_SRC (object)->settings);
+  g_clear_pointer (&GST_SHM_RING_SRC (object)->ring_name, g_free);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
 static void
 gst_shm_ring_src_init (GstShmRingSrc *self)
 {
-  gst_shm_ring_settings_init (&self->settings);
-  self->reader.src = GST_ELEMENT (self);
+  const struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+
+  self->settings.options = options;
+  self->settings.connection_timeout = GST_CLOCK_TIME_NONE;
+  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  self->settings.first_timeout = GST_CLOCK_TIME_NONE;
+  self->reader.src = GST_BASE_SRC (self);
   self->stream.src = GST_BASE_SRC (self);
   gst_base_src_set_live (GST_BASE_SRC (self), TRUE);
   gst_base_src_set_format (GST_BASE_SRC (self), GST_FORMAT_TIME);
+}
+
+static void
+gst_shm_ring_src_install_timeouts (GObjectClass *klass, const GParamFlags flags)
+{
+  g_object_class_install_property (klass, PROP_CONNECTION_TIMEOUT,
+      g_param_spec_uint64 ("connection-timeout", "Connection timeout",
+          "Longest wait in nanoseconds for the ring (-1: for ever)", 0,
+          G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property (klass, PROP_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "Longest wait in nanoseconds for a frame of an attached ring (-1: "
+          "for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
+      g_param_spec_enum ("on-disconnect", "On disconnect",
+          "What to do when the writer goes", GST_TYPE_SHM_RING_ON_DISCONNECT,
+          GST_SHM_RING_ON_DISCONNECT_AUTO, flags));
+}
+
+static void
+gst_shm_ring_src_install_settings (GObjectClass *klass)
+{
+  const struct shmring_reader_options defaults = SHMRING_READER_OPTIONS_INIT;
+  const GParamFlags flags =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (klass, PROP_RING_NAME,
+      g_param_spec_string ("ring-name", "Ring name",
+          "Name of the ring (NULL: the element's name)", NULL, flags));
+  g_object_class_install_property (klass, PROP_LEAKY_TYPE,
+      g_param_spec_enum ("leaky-type", "Leaky type",
+          "Which frames may be dropped when this reader is slow",
+          GST_TYPE_SHM_RING_LEAKY_TYPE, defaults.mode, flags));
+  g_object_class_install_property (klass, PROP_MAX_BUFFERS,
+      g_param_spec_uint ("max-buffers", "Max buffers",
+          "Frames the ring keeps for this reader when it is leaky", 1,
+          G_MAXUINT16, defaults.depth, flags));
+  g_object_class_install_property (klass, PROP_LEASE,
+      g_param_spec_uint ("lease", "Lease",
+          "Frames to hold in place at once, as far as the ring can spare them; "
+          "those beyond are copied",
+          0, SHMRING_MAX_SLOTS, defaults.lease, flags));
+  gst_shm_ring_src_install_timeouts (klass, flags);
 }
 
 static void
@@ -451,7 +641,7 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
   object_class->set_property = gst_shm_ring_src_set_property;
   object_class->get_property = gst_shm_ring_src_get_property;
   object_class->finalize = gst_shm_ring_src_finalize;
-  gst_shm_ring_settings_install (object_class);
+  gst_shm_ring_src_install_settings (object_class);
   g_object_class_install_property (object_class, PROP_IS_LIVE,
       g_param_spec_boolean ("is-live", "Is live",
           "Keep the frames' real time (false: the writer's running time)", TRUE,
@@ -462,6 +652,7 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
           "What was read, copied and dropped since the start",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
+  element_class->change_state = gst_shm_ring_src_change_state;
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class,
       "Shared memory ring source", "Source/Video",

@@ -12,6 +12,9 @@ G_DECLARE_FINAL_TYPE (
 
 GST_ELEMENT_REGISTER_DECLARE (shmringsrc);
 
+/* GST_TYPE_URI_HANDLER of this class. */
+void gst_shm_ring_src_init_uri_handler (gpointer iface, gpointer data);
+
 /* The longest wait for the ring and its first frame together. */
 void gst_shm_ring_src_set_first_timeout (
     GstShmRingSrc *self, GstClockTime timeout);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringstream.h"
+#include "gstshmringsrcstream.h"
 
 #include "gstshmringclock.h"
 #include "gstshmringframe.h"
@@ -9,8 +9,8 @@
 /* ---- Caps ---------------------------------------------------------------- */
 
 static void
-gst_shm_ring_stream_set_caps (
-    GstShmRingStream *self, GstCaps *caps, const GstShmRingPicture *picture)
+gst_shm_ring_src_stream_set_caps (
+    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingPicture *picture)
 {
   GST_OBJECT_LOCK (self->src);
   gst_caps_replace (&self->caps, caps);
@@ -19,7 +19,7 @@ gst_shm_ring_stream_set_caps (
 }
 
 static void
-gst_shm_ring_stream_forget_caps (GstShmRingStream *self)
+gst_shm_ring_src_stream_forget_caps (GstShmRingSrcStream *self)
 {
   GST_OBJECT_LOCK (self->src);
   gst_clear_caps (&self->caps);
@@ -30,20 +30,20 @@ gst_shm_ring_stream_forget_caps (GstShmRingStream *self)
 /* A caps event that is refused shows only with the next buffer, so downstream
  * is asked before. */
 static gboolean
-gst_shm_ring_stream_push_caps (
-    GstShmRingStream *self, GstCaps *caps, const GstShmRingPicture *picture)
+gst_shm_ring_src_stream_push_caps (
+    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingPicture *picture)
 {
-  gst_shm_ring_stream_set_caps (self, caps, picture);
+  gst_shm_ring_src_stream_set_caps (self, caps, picture);
   return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self->src), caps)
       && gst_base_src_set_caps (self->src, caps)
       && gst_base_src_negotiate (self->src);
 }
 
 static GstFlowReturn
-gst_shm_ring_stream_refused (
-    GstShmRingStream *self, const gchar *ring, GstCaps *caps)
+gst_shm_ring_src_stream_refused (
+    GstShmRingSrcStream *self, const gchar *ring, GstCaps *caps)
 {
-  gst_shm_ring_stream_forget_caps (self);
+  gst_shm_ring_src_stream_forget_caps (self);
   if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self->src)))
     return GST_FLOW_FLUSHING;
   GST_ELEMENT_ERROR (self->src, STREAM, WRONG_TYPE,
@@ -56,8 +56,8 @@ gst_shm_ring_stream_refused (
 
 /* Takes CAPS, which INFO's frame has. */
 static GstFlowReturn
-gst_shm_ring_stream_change_caps (GstShmRingStream *self, const gchar *ring,
-    const struct shmring_frame_info *info, GstCaps *caps,
+gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
+    const gchar *ring, const struct shmring_frame_info *info, GstCaps *caps,
     const GstShmRingPicture *picture)
 {
   GstFlowReturn flow = GST_FLOW_OK;
@@ -65,14 +65,15 @@ gst_shm_ring_stream_change_caps (GstShmRingStream *self, const gchar *ring,
   g_free (self->caps_text);
   self->caps_text = g_strdup (info->caps);
   if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
-      && !gst_shm_ring_stream_push_caps (self, caps, picture))
-    flow = gst_shm_ring_stream_refused (self, ring, caps);
+      && !gst_shm_ring_src_stream_push_caps (self, caps, picture))
+    flow = gst_shm_ring_src_stream_refused (self, ring, caps);
   return flow;
 }
 
 static GstFlowReturn
-gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
-    const struct shmring_frame_info *info, const gchar **problem)
+gst_shm_ring_src_stream_update_caps (GstShmRingSrcStream *self,
+    const gchar *ring, const struct shmring_frame_info *info,
+    const gchar **problem)
 {
   GstFlowReturn flow = GST_FLOW_OK;
   GstShmRingPicture picture;
@@ -90,7 +91,8 @@ gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
   else
     *problem = gst_shm_ring_frame_problem (info, &picture);
   if (*problem == NULL)
-    flow = gst_shm_ring_stream_change_caps (self, ring, info, caps, &picture);
+    flow =
+        gst_shm_ring_src_stream_change_caps (self, ring, info, caps, &picture);
   gst_caps_unref (caps);
   return flow;
 }
@@ -100,14 +102,14 @@ gst_shm_ring_stream_update_caps (GstShmRingStream *self, const gchar *ring,
 /* A frame without tags: the stream has none any more. Downstream keeps what it
  * was told, so the end of an orientation is told too. */
 static GstTagList *
-gst_shm_ring_stream_upright (void)
+gst_shm_ring_src_stream_upright (void)
 {
   return gst_tag_list_new (GST_TAG_IMAGE_ORIENTATION, "rotate-0", NULL);
 }
 
 static void
-gst_shm_ring_stream_update_tags (
-    GstShmRingStream *self, const struct shmring_frame_info *info)
+gst_shm_ring_src_stream_update_tags (
+    GstShmRingSrcStream *self, const struct shmring_frame_info *info)
 {
   GstTagList *tags =
       gst_shm_ring_meta_read_tags (info->metas, info->metas_size);
@@ -115,7 +117,7 @@ gst_shm_ring_stream_update_tags (
   if (tags == NULL && self->tags == NULL)
     return;
   if (tags == NULL)
-    tags = gst_shm_ring_stream_upright ();
+    tags = gst_shm_ring_src_stream_upright ();
   if (self->tags != NULL && gst_tag_list_is_equal (tags, self->tags)) {
     gst_tag_list_unref (tags);
     return;
@@ -129,21 +131,22 @@ gst_shm_ring_stream_update_tags (
 }
 
 GstFlowReturn
-gst_shm_ring_stream_update (GstShmRingStream *self, const gchar *ring,
+gst_shm_ring_src_stream_update (GstShmRingSrcStream *self, const gchar *ring,
     const struct shmring_frame_info *info, const gchar **problem)
 {
   GstFlowReturn flow =
-      gst_shm_ring_stream_update_caps (self, ring, info, problem);
+      gst_shm_ring_src_stream_update_caps (self, ring, info, problem);
 
   if (flow == GST_FLOW_OK && *problem == NULL)
-    gst_shm_ring_stream_update_tags (self, info);
+    gst_shm_ring_src_stream_update_tags (self, info);
   return flow;
 }
 
 /* ---- Buffers ------------------------------------------------------------- */
 
 GstBuffer *
-gst_shm_ring_stream_wrap (GstShmRingStream *self, struct shmring_frame *frame)
+gst_shm_ring_src_stream_wrap (
+    GstShmRingSrcStream *self, struct shmring_frame *frame)
 {
   gboolean has_picture =
       self->picture.is_video && !gst_shm_ring_frame_is_gap (&frame->info);
@@ -153,7 +156,7 @@ gst_shm_ring_stream_wrap (GstShmRingStream *self, struct shmring_frame *frame)
 }
 
 static GstBuffer *
-gst_shm_ring_stream_copy (GstShmRingStream *self, GstBuffer *buffer)
+gst_shm_ring_src_stream_copy (GstShmRingSrcStream *self, GstBuffer *buffer)
 {
   GstBuffer *copy = gst_shm_ring_video_copy_out (&self->picture.video, buffer);
 
@@ -169,7 +172,7 @@ gst_shm_ring_stream_copy (GstShmRingStream *self, GstBuffer *buffer)
 }
 
 GstBuffer *
-gst_shm_ring_stream_finish (GstShmRingStream *self,
+gst_shm_ring_src_stream_finish (GstShmRingSrcStream *self,
     const struct shmring_frame_info *info, GstBuffer *buffer)
 {
   const GstVideoInfo *video =
@@ -178,7 +181,7 @@ gst_shm_ring_stream_finish (GstShmRingStream *self,
 
   if (video != NULL && !self->takes_video_meta
       && !gst_shm_ring_frame_is_default_layout (info, video))
-    out = gst_shm_ring_stream_copy (self, buffer);
+    out = gst_shm_ring_src_stream_copy (self, buffer);
   if (out != NULL) {
     gst_shm_ring_meta_read (out, info->metas, info->metas_size, video);
     gst_shm_ring_clock_add_capture_time (info, out);
@@ -191,7 +194,7 @@ gst_shm_ring_stream_finish (GstShmRingStream *self,
 /* Before the first buffer there is no segment, and nothing that a gap could be
  * in. */
 void
-gst_shm_ring_stream_push_gap (GstShmRingStream *self, GstBuffer *gap)
+gst_shm_ring_src_stream_push_gap (GstShmRingSrcStream *self, GstBuffer *gap)
 {
   GstPad *pad = GST_BASE_SRC_PAD (self->src);
   GstEvent *segment = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
@@ -210,7 +213,8 @@ gst_shm_ring_stream_push_gap (GstShmRingStream *self, GstBuffer *gap)
 /* Frames lie where they lie: a pool of downstream's is of no use, its metas
  * are. */
 void
-gst_shm_ring_stream_set_allocation (GstShmRingStream *self, GstQuery *query)
+gst_shm_ring_src_stream_set_allocation (
+    GstShmRingSrcStream *self, GstQuery *query)
 {
   self->takes_video_meta =
       gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
@@ -221,7 +225,7 @@ gst_shm_ring_stream_set_allocation (GstShmRingStream *self, GstQuery *query)
 /* ---- Any thread ---------------------------------------------------------- */
 
 GstCaps *
-gst_shm_ring_stream_get_caps (GstShmRingStream *self)
+gst_shm_ring_src_stream_get_caps (GstShmRingSrcStream *self)
 {
   GstCaps *caps = NULL;
 
@@ -232,7 +236,7 @@ gst_shm_ring_stream_get_caps (GstShmRingStream *self)
 }
 
 GstClockTime
-gst_shm_ring_stream_get_frame_duration (GstShmRingStream *self)
+gst_shm_ring_src_stream_get_frame_duration (GstShmRingSrcStream *self)
 {
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
@@ -247,7 +251,7 @@ gst_shm_ring_stream_get_frame_duration (GstShmRingStream *self)
 }
 
 guint64
-gst_shm_ring_stream_get_copied (GstShmRingStream *self)
+gst_shm_ring_src_stream_get_copied (GstShmRingSrcStream *self)
 {
   guint64 copied;
 
@@ -258,8 +262,8 @@ gst_shm_ring_stream_get_copied (GstShmRingStream *self)
 }
 
 void
-gst_shm_ring_stream_forget (GstShmRingStream *self)
+gst_shm_ring_src_stream_forget (GstShmRingSrcStream *self)
 {
-  gst_shm_ring_stream_forget_caps (self);
+  gst_shm_ring_src_stream_forget_caps (self);
   gst_clear_tag_list (&self->tags);
 }

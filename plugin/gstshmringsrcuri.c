@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringuri.h"
-
 #include "gstshmringsrc.h"
 #include "shmring.h"
 
@@ -14,7 +12,7 @@
 /* What a URI may say: settings of this class, and not the name, which is the
  * URI's host. */
 static gboolean
-gst_shm_ring_uri_is_setting (GstElement *element, const GParamSpec *pspec)
+gst_shm_ring_src_uri_is_setting (GstElement *element, const GParamSpec *pspec)
 {
   return pspec->owner_type == G_OBJECT_TYPE (element)
       && (pspec->flags & G_PARAM_WRITABLE) != 0
@@ -22,12 +20,13 @@ gst_shm_ring_uri_is_setting (GstElement *element, const GParamSpec *pspec)
 }
 
 static GParamSpec *
-gst_shm_ring_uri_find (GstElement *element, const gchar *key, GError **error)
+gst_shm_ring_src_uri_find (
+    GstElement *element, const gchar *key, GError **error)
 {
   GParamSpec *pspec =
       g_object_class_find_property (G_OBJECT_GET_CLASS (element), key);
 
-  if (pspec != NULL && gst_shm_ring_uri_is_setting (element, pspec))
+  if (pspec != NULL && gst_shm_ring_src_uri_is_setting (element, pspec))
     return pspec;
   g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE,
       "\"%s\" is no setting of shmringsrc. gst-inspect-1.0 shmringsrc lists "
@@ -38,7 +37,7 @@ gst_shm_ring_uri_find (GstElement *element, const gchar *key, GError **error)
 
 /* A number out of its range does not become another one. */
 static gboolean
-gst_shm_ring_uri_parse (
+gst_shm_ring_src_uri_parse (
     GValue *value, GParamSpec *pspec, const gchar *text, GError **error)
 {
   if (text != NULL && gst_value_deserialize_with_pspec (value, text, pspec)
@@ -53,17 +52,17 @@ gst_shm_ring_uri_parse (
 
 /* Sets KEY=TEXT, or only looks whether it could. */
 static gboolean
-gst_shm_ring_uri_set (GstElement *element, const gchar *key, const gchar *text,
-    gboolean check_only, GError **error)
+gst_shm_ring_src_uri_set (GstElement *element, const gchar *key,
+    const gchar *text, gboolean check_only, GError **error)
 {
-  GParamSpec *pspec = gst_shm_ring_uri_find (element, key, error);
+  GParamSpec *pspec = gst_shm_ring_src_uri_find (element, key, error);
   GValue value = G_VALUE_INIT;
   gboolean ok;
 
   if (pspec == NULL)
     return FALSE;
   g_value_init (&value, pspec->value_type);
-  ok = gst_shm_ring_uri_parse (&value, pspec, text, error);
+  ok = gst_shm_ring_src_uri_parse (&value, pspec, text, error);
   if (ok && !check_only)
     g_object_set_property (G_OBJECT (element), pspec->name, &value);
   g_value_unset (&value);
@@ -71,7 +70,7 @@ gst_shm_ring_uri_set (GstElement *element, const gchar *key, const gchar *text,
 }
 
 static gboolean
-gst_shm_ring_uri_set_all (
+gst_shm_ring_src_uri_set_all (
     GstElement *element, GHashTable *query, gboolean check_only, GError **error)
 {
   GHashTableIter iter;
@@ -79,7 +78,7 @@ gst_shm_ring_uri_set_all (
 
   g_hash_table_iter_init (&iter, query);
   while (g_hash_table_iter_next (&iter, &key, &text)) {
-    if (!gst_shm_ring_uri_set (element, key, text, check_only, error))
+    if (!gst_shm_ring_src_uri_set (element, key, text, check_only, error))
       return FALSE;
   }
   return TRUE;
@@ -89,7 +88,7 @@ gst_shm_ring_uri_set_all (
 
 /* A ring has a name and settings, nothing else that a URI may have. */
 static gboolean
-gst_shm_ring_uri_has_more (const GstUri *uri)
+gst_shm_ring_src_uri_has_more (const GstUri *uri)
 {
   gchar *path = gst_uri_get_path (uri);
   gboolean has_path = path != NULL;
@@ -101,12 +100,13 @@ gst_shm_ring_uri_has_more (const GstUri *uri)
 }
 
 static gboolean
-gst_shm_ring_uri_check (const GstUri *uri, const gchar *text, GError **error)
+gst_shm_ring_src_uri_check (
+    const GstUri *uri, const gchar *text, GError **error)
 {
   const gchar *ring = uri != NULL ? gst_uri_get_host (uri) : NULL;
   const gchar *problem = shmring_name_problem (ring != NULL ? ring : "");
 
-  if (uri == NULL || gst_shm_ring_uri_has_more (uri)) {
+  if (uri == NULL || gst_shm_ring_src_uri_has_more (uri)) {
     g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
         "\"%s\" is not of the form " PROTOCOL "://RING?PROPERTY=VALUE&...",
         text);
@@ -123,7 +123,7 @@ gst_shm_ring_uri_check (const GstUri *uri, const gchar *text, GError **error)
 
 /* Nothing is set when URI is wrong. */
 static gboolean
-gst_shm_ring_uri_apply (GstElement *element, GstUri *uri, GError **error)
+gst_shm_ring_src_uri_apply (GstElement *element, GstUri *uri, GError **error)
 {
   GHashTable *query = gst_uri_get_query_table (uri);
   gboolean has_timeout = FALSE;
@@ -131,8 +131,8 @@ gst_shm_ring_uri_apply (GstElement *element, GstUri *uri, GError **error)
 
   if (query != NULL) {
     has_timeout = g_hash_table_contains (query, "connection-timeout");
-    ok = gst_shm_ring_uri_set_all (element, query, TRUE, error)
-        && gst_shm_ring_uri_set_all (element, query, FALSE, error);
+    ok = gst_shm_ring_src_uri_set_all (element, query, TRUE, error)
+        && gst_shm_ring_src_uri_set_all (element, query, FALSE, error);
     g_hash_table_unref (query);
   }
   if (!ok)
@@ -144,7 +144,7 @@ gst_shm_ring_uri_apply (GstElement *element, GstUri *uri, GError **error)
 }
 
 static gboolean
-gst_shm_ring_uri_set_uri (
+gst_shm_ring_src_uri_set_uri (
     GstURIHandler *handler, const gchar *text, GError **error)
 {
   GstElement *element = GST_ELEMENT (handler);
@@ -158,8 +158,8 @@ gst_shm_ring_uri_set_uri (
     return FALSE;
   }
   uri = gst_uri_from_string (text);
-  ok = gst_shm_ring_uri_check (uri, text, error)
-      && gst_shm_ring_uri_apply (element, uri, error);
+  ok = gst_shm_ring_src_uri_check (uri, text, error)
+      && gst_shm_ring_src_uri_apply (element, uri, error);
   g_clear_pointer (&uri, gst_uri_unref);
   return ok;
 }
@@ -167,7 +167,7 @@ gst_shm_ring_uri_set_uri (
 /* ---- To a URI ------------------------------------------------------------ */
 
 static void
-gst_shm_ring_uri_add (GstUri *uri, GstElement *element, GParamSpec *pspec)
+gst_shm_ring_src_uri_add (GstUri *uri, GstElement *element, GParamSpec *pspec)
 {
   GValue value = G_VALUE_INIT;
   gchar *text;
@@ -183,21 +183,21 @@ gst_shm_ring_uri_add (GstUri *uri, GstElement *element, GParamSpec *pspec)
 }
 
 static void
-gst_shm_ring_uri_add_all (GstUri *uri, GstElement *element)
+gst_shm_ring_src_uri_add_all (GstUri *uri, GstElement *element)
 {
   guint count;
   GParamSpec **pspecs =
       g_object_class_list_properties (G_OBJECT_GET_CLASS (element), &count);
 
   for (guint i = 0; i < count; i++) {
-    if (gst_shm_ring_uri_is_setting (element, pspecs[i]))
-      gst_shm_ring_uri_add (uri, element, pspecs[i]);
+    if (gst_shm_ring_src_uri_is_setting (element, pspecs[i]))
+      gst_shm_ring_src_uri_add (uri, element, pspecs[i]);
   }
   g_free (pspecs);
 }
 
 static gchar *
-gst_shm_ring_uri_get_uri (GstURIHandler *handler)
+gst_shm_ring_src_uri_get_uri (GstURIHandler *handler)
 {
   GstElement *element = GST_ELEMENT (handler);
   GstUri *uri;
@@ -207,7 +207,7 @@ gst_shm_ring_uri_get_uri (GstURIHandler *handler)
   if (ring == NULL)
     return NULL;
   uri = gst_uri_new (PROTOCOL, NULL, ring, GST_URI_NO_PORT, NULL, NULL, NULL);
-  gst_shm_ring_uri_add_all (uri, element);
+  gst_shm_ring_src_uri_add_all (uri, element);
   text = gst_uri_to_string (uri);
   gst_uri_unref (uri);
   g_free (ring);
@@ -217,13 +217,13 @@ gst_shm_ring_uri_get_uri (GstURIHandler *handler)
 /* ---- The interface ------------------------------------------------------- */
 
 static GstURIType
-gst_shm_ring_uri_get_uri_type (GType type)
+gst_shm_ring_src_uri_get_uri_type (GType type)
 {
   return GST_URI_SRC;
 }
 
 static const gchar *const *
-gst_shm_ring_uri_get_protocols (GType type)
+gst_shm_ring_src_uri_get_protocols (GType type)
 {
   static const gchar *const protocols[] = { PROTOCOL, NULL };
 
@@ -231,12 +231,12 @@ gst_shm_ring_uri_get_protocols (GType type)
 }
 
 void
-gst_shm_ring_uri_init_handler (gpointer iface, gpointer data)
+gst_shm_ring_src_init_uri_handler (gpointer iface, gpointer data)
 {
   GstURIHandlerInterface *handler = iface;
 
-  handler->get_type = gst_shm_ring_uri_get_uri_type;
-  handler->get_protocols = gst_shm_ring_uri_get_protocols;
-  handler->get_uri = gst_shm_ring_uri_get_uri;
-  handler->set_uri = gst_shm_ring_uri_set_uri;
+  handler->get_type = gst_shm_ring_src_uri_get_uri_type;
+  handler->get_protocols = gst_shm_ring_src_uri_get_protocols;
+  handler->get_uri = gst_shm_ring_src_uri_get_uri;
+  handler->set_uri = gst_shm_ring_src_uri_set_uri;
 }

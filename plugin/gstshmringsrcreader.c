@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmringsrcreader.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gstshmringelement.h"
+
+/* A pause whose interruption was missed is seen after this. */
+#define SLICE (100 * GST_MSECOND)
+
+/* Frames in a row that cannot be what they say, before that is an error. */
+#define MAX_REFUSED 5
+
+/* When the waits for one frame began. */
+typedef struct {
+  gint64 ring;
+  gint64 frame;      /* of an attached ring */
+  gboolean is_there; /* it was not there at once */
+} GstShmRingSrcWait;
+
+gboolean
+gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
+    const GstShmRingSrcSettings *settings)
+{
+  struct shmring_error error = { 0 };
+  struct shmring_reader *handle;
+  int res = shmring_reader_new (ring, &settings->options, &handle, &error);
+
+  if (res < 0) {
+    gst_shm_ring_element_post_errno (
+        GST_ELEMENT (self->src), res, error.message);
+    g_free (ring);
+    return FALSE;
+  }
+  self->attached = FALSE;
+  self->had_buffer = FALSE;
+  self->refused = 0;
+  self->began = SHMRING_FOREVER;
+  GST_OBJECT_LOCK (self->src);
+  self->ring = ring;
+  self->settings = *settings;
+  self->handle = handle;
+  memset (&self->stats, 0, sizeof (self->stats));
+  shmring_reader_interrupt (handle, self->unlocked || self->paused);
+  GST_OBJECT_UNLOCK (self->src);
+  return TRUE;
+}
+
+/* ---- Waiting ------------------------------------------------------------- */
+
+static gint64
+gst_shm_ring_src_reader_now (void)
+{
+  return gst_shm_ring_element_wait_end (0);
+}
+
+static void
+gst_shm_ring_src_reader_begin (
+    GstShmRingSrcReader *self, GstShmRingSrcWait *wait)
+{
+  wait->ring = wait->frame = gst_shm_ring_src_reader_now ();
+  if (!self->had_buffer && self->began == SHMRING_FOREVER)
+    self->began = wait->ring;
+}
+
+static GstClockTime
+gst_shm_ring_src_reader_left (gint64 begin, GstClockTime timeout)
+{
+  return timeout - MIN (timeout, gst_shm_ring_element_wait_since (begin));
+}
+
+/* The rest of WAIT, or a slice of it. */
+static GstClockTime
+gst_shm_ring_src_reader_slice (
+    GstShmRingSrcReader *self, const GstShmRingSrcWait *wait)
+{
+  const GstShmRingSrcSettings *settings = &self->settings;
+  GstClockTime left = self->attached
+      ? gst_shm_ring_src_reader_left (wait->frame, settings->timeout)
+      : gst_shm_ring_src_reader_left (wait->ring, settings->connection_timeout);
+
+  if (!self->had_buffer)
+    left = MIN (left,
+        gst_shm_ring_src_reader_left (self->began, settings->first_timeout));
+  return MIN (left, SLICE);
+}
+
+static GstFlowReturn
+gst_shm_ring_src_reader_no_ring (GstShmRingSrcReader *self,
+    const GstShmRingSrcWait *wait, const gchar *found)
+{
+  GST_ELEMENT_ERROR (self->src, RESOURCE, NOT_FOUND,
+      ("No ring \"%s\" to read within %" GST_TIME_FORMAT
+       " (%s). Start its writer (shmringsink name=%s), or set "
+       "connection-timeout.",
+          self->ring,
+          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->ring)), found,
+          self->ring),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+gst_shm_ring_src_reader_no_frame (
+    GstShmRingSrcReader *self, const GstShmRingSrcWait *wait)
+{
+  GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
+      ("No frame came through the ring \"%s\" within %" GST_TIME_FORMAT
+       ". Its writer is there but sends nothing: see what it does, or set "
+       "timeout.",
+          self->ring,
+          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame))),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+static gboolean
+gst_shm_ring_src_reader_is (GstShmRingSrcReader *self, const gboolean *flag)
+{
+  gboolean is;
+
+  GST_OBJECT_LOCK (self->src);
+  is = *flag;
+  GST_OBJECT_UNLOCK (self->src);
+  return is;
+}
+
+/* A live source waits here while it is paused: FLUSHING that it returned for a
+ * pause could arrive after the pause, and nobody would start its task again. */
+static GstFlowReturn
+gst_shm_ring_src_reader_stay (
+    GstShmRingSrcReader *self, GstShmRingSrcWait *wait)
+{
+  gboolean was_paused = gst_shm_ring_src_reader_is (self, &self->paused);
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  if (gst_base_src_is_live (self->src))
+    flow = gst_base_src_wait_playing (self->src);
+  if (was_paused) {
+    self->began = SHMRING_FOREVER;
+    gst_shm_ring_src_reader_begin (self, wait);
+  } else if (flow == GST_FLOW_OK
+      && gst_shm_ring_src_reader_is (self, &self->unlocked)) {
+    flow = GST_FLOW_FLUSHING;
+  }
+  return flow;
+}
+
+static GstFlowReturn
+gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
+    GstShmRingSrcWait *wait, int res, const gchar *found)
+{
+  GstFlowReturn flow = gst_shm_ring_src_reader_stay (self, wait);
+
+  if (!self->attached)
+    wait->frame = gst_shm_ring_src_reader_now ();
+  wait->is_there = TRUE;
+  if (flow != GST_FLOW_OK || res == SHMRING_INTERRUPTED
+      || gst_shm_ring_src_reader_slice (self, wait) > 0)
+    return flow;
+  return self->attached ? gst_shm_ring_src_reader_no_frame (self, wait)
+                        : gst_shm_ring_src_reader_no_ring (self, wait, found);
+}
+
+/* ---- Ends ---------------------------------------------------------------- */
+
+static GstFlowReturn
+gst_shm_ring_src_reader_closed (GstShmRingSrcReader *self)
+{
+  if (self->settings.on_disconnect != GST_SHM_RING_ON_DISCONNECT_ERROR)
+    return GST_FLOW_EOS;
+  GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
+      ("The writer of the ring \"%s\" stopped without ending its stream.",
+          self->ring),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+gst_shm_ring_src_reader_lost (GstShmRingSrcReader *self, const gchar *message)
+{
+  if (self->settings.on_disconnect == GST_SHM_RING_ON_DISCONNECT_EOS)
+    return GST_FLOW_EOS;
+  GST_ELEMENT_ERROR (self->src, RESOURCE, READ, ("%s", message), (NULL));
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+gst_shm_ring_src_reader_end (
+    GstShmRingSrcReader *self, int end, const gchar *message)
+{
+  self->attached = FALSE;
+  if (self->settings.on_disconnect == GST_SHM_RING_ON_DISCONNECT_WAIT)
+    return GST_FLOW_OK;
+  if (end == SHMRING_CLOSED)
+    return gst_shm_ring_src_reader_closed (self);
+  if (end == SHMRING_LOST)
+    return gst_shm_ring_src_reader_lost (self, message);
+  return GST_FLOW_EOS;
+}
+
+/* ---- Frames -------------------------------------------------------------- */
+
+static guint64
+gst_shm_ring_src_reader_count_damaged (GstShmRingSrcReader *self)
+{
+  guint64 damaged;
+
+  GST_OBJECT_LOCK (self->src);
+  damaged = ++self->stats.damaged;
+  GST_OBJECT_UNLOCK (self->src);
+  return damaged;
+}
+
+/* Of a writer that lies now and then the warnings become rare, the error is for
+ * one that does nothing else. */
+GstFlowReturn
+gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
+{
+  guint64 damaged = gst_shm_ring_src_reader_count_damaged (self);
+
+  if (++self->refused >= MAX_REFUSED) {
+    GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
+        ("The last %u frames of the ring \"%s\" make no sense: %s. Its writer "
+         "has to be repaired.",
+            self->refused, self->ring, problem),
+        (NULL));
+    return GST_FLOW_ERROR;
+  }
+  if ((damaged & (damaged - 1)) == 0)
+    GST_ELEMENT_WARNING (self->src, STREAM, FORMAT,
+        ("A frame of the ring \"%s\" makes no sense and is left out: %s. Its "
+         "writer has to be repaired.",
+            self->ring, problem),
+        ("%" G_GUINT64_FORMAT " frames so far", damaged));
+  return GST_FLOW_OK;
+}
+
+static void
+gst_shm_ring_src_reader_count (GstShmRingSrcReader *self,
+    const struct shmring_frame_info *info, const GstShmRingSrcWait *wait)
+{
+  GST_OBJECT_LOCK (self->src);
+  self->stats.bytes += info->size;
+  if (wait->is_there) {
+    self->stats.waits++;
+    self->stats.wait_time += gst_shm_ring_element_wait_since (wait->frame);
+  }
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+/* Attaches when it must. */
+static int
+gst_shm_ring_src_reader_take (GstShmRingSrcReader *self, gint64 timeout,
+    struct shmring_frame **frame, struct shmring_error *error)
+{
+  int res;
+
+  if (!self->attached) {
+    res = shmring_reader_attach (self->handle, timeout, error);
+    if (res != SHMRING_OK)
+      return res;
+    self->attached = TRUE;
+    self->is_new = TRUE;
+  }
+  return shmring_reader_take (self->handle, timeout, frame, error);
+}
+
+/* What a take that brought no frame means. OK: ask again. */
+static GstFlowReturn
+gst_shm_ring_src_reader_without (GstShmRingSrcReader *self,
+    GstShmRingSrcWait *wait, int res, const gchar *message)
+{
+  switch (res) {
+    case SHMRING_INTERRUPTED:
+    case SHMRING_TIMEOUT:
+      return gst_shm_ring_src_reader_wait (self, wait, res, message);
+    case SHMRING_ENDED:
+    case SHMRING_CLOSED:
+    case SHMRING_LOST:
+      return gst_shm_ring_src_reader_end (self, res, message);
+    case -EPROTO:
+      if (self->attached)
+        return gst_shm_ring_src_reader_refuse (self, message);
+      /* fall through */
+    default:
+      gst_shm_ring_element_post_errno (GST_ELEMENT (self->src), res, message);
+      return GST_FLOW_ERROR;
+  }
+}
+
+GstFlowReturn
+gst_shm_ring_src_reader_next (GstShmRingSrcReader *self,
+    struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont)
+{
+  GstShmRingSrcWait wait = { 0 };
+  struct shmring_error error = { 0 };
+  GstFlowReturn flow = GST_FLOW_OK;
+  GstClockTime slice = 0;
+  int res;
+
+  gst_shm_ring_src_reader_begin (self, &wait);
+  do {
+    res = gst_shm_ring_src_reader_take (self, slice, frame, &error);
+    if (res != SHMRING_OK)
+      flow = gst_shm_ring_src_reader_without (self, &wait, res, error.message);
+    slice = gst_shm_ring_src_reader_slice (self, &wait);
+  } while (res != SHMRING_OK && flow == GST_FLOW_OK);
+  if (res != SHMRING_OK)
+    return flow;
+  *is_new = self->is_new;
+  *is_discont = self->is_new || (*frame)->info.seq != self->next_seq;
+  self->is_new = FALSE;
+  self->next_seq = (*frame)->info.seq + 1;
+  gst_shm_ring_src_reader_count (self, &(*frame)->info, &wait);
+  return GST_FLOW_OK;
+}
+
+void
+gst_shm_ring_src_reader_had_buffer (GstShmRingSrcReader *self)
+{
+  self->had_buffer = TRUE;
+  self->refused = 0;
+}
+
+/* ---- Other threads ------------------------------------------------------- */
+
+static bool
+gst_shm_ring_src_reader_is_it (const struct shmring_info *info, void *data)
+{
+  struct shmring_info *wanted = data;
+
+  if (!g_str_equal (info->name, wanted->name))
+    return true;
+  *wanted = *info;
+  return false;
+}
+
+/* The ring that this reader would attach to now. */
+static void
+gst_shm_ring_src_reader_find (const gchar *ring, struct shmring_info *info)
+{
+  g_strlcpy (info->name, ring, sizeof (info->name));
+  shmring_list (gst_shm_ring_src_reader_is_it, info);
+}
+
+void
+gst_shm_ring_src_reader_get_latency (
+    GstShmRingSrcReader *self, GstClockTime *latency, guint *lease)
+{
+  struct shmring_reader_stats stats = { 0 };
+  struct shmring_info info = { 0 };
+  gchar *ring;
+  int res = -ENOTCONN;
+
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL) {
+    res = shmring_reader_get_info (self->handle, &info);
+    shmring_reader_get_stats (self->handle, &stats);
+  }
+  ring = g_strdup (self->ring);
+  *lease = res == SHMRING_OK ? stats.lease : self->settings.options.lease;
+  GST_OBJECT_UNLOCK (self->src);
+  if (res < 0 && ring != NULL)
+    gst_shm_ring_src_reader_find (ring, &info);
+  g_free (ring);
+  *latency = MAX (info.latency_ns, 0);
+}
+
+void
+gst_shm_ring_src_reader_get_stats (
+    GstShmRingSrcReader *self, GstShmRingSrcStats *stats)
+{
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL)
+    shmring_reader_get_stats (self->handle, &self->stats.ring);
+  *stats = self->stats;
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+static void
+gst_shm_ring_src_reader_set (
+    GstShmRingSrcReader *self, gboolean *flag, gboolean value)
+{
+  GST_OBJECT_LOCK (self->src);
+  *flag = value;
+  if (self->handle != NULL)
+    shmring_reader_interrupt (self->handle, self->unlocked || self->paused);
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+void
+gst_shm_ring_src_reader_set_unlocked (
+    GstShmRingSrcReader *self, gboolean unlocked)
+{
+  gst_shm_ring_src_reader_set (self, &self->unlocked, unlocked);
+}
+
+void
+gst_shm_ring_src_reader_set_paused (GstShmRingSrcReader *self, gboolean paused)
+{
+  gst_shm_ring_src_reader_set (self, &self->paused, paused);
+}
+
+void
+gst_shm_ring_src_reader_stop (GstShmRingSrcReader *self)
+{
+  struct shmring_reader *handle;
+  gchar *ring;
+
+  GST_OBJECT_LOCK (self->src);
+  handle = g_steal_pointer (&self->handle);
+  ring = g_steal_pointer (&self->ring);
+  if (handle != NULL)
+    shmring_reader_get_stats (handle, &self->stats.ring);
+  GST_OBJECT_UNLOCK (self->src);
+  shmring_reader_free (handle);
+  g_free (ring);
+}
