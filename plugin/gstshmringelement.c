@@ -51,7 +51,7 @@ gst_shm_ring_element_resolve_name (GstElement *element, const gchar *name)
   return ring;
 }
 
-static GstResourceError
+GstResourceError
 gst_shm_ring_element_resource_error (int code)
 {
   switch (code) {

@@ -15,6 +15,9 @@ G_BEGIN_DECLS
 gchar *gst_shm_ring_element_resolve_name (
     GstElement *element, const gchar *name);
 
+/* What the ring library's negative errno CODE is to GStreamer. */
+GstResourceError gst_shm_ring_element_resource_error (int code);
+
 /* Posts the error that the ring library answered with the negative errno CODE.
  */
 void gst_shm_ring_element_post_errno (

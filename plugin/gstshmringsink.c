@@ -62,11 +62,7 @@
 
 #include "gstshmringcaps.h"
 #include "gstshmringelement.h"
-#include "gstshmringpool.h"
-#include "gstshmringsinksettings.h"
-#include "gstshmringsinkstats.h"
-#include "gstshmringwatch.h"
-#include "gstshmringwriter.h"
+#include "gstshmringsinkring.h"
 
 #define DEFAULT_CAPS "video/x-raw, format = (string) { BGR, GRAY8 }"
 
@@ -80,12 +76,18 @@ struct _GstShmRingSink {
   GstCaps *caps;
   GstShmRingSinkSettings settings;
 
-  GstShmRingWriter writer;
-  GstShmRingWatch *watch;
+  GstShmRingSinkRing ring;
 };
 
 enum {
-  PROP_CAPS = GST_SHM_RING_SINK_SETTING_END,
+  PROP_RING_NAME = 1,
+  PROP_SLOTS,
+  PROP_SLOT_SIZE,
+  PROP_MAX_READERS,
+  PROP_PERMS,
+  PROP_WAIT_FOR_CONNECTION,
+  PROP_TIMEOUT,
+  PROP_CAPS,
   PROP_NUM_READERS,
   PROP_RING_STATS,
 };
@@ -157,8 +159,8 @@ gst_shm_ring_sink_check_caps (GstShmRingSink *self)
 static gboolean
 gst_shm_ring_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
 {
-  return gst_shm_ring_writer_set_caps (
-      &GST_SHM_RING_SINK (bsink)->writer, caps);
+  return gst_shm_ring_sink_ring_set_caps (
+      &GST_SHM_RING_SINK (bsink)->ring, caps);
 }
 
 /* Upstream may ask for any number of buffers: what the ring cannot lend comes
@@ -167,7 +169,7 @@ static void
 gst_shm_ring_sink_propose_pool (
     GstShmRingSink *self, GstQuery *query, gsize size, gboolean need_pool)
 {
-  GstShmRingAllocator *slots = gst_shm_ring_writer_ref_slots (&self->writer);
+  GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (&self->ring);
   GstBufferPool *pool = NULL;
 
   if (slots == NULL)
@@ -200,8 +202,8 @@ gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
 static GstFlowReturn
 gst_shm_ring_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
 {
-  return gst_shm_ring_writer_publish (
-      &GST_SHM_RING_SINK (bsink)->writer, buffer);
+  return gst_shm_ring_sink_ring_publish (
+      &GST_SHM_RING_SINK (bsink)->ring, buffer);
 }
 
 /* ---- Events and states --------------------------------------------------- */
@@ -216,9 +218,9 @@ gst_shm_ring_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
       GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
 
   if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_GAP)
-    return gst_shm_ring_writer_publish_gap (&self->writer, event);
+    return gst_shm_ring_sink_ring_publish_gap (&self->ring, event);
   if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-    gst_shm_ring_writer_end (&self->writer);
+    gst_shm_ring_sink_ring_end (&self->ring);
   return flow;
 }
 
@@ -230,14 +232,14 @@ gst_shm_ring_sink_event (GstBaseSink *bsink, GstEvent *event)
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_STOP:
-      gst_shm_ring_writer_flush (&self->writer);
+      gst_shm_ring_sink_ring_flush (&self->ring);
       break;
     case GST_EVENT_STREAM_START:
-      gst_shm_ring_writer_set_tags (&self->writer, NULL);
+      gst_shm_ring_sink_ring_set_tags (&self->ring, NULL);
       break;
     case GST_EVENT_TAG:
       gst_event_parse_tag (event, &tags);
-      gst_shm_ring_writer_set_tags (&self->writer, tags);
+      gst_shm_ring_sink_ring_set_tags (&self->ring, tags);
       break;
     default:
       break;
@@ -253,21 +255,21 @@ gst_shm_ring_sink_send_event (GstElement *element, GstEvent *event)
   gboolean ok = GST_ELEMENT_CLASS (parent_class)->send_event (element, event);
 
   if (is_latency)
-    gst_shm_ring_writer_update_latency (&GST_SHM_RING_SINK (element)->writer);
+    gst_shm_ring_sink_ring_update_latency (&GST_SHM_RING_SINK (element)->ring);
   return ok;
 }
 
 static gboolean
 gst_shm_ring_sink_unlock (GstBaseSink *bsink)
 {
-  gst_shm_ring_writer_set_unlocked (&GST_SHM_RING_SINK (bsink)->writer, TRUE);
+  gst_shm_ring_sink_ring_set_unlocked (&GST_SHM_RING_SINK (bsink)->ring, TRUE);
   return TRUE;
 }
 
 static gboolean
 gst_shm_ring_sink_unlock_stop (GstBaseSink *bsink)
 {
-  gst_shm_ring_writer_set_unlocked (&GST_SHM_RING_SINK (bsink)->writer, FALSE);
+  gst_shm_ring_sink_ring_set_unlocked (&GST_SHM_RING_SINK (bsink)->ring, FALSE);
   return TRUE;
 }
 
@@ -275,31 +277,20 @@ static gboolean
 gst_shm_ring_sink_prepare (GstShmRingSink *self)
 {
   GstShmRingSinkSettings settings;
-  gchar *ring;
+  gchar *given, *name;
 
   GST_OBJECT_LOCK (self);
   settings = self->settings;
-  settings.ring_name = g_strdup (self->settings.ring_name);
+  given = g_strdup (self->settings.ring_name);
   GST_OBJECT_UNLOCK (self);
-  ring = gst_shm_ring_element_resolve_name (
-      GST_ELEMENT (self), settings.ring_name);
-  gst_shm_ring_sink_settings_clear (&settings);
-  if (ring == NULL || !gst_shm_ring_sink_check_caps (self)) {
-    g_free (ring);
+  name = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), given);
+  g_free (given);
+  if (name == NULL || !gst_shm_ring_sink_check_caps (self)) {
+    g_free (name);
     return FALSE;
   }
-  gst_shm_ring_writer_start (&self->writer, ring, &settings);
-  self->watch = gst_shm_ring_watch_new (GST_ELEMENT (self), self->writer.slots);
+  gst_shm_ring_sink_ring_start (&self->ring, name, &settings);
   return TRUE;
-}
-
-/* The ring closes first, so that its readers are reported as detached. */
-static void
-gst_shm_ring_sink_release (GstShmRingSink *self)
-{
-  gst_shm_ring_sink_stats_keep (&self->writer);
-  gst_shm_ring_writer_stop (&self->writer);
-  g_clear_pointer (&self->watch, gst_shm_ring_watch_free);
 }
 
 /* The base class's start() and stop() belong to READY, where an element holds
@@ -317,7 +308,7 @@ gst_shm_ring_sink_change_state (GstElement *element, GstStateChange change)
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
       || (change == GST_STATE_CHANGE_READY_TO_PAUSED
           && ret == GST_STATE_CHANGE_FAILURE))
-    gst_shm_ring_sink_release (self);
+    gst_shm_ring_sink_ring_stop (&self->ring);
   return ret;
 }
 
@@ -334,20 +325,90 @@ gst_shm_ring_sink_change_caps (GstShmRingSink *self, const GstCaps *caps)
   gst_pad_push_event (GST_BASE_SINK_PAD (self), gst_event_new_reconfigure ());
 }
 
+static gboolean
+gst_shm_ring_sink_set_setting (
+    GstShmRingSinkSettings *settings, guint id, const GValue *value)
+{
+  switch (id) {
+    case PROP_RING_NAME:
+      g_free (settings->ring_name);
+      settings->ring_name = g_value_dup_string (value);
+      return TRUE;
+    case PROP_SLOTS:
+      settings->options.slots = g_value_get_uint (value);
+      return TRUE;
+    case PROP_SLOT_SIZE:
+      settings->options.slot_size = g_value_get_uint64 (value);
+      return TRUE;
+    case PROP_MAX_READERS:
+      settings->options.max_readers = g_value_get_uint (value);
+      return TRUE;
+    case PROP_PERMS:
+      settings->options.perms = g_value_get_uint (value);
+      return TRUE;
+    case PROP_WAIT_FOR_CONNECTION:
+      settings->wait_for_connection = g_value_get_boolean (value);
+      return TRUE;
+    case PROP_TIMEOUT:
+      settings->timeout = g_value_get_uint64 (value);
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
 static void
 gst_shm_ring_sink_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
+  gboolean known;
 
   if (id == PROP_CAPS) {
     gst_shm_ring_sink_change_caps (self, gst_value_get_caps (value));
     return;
   }
   GST_OBJECT_LOCK (self);
-  if (!gst_shm_ring_sink_settings_set (&self->settings, id, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  known = gst_shm_ring_sink_set_setting (&self->settings, id, value);
   GST_OBJECT_UNLOCK (self);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+/* With the object lock. */
+static gboolean
+gst_shm_ring_sink_get_setting (GstShmRingSink *self, guint id, GValue *value)
+{
+  const GstShmRingSinkSettings *settings = &self->settings;
+
+  switch (id) {
+    case PROP_RING_NAME:
+      g_value_set_string (value, settings->ring_name);
+      return TRUE;
+    case PROP_SLOTS:
+      g_value_set_uint (value, settings->options.slots);
+      return TRUE;
+    case PROP_SLOT_SIZE:
+      g_value_set_uint64 (value, settings->options.slot_size);
+      return TRUE;
+    case PROP_MAX_READERS:
+      g_value_set_uint (value, settings->options.max_readers);
+      return TRUE;
+    case PROP_PERMS:
+      g_value_set_uint (value, settings->options.perms);
+      return TRUE;
+    case PROP_WAIT_FOR_CONNECTION:
+      g_value_set_boolean (value, settings->wait_for_connection);
+      return TRUE;
+    case PROP_TIMEOUT:
+      g_value_set_uint64 (value, settings->timeout);
+      return TRUE;
+    case PROP_CAPS:
+      gst_value_set_caps (value, self->caps);
+      return TRUE;
+    default:
+      return FALSE;
+  }
 }
 
 static void
@@ -355,22 +416,25 @@ gst_shm_ring_sink_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
+  gboolean known = TRUE;
 
-  if (id == PROP_NUM_READERS) {
-    g_value_set_uint (
-        value, gst_shm_ring_sink_stats_num_readers (&self->writer));
-    return;
+  switch (id) {
+    case PROP_NUM_READERS:
+      g_value_set_uint (
+          value, gst_shm_ring_sink_ring_get_num_readers (&self->ring));
+      break;
+    case PROP_RING_STATS:
+      g_value_take_boxed (
+          value, gst_shm_ring_sink_ring_get_stats (&self->ring));
+      break;
+    default:
+      GST_OBJECT_LOCK (self);
+      known = gst_shm_ring_sink_get_setting (self, id, value);
+      GST_OBJECT_UNLOCK (self);
+      break;
   }
-  if (id == PROP_RING_STATS) {
-    g_value_take_boxed (value, gst_shm_ring_sink_stats_get (&self->writer));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  if (id == PROP_CAPS)
-    gst_value_set_caps (value, self->caps);
-  else if (!gst_shm_ring_sink_settings_get (&self->settings, id, value))
+  if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -378,18 +442,21 @@ gst_shm_ring_sink_finalize (GObject *object)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
 
-  gst_shm_ring_sink_settings_clear (&self->settings);
+  g_free (self->settings.ring_name);
   gst_clear_caps (&self->caps);
-  gst_clear_structure (&self->writer.last_stats);
+  gst_clear_structure (&self->ring.last_stats);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
 static void
 gst_shm_ring_sink_init (GstShmRingSink *self)
 {
+  const struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+
   self->caps = gst_caps_from_string (DEFAULT_CAPS);
-  gst_shm_ring_sink_settings_init (&self->settings);
-  self->writer.sink = GST_BASE_SINK (self);
+  self->settings.options = options;
+  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  self->ring.sink = GST_BASE_SINK (self);
   gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
   /* it would pin one of upstream's buffers for nobody */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
@@ -398,7 +465,38 @@ gst_shm_ring_sink_init (GstShmRingSink *self)
 static void
 gst_shm_ring_sink_install_properties (GObjectClass *klass)
 {
-  gst_shm_ring_sink_settings_install (klass);
+  const struct shmring_writer_options defaults = SHMRING_WRITER_OPTIONS_INIT;
+  const GParamFlags flags =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (klass, PROP_RING_NAME,
+      g_param_spec_string ("ring-name", "Ring name",
+          "Name of the ring (NULL: the element's name)", NULL, flags));
+  g_object_class_install_property (klass, PROP_SLOTS,
+      g_param_spec_uint ("slots", "Slots", "Frames the ring holds",
+          SHMRING_MIN_SLOTS, SHMRING_MAX_SLOTS, defaults.slots, flags));
+  g_object_class_install_property (klass, PROP_SLOT_SIZE,
+      g_param_spec_uint64 ("slot-size", "Slot size",
+          "Bytes a frame may need; grows when one needs more (0: the raw "
+          "frame's size, 1 MiB for other data)",
+          0, G_MAXINT64, 0, flags));
+  g_object_class_install_property (klass, PROP_MAX_READERS,
+      g_param_spec_uint ("max-readers", "Max readers",
+          "Readers that may be attached at once", 1, SHMRING_MAX_READERS,
+          defaults.max_readers, flags));
+  g_object_class_install_property (klass, PROP_PERMS,
+      g_param_spec_uint ("perms", "Permissions",
+          "Permissions of the ring like a file's, whatever the umask: r may "
+          "observe, w may attach (0600 is 384)",
+          0, 0777, defaults.perms, flags));
+  g_object_class_install_property (klass, PROP_WAIT_FOR_CONNECTION,
+      g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
+          "Hold the first frame until a reader is attached", FALSE, flags));
+  g_object_class_install_property (klass, PROP_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "Longest wait in nanoseconds for a reader that wants every frame, "
+          "before a frame is dropped (-1: for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
   g_object_class_install_property (klass, PROP_CAPS,
       g_param_spec_boxed ("caps", "Caps",
           "What the ring takes, in system memory", GST_TYPE_CAPS,

@@ -155,6 +155,7 @@ GST_END_TEST;
 struct acquire {
     GstBufferPool *pool;
     gint tid;
+    gboolean got_slot;
 };
 
 static gpointer acquire_thread(gpointer data) {
@@ -164,6 +165,7 @@ static gpointer acquire_thread(gpointer data) {
 
     g_atomic_int_set(&acquire->tid, gettid());
     flow = gst_buffer_pool_acquire_buffer(acquire->pool, &buffer, NULL);
+    acquire->got_slot = flow == GST_FLOW_OK && is_slot(buffer);
     gst_clear_buffer(&buffer);
     return GINT_TO_POINTER(flow);
 }
@@ -430,6 +432,26 @@ GST_START_TEST(test_end) {
 }
 GST_END_TEST;
 
+/* Nor does one that was waited for. */
+GST_START_TEST(test_end_of_a_wait) {
+    struct shmring_reader *reader = fill(SLOW);
+    GstBufferPool *pool = active_pool(h, SLOW);
+    struct acquire acquiring;
+    GThread *thread = acquire_in_thread(&acquiring, pool);
+    struct shmring_frame *frame;
+    int res;
+
+    gst_harness_push_event(h, gst_event_new_eos());
+    while ((res = shmring_reader_take(reader, SHMRING_FOREVER, &frame, NULL)) == SHMRING_OK)
+        shmring_frame_release(frame);
+    assert_equals_int(res, SHMRING_ENDED);
+    assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
+    fail_if(acquiring.got_slot);
+    release(pool);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
 static Suite *pool_suite(void) {
     Suite *suite = suite_create("pool");
     TCase *tcase = tcase_create("pool");
@@ -452,6 +474,7 @@ static Suite *pool_suite(void) {
     tcase_add_test(tcase, test_outlives_sink);
     tcase_add_test(tcase, test_outlives_slots);
     tcase_add_test(tcase, test_end);
+    tcase_add_test(tcase, test_end_of_a_wait);
     return suite;
 }
 

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmringsinkring.h"
+
+#include <errno.h>
+
+#include "gstshmringclock.h"
+#include "gstshmringelement.h"
+#include "gstshmringframe.h"
+#include "gstshmringmeta.h"
+
+#define DEFAULT_OPAQUE_SIZE (1024 * 1024)
+#define MAX_HEADER_SIZE 65536
+
+/* More than any hiccup of a stream that keeps up. */
+#define LATE GST_SECOND
+
+/* The frame has no slot and will get none. */
+#define FLOW_DROP GST_FLOW_CUSTOM_SUCCESS
+/* It cannot be published from the slot it has: it needs another one, and a
+ * copy. */
+#define FLOW_AGAIN GST_FLOW_CUSTOM_SUCCESS_1
+
+/* ---- Errors -------------------------------------------------------------- */
+
+/* Takes TEXT. */
+static void
+gst_shm_ring_sink_ring_set_error (
+    GstShmRingSinkRing *self, GQuark domain, gint code, gchar *text)
+{
+  g_free (self->error_text);
+  self->error_domain = domain;
+  self->error_code = code;
+  self->error_text = text;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_fail (
+    GstShmRingSinkRing *self, int res, const gchar *text)
+{
+  gst_shm_ring_sink_ring_set_error (self, GST_RESOURCE_ERROR,
+      gst_shm_ring_element_resource_error (res), g_strdup (text));
+  return GST_FLOW_ERROR;
+}
+
+static void
+gst_shm_ring_sink_ring_post_error (GstShmRingSinkRing *self)
+{
+  gst_element_message_full (GST_ELEMENT (self->sink), GST_MESSAGE_ERROR,
+      self->error_domain, self->error_code, g_steal_pointer (&self->error_text),
+      NULL, __FILE__, G_STRFUNC, __LINE__);
+}
+
+/* What is posted may be heard by somebody who stops the sink, from here. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_tell (GstShmRingSinkRing *self, GstFlowReturn flow)
+{
+  if (self->error_text == NULL)
+    return flow;
+  GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
+  gst_shm_ring_sink_ring_post_error (self);
+  GST_BASE_SINK_PREROLL_LOCK (self->sink);
+  return flow;
+}
+
+/* ---- The ring ------------------------------------------------------------ */
+
+void
+gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
+    const GstShmRingSinkSettings *settings)
+{
+  struct shmring_writer_options options = settings->options;
+  GstShmRingAllocator *slots;
+
+  self->name = name;
+  self->settings = *settings;
+  self->settings.ring_name = NULL;
+  self->is_refused = FALSE;
+  self->had_reader = FALSE;
+  self->had_frame = FALSE;
+  self->waited = 0;
+  self->frames = 0;
+  self->metas = g_byte_array_new ();
+  /* a ring of few slots lends less, without a setting of its own */
+  options.lend_limit = MIN (options.lend_limit, options.slots - 2);
+  slots = gst_shm_ring_allocator_new (&options);
+  GST_OBJECT_LOCK (self->sink);
+  self->in_place = self->copied = self->dropped_metas = 0;
+  self->slots = slots;
+  GST_OBJECT_UNLOCK (self->sink);
+  self->watch = gst_shm_ring_sink_watch_new (GST_ELEMENT (self->sink), slots);
+}
+
+static gboolean
+gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
+{
+  gsize size = gst_shm_ring_picture_size (&self->picture, NULL);
+  struct shmring_error error = { 0 };
+  int res;
+
+  if (size == 0 && gst_shm_ring_allocator_slot_size (self->slots) == 0)
+    size = DEFAULT_OPAQUE_SIZE;
+  gst_shm_ring_allocator_grow (self->slots, size, 0, NULL);
+  res = gst_shm_ring_allocator_open (
+      self->slots, self->name, &self->writer, &error);
+  if (res >= 0)
+    return TRUE;
+  /* upstream tries other caps, to the same end: once is told enough */
+  self->is_refused = TRUE;
+  gst_shm_ring_sink_ring_fail (self, res, error.message);
+  gst_shm_ring_sink_ring_post_error (self);
+  return FALSE;
+}
+
+GstShmRingAllocator *
+gst_shm_ring_sink_ring_ref_slots (GstShmRingSinkRing *self)
+{
+  GstShmRingAllocator *slots;
+
+  GST_OBJECT_LOCK (self->sink);
+  slots = self->slots != NULL ? gst_object_ref (self->slots) : NULL;
+  GST_OBJECT_UNLOCK (self->sink);
+  return slots;
+}
+
+/* The ring closes first, so that the watch reports its readers as detached. */
+void
+gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
+{
+  GstStructure *stats = gst_shm_ring_sink_ring_get_stats (self);
+  GstShmRingAllocator *slots;
+
+  self->writer = NULL;
+  GST_OBJECT_LOCK (self->sink);
+  slots = g_steal_pointer (&self->slots);
+  gst_clear_structure (&self->last_stats);
+  self->last_stats = stats;
+  GST_OBJECT_UNLOCK (self->sink);
+  if (slots != NULL)
+    gst_shm_ring_allocator_close (slots);
+  g_clear_pointer (&self->watch, gst_shm_ring_sink_watch_free);
+  g_clear_object (&slots);
+  g_clear_pointer (&self->metas, g_byte_array_unref);
+  g_clear_pointer (&self->tags, gst_tag_list_unref);
+  g_clear_pointer (&self->caps_text, g_free);
+  g_clear_pointer (&self->name, g_free);
+}
+
+/* ---- Caps, tags, latency ------------------------------------------------- */
+
+static void
+gst_shm_ring_sink_ring_set_latency (
+    GstShmRingSinkRing *self, GstClockTime latency)
+{
+  GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
+  struct shmring_writer *writer;
+
+  if (slots == NULL)
+    return;
+  writer = gst_shm_ring_allocator_borrow_writer (slots);
+  if (writer != NULL) {
+    shmring_writer_set_latency (writer, MIN (latency, G_MAXINT64));
+    gst_shm_ring_allocator_return_writer (slots);
+  }
+  gst_object_unref (slots);
+}
+
+/* Frames leave a sink that keeps time when the pipeline's latency has passed,
+ * any other as soon as they come. */
+void
+gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
+{
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime latency = 0;
+  gboolean live = FALSE;
+
+  if (gst_pad_peer_query (GST_BASE_SINK_PAD (self->sink), query))
+    gst_query_parse_latency (query, &live, &latency, NULL);
+  gst_query_unref (query);
+  g_atomic_int_set (&self->is_live, live);
+  if (gst_base_sink_get_sync (self->sink))
+    latency = MAX (latency, gst_base_sink_get_latency (self->sink));
+  gst_shm_ring_sink_ring_set_latency (self, live ? latency : 0);
+}
+
+gboolean
+gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
+{
+  if (!gst_shm_ring_picture_set_caps (&self->picture, caps)) {
+    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
+        ("The ring \"%s\" cannot carry these caps.", self->name),
+        ("%" GST_PTR_FORMAT, caps));
+    return FALSE;
+  }
+  g_free (self->caps_text);
+  self->caps_text = gst_caps_to_string (caps);
+  if (self->writer == NULL
+      && (self->is_refused || !gst_shm_ring_sink_ring_open (self)))
+    return FALSE;
+  gst_shm_ring_sink_ring_update_latency (self);
+  return TRUE;
+}
+
+void
+gst_shm_ring_sink_ring_set_tags (GstShmRingSinkRing *self, GstTagList *tags)
+{
+  GstTagList *merged = tags != NULL
+      ? gst_tag_list_merge (self->tags, tags, GST_TAG_MERGE_REPLACE)
+      : NULL;
+
+  g_clear_pointer (&self->tags, gst_tag_list_unref);
+  self->tags = merged;
+}
+
+/* ---- Waits --------------------------------------------------------------- */
+
+/* With the preroll lock, after a time without it: BUFFER prerolls if the sink
+ * needs that now, and goes on in PLAYING. While unlocked, whoever changes the
+ * state is about to take the lock. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_settle (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstBaseSink *sink = self->sink;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  while (flow == GST_FLOW_OK && !sink->flushing
+      && (sink->need_preroll || g_atomic_int_get (&self->unlocked))) {
+    if (sink->need_preroll)
+      flow = gst_base_sink_do_preroll (sink, GST_MINI_OBJECT_CAST (buffer));
+    else
+      flow = gst_base_sink_wait_preroll (sink);
+  }
+  return sink->flushing ? GST_FLOW_FLUSHING : flow;
+}
+
+/* Waits are done without the preroll lock, as the base class waits for the
+ * clock: a change to PLAYING needs it too, and nothing would interrupt for
+ * that. An interruption stays until the next wait begins, so that none is
+ * missed. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_begin_wait (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow = gst_shm_ring_sink_ring_settle (self, buffer);
+
+  if (flow != GST_FLOW_OK)
+    return flow;
+  gst_shm_ring_allocator_resume (self->slots);
+  GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_end_wait (
+    GstShmRingSinkRing *self, GstBuffer *buffer, int res)
+{
+  gchar *text;
+
+  GST_BASE_SINK_PREROLL_LOCK (self->sink);
+  if (res >= 0)
+    return gst_shm_ring_sink_ring_settle (self, buffer);
+  text = g_strdup_printf (
+      "The ring \"%s\" cannot be written: %s.", self->name, g_strerror (-res));
+  gst_shm_ring_sink_ring_fail (self, res, text);
+  g_free (text);
+  return GST_FLOW_ERROR;
+}
+
+/* How long ago BUFFER would have been due. */
+static GstClockTimeDiff
+gst_shm_ring_sink_ring_lateness (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self->sink));
+  gint64 due = gst_shm_ring_clock_running_time (
+      &self->sink->segment, GST_BUFFER_PTS (buffer));
+  GstClockTimeDiff now;
+
+  if (clock == NULL)
+    return 0;
+  now = gst_clock_get_time (clock)
+      - gst_element_get_base_time (GST_ELEMENT (self->sink));
+  gst_object_unref (clock);
+  return due == SHMRING_TIME_NONE ? 0 : MAX (now - due, 0);
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_wait_reader (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow;
+  int res;
+
+  if (!self->settings.wait_for_connection || self->had_reader)
+    return GST_FLOW_OK;
+  do {
+    flow = gst_shm_ring_sink_ring_begin_wait (self, buffer);
+    if (flow != GST_FLOW_OK)
+      return flow;
+    res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
+    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res);
+  } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  self->had_reader = TRUE;
+  /* a stream that is not live begins when somebody is there */
+  if (!g_atomic_int_get (&self->is_live))
+    self->waited = gst_shm_ring_sink_ring_lateness (self, buffer);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_wait_slot (
+    GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
+{
+  gint64 end = gst_shm_ring_element_wait_end (self->settings.timeout);
+  GstFlowReturn flow;
+  int res;
+
+  do {
+    flow = gst_shm_ring_sink_ring_begin_wait (self, buffer);
+    if (flow != GST_FLOW_OK)
+      return flow;
+    res = shmring_writer_loan (self->writer, SHMRING_LOAN_FILL,
+        gst_shm_ring_element_wait_left (end), slot);
+    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res);
+  } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
+  if (flow == GST_FLOW_OK && res != SHMRING_OK)
+    flow = FLOW_DROP;
+  return flow;
+}
+
+/* ---- Slots --------------------------------------------------------------- */
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_grow (
+    GstShmRingSinkRing *self, guint64 slot_size, guint header_size)
+{
+  struct shmring_error error = { 0 };
+  int res =
+      gst_shm_ring_allocator_grow (self->slots, slot_size, header_size, &error);
+
+  if (res < 0)
+    return gst_shm_ring_sink_ring_fail (self, res, error.message);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_grow_slots (GstShmRingSinkRing *self, guint64 needed)
+{
+  guint64 size = gst_shm_ring_allocator_slot_size (self->slots);
+
+  if (needed <= size)
+    return GST_FLOW_OK;
+  /* nobody knows how large the next opaque frame is: doubling keeps the number
+   * of moves small */
+  if (!self->picture.is_video)
+    needed = MAX (needed, 2 * size);
+  return gst_shm_ring_sink_ring_grow (self, needed, 0);
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_grow_headers (
+    GstShmRingSinkRing *self, const gchar *problem)
+{
+  guint size = gst_shm_ring_allocator_header_size (self->slots);
+
+  if (size >= MAX_HEADER_SIZE)
+    return gst_shm_ring_sink_ring_fail (self, -EINVAL, problem);
+  return gst_shm_ring_sink_ring_grow (self, 0, MIN (2 * size, MAX_HEADER_SIZE));
+}
+
+/* A slot of its own for BUFFER, as large as INFO says. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_get_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
+    const struct shmring_frame_info *info, struct shmring_slot *slot)
+{
+  GstFlowReturn flow = gst_shm_ring_sink_ring_grow_slots (self, info->size);
+
+  if (flow == GST_FLOW_OK)
+    flow = gst_shm_ring_sink_ring_wait_slot (self, buffer, slot);
+  if (flow == GST_FLOW_OK)
+    gst_shm_ring_allocator_begin (self->slots);
+  return flow;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_fill (
+    GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
+{
+  const GstVideoInfo *video = &self->picture.video;
+
+  if (gst_shm_ring_picture_copy (&self->picture, buffer, slot->data))
+    return GST_FLOW_OK;
+  gst_shm_ring_sink_ring_set_error (self, GST_STREAM_ERROR,
+      GST_STREAM_ERROR_FORMAT,
+      g_strdup_printf (
+          "A buffer of %" G_GSIZE_FORMAT " bytes came to the ring \"%s\", "
+          "where %s of %ux%u takes %" G_GSIZE_FORMAT " bytes in rows of %d. "
+          "Pad the rows, or add a GstVideoMeta that says how they lie.",
+          gst_buffer_get_size (buffer), self->name, GST_VIDEO_INFO_NAME (video),
+          GST_VIDEO_INFO_WIDTH (video), GST_VIDEO_INFO_HEIGHT (video),
+          GST_VIDEO_INFO_SIZE (video), GST_VIDEO_INFO_PLANE_STRIDE (video, 0)));
+  return GST_FLOW_ERROR;
+}
+
+/* ---- What a frame says of itself ----------------------------------------- */
+
+/* A stream that is not live and cannot keep up with the clock has no place on
+ * it: its frames would be older than every reader that comes late, for ever. It
+ * goes on from now. */
+static void
+gst_shm_ring_sink_ring_keep_up (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstClockTimeDiff late;
+
+  if (g_atomic_int_get (&self->is_live)
+      || GST_STATE (self->sink) != GST_STATE_PLAYING)
+    return;
+  late = gst_shm_ring_sink_ring_lateness (self, buffer) - self->waited;
+  if (late > LATE)
+    self->waited += late;
+}
+
+/* All but the picture. Returns how many metas were left out. */
+static guint
+gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_frame_info *info)
+{
+  guint dropped;
+
+  info->frame_number = self->frames;
+  info->caps = self->caps_text;
+  gst_shm_ring_frame_set_buffer (info, buffer);
+  /* to readers of a dead writer's ring, which this one took over, it goes on */
+  if (!self->had_frame)
+    info->flags |= SHMRING_FRAME_DISCONT;
+  gst_shm_ring_sink_ring_keep_up (self, buffer);
+  gst_shm_ring_clock_stamp_frame (self->sink, buffer,
+      g_atomic_int_get (&self->is_live), self->waited, info);
+  g_byte_array_set_size (self->metas, 0);
+  dropped = gst_shm_ring_meta_write (self->metas, buffer);
+  if (self->tags != NULL)
+    gst_shm_ring_meta_write_tags (self->metas, self->tags);
+  info->metas = self->metas->data;
+  info->metas_size = self->metas->len;
+  return dropped;
+}
+
+/* ---- A frame's way ------------------------------------------------------- */
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
+    GstBuffer *buffer, struct shmring_slot *slot,
+    struct shmring_frame_info *info, guint64 *counted)
+{
+  guint dropped_metas = gst_shm_ring_sink_ring_describe (self, buffer, info);
+  struct shmring_error error = { 0 };
+  int res = shmring_writer_publish (self->writer, slot, info, NULL, &error);
+  GstFlowReturn flow;
+
+  if (res == -ESTALE)
+    return FLOW_AGAIN;
+  if (res == -EMSGSIZE) {
+    flow = gst_shm_ring_sink_ring_grow_headers (self, error.message);
+    return flow == GST_FLOW_OK ? FLOW_AGAIN : flow;
+  }
+  if (res < 0)
+    return gst_shm_ring_sink_ring_fail (self, res, error.message);
+  GST_OBJECT_LOCK (self->sink);
+  ++*counted;
+  self->dropped_metas += dropped_metas;
+  GST_OBJECT_UNLOCK (self->sink);
+  self->had_frame = TRUE;
+  return GST_FLOW_OK;
+}
+
+/* Where BUFFER lies, if that is a slot that can be published as it is; else
+ * from a copy. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_try (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  gsize offset;
+  struct shmring_slot copy = { 0 },
+                      *slot = gst_shm_ring_allocator_seal_slot (
+                          self->slots, buffer, &offset);
+  guint64 *counted = &self->in_place;
+  GstFlowReturn flow = GST_FLOW_OK;
+  struct shmring_frame_info info;
+
+  if (slot == NULL
+      || !gst_shm_ring_picture_describe_in_place (
+          &self->picture, buffer, offset, &info)) {
+    slot = &copy;
+    counted = &self->copied;
+    gst_shm_ring_picture_describe (&self->picture, buffer, &info);
+    flow = gst_shm_ring_sink_ring_get_slot (self, buffer, &info, slot);
+    if (flow == GST_FLOW_OK)
+      flow = gst_shm_ring_sink_ring_fill (self, buffer, slot);
+  }
+  if (flow == GST_FLOW_OK)
+    flow = gst_shm_ring_sink_ring_publish_slot (
+        self, buffer, slot, &info, counted);
+  shmring_slot_return (&copy);
+  return flow;
+}
+
+static void
+gst_shm_ring_sink_ring_drop (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  const GstSegment *segment = &self->sink->segment;
+  struct shmring_writer_stats stats;
+  GstMessage *message;
+
+  shmring_writer_drop (self->writer);
+  shmring_writer_get_stats (self->writer, &stats);
+  message = gst_message_new_qos (GST_OBJECT (self->sink),
+      g_atomic_int_get (&self->is_live),
+      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer)),
+      gst_segment_to_stream_time (
+          segment, segment->format, GST_BUFFER_PTS (buffer)),
+      GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
+  gst_message_set_qos_stats (
+      message, GST_FORMAT_BUFFERS, stats.published, stats.dropped);
+  gst_shm_ring_sink_watch_post (self->watch, message);
+}
+
+/* The ring is made with the caps; why it was not may have been told. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_refuse (GstShmRingSinkRing *self)
+{
+  if (!self->is_refused)
+    gst_shm_ring_sink_ring_set_error (self, GST_STREAM_ERROR,
+        GST_STREAM_ERROR_FORMAT,
+        g_strdup_printf (
+            "A buffer without caps came to the ring \"%s\", and nobody can "
+            "tell what is in it. Say it in front of the ring: caps of appsrc, "
+            "or a parser or typefind behind a file.",
+            self->name));
+  return GST_FLOW_NOT_NEGOTIATED;
+}
+
+static GstFlowReturn
+gst_shm_ring_sink_ring_publish_any (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow;
+
+  if (self->writer == NULL)
+    return gst_shm_ring_sink_ring_refuse (self);
+  flow = gst_shm_ring_sink_ring_wait_reader (self, buffer);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  gst_shm_ring_allocator_resume (self->slots);
+  do
+    flow = gst_shm_ring_sink_ring_try (self, buffer);
+  while (flow == FLOW_AGAIN);
+  if (flow != FLOW_DROP)
+    return flow;
+  gst_shm_ring_sink_ring_drop (self, buffer);
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn
+gst_shm_ring_sink_ring_publish (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  GstFlowReturn flow = gst_shm_ring_sink_ring_publish_any (self, buffer);
+
+  self->frames++;
+  return gst_shm_ring_sink_ring_tell (self, flow);
+}
+
+GstFlowReturn
+gst_shm_ring_sink_ring_publish_gap (GstShmRingSinkRing *self, GstEvent *gap)
+{
+  GstBuffer *empty;
+  GstFlowReturn flow;
+
+  if (self->writer == NULL)
+    return GST_FLOW_OK;
+  empty = gst_buffer_new ();
+  gst_event_parse_gap (
+      gap, &GST_BUFFER_PTS (empty), &GST_BUFFER_DURATION (empty));
+  GST_BUFFER_FLAG_SET (empty, GST_BUFFER_FLAG_GAP);
+  flow = gst_shm_ring_sink_ring_publish_any (self, empty);
+  gst_buffer_unref (empty);
+  return gst_shm_ring_sink_ring_tell (self, flow);
+}
+
+/* ---- Ends ---------------------------------------------------------------- */
+
+void
+gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self)
+{
+  gst_shm_ring_allocator_end (self->slots);
+}
+
+void
+gst_shm_ring_sink_ring_flush (GstShmRingSinkRing *self)
+{
+  if (self->writer == NULL)
+    return;
+  shmring_writer_flush (self->writer);
+  self->waited = 0; /* running time begins anew */
+  gst_shm_ring_allocator_begin (self->slots);
+  gst_shm_ring_allocator_resume (self->slots);
+}
+
+void
+gst_shm_ring_sink_ring_set_unlocked (
+    GstShmRingSinkRing *self, gboolean unlocked)
+{
+  GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
+
+  g_atomic_int_set (&self->unlocked, unlocked);
+  if (slots == NULL)
+    return;
+  gst_shm_ring_allocator_set_unlocked (slots, unlocked);
+  gst_object_unref (slots);
+}
+
+/* ---- Statistics ---------------------------------------------------------- */
+
+static GstStructure *
+gst_shm_ring_sink_ring_stats_of (
+    GstShmRingSinkRing *self, GstShmRingAllocator *slots)
+{
+  struct shmring_writer *writer = gst_shm_ring_allocator_borrow_writer (slots);
+  GstStructure *stats;
+
+  if (writer == NULL)
+    return NULL;
+  stats = gst_shm_ring_sink_watch_stats (writer);
+  gst_shm_ring_allocator_return_writer (slots);
+  GST_OBJECT_LOCK (self->sink);
+  gst_structure_set (stats, "in-place", G_TYPE_UINT64, self->in_place, "copied",
+      G_TYPE_UINT64, self->copied, "dropped-metas", G_TYPE_UINT64,
+      self->dropped_metas, NULL);
+  GST_OBJECT_UNLOCK (self->sink);
+  gst_structure_set (
+      stats, "lent", G_TYPE_UINT64, gst_shm_ring_allocator_lent (slots), NULL);
+  return stats;
+}
+
+GstStructure *
+gst_shm_ring_sink_ring_get_stats (GstShmRingSinkRing *self)
+{
+  GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
+  GstStructure *stats = NULL;
+
+  if (slots != NULL) {
+    stats = gst_shm_ring_sink_ring_stats_of (self, slots);
+    gst_object_unref (slots);
+  }
+  if (stats != NULL)
+    return stats;
+  GST_OBJECT_LOCK (self->sink);
+  if (self->last_stats != NULL)
+    stats = gst_structure_copy (self->last_stats);
+  GST_OBJECT_UNLOCK (self->sink);
+  return stats;
+}
+
+guint
+gst_shm_ring_sink_ring_get_num_readers (GstShmRingSinkRing *self)
+{
+  GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
+  struct shmring_writer *writer;
+  guint readers = 0;
+
+  if (slots == NULL)
+    return 0;
+  writer = gst_shm_ring_allocator_borrow_writer (slots);
+  if (writer != NULL) {
+    readers = shmring_writer_get_readers (writer, NULL, 0);
+    gst_shm_ring_allocator_return_writer (slots);
+  }
+  gst_object_unref (slots);
+  return readers;
+}

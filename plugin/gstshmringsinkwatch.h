@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tells a sink's application what happens at the ring, whether or not frames
+ * flow: a thread that looks a few times a second. Whoever hears it may stop the
+ * pipeline at once: the thread holds nothing meanwhile, and is none of those
+ * that a change of state waits for.
+ */
+#ifndef GST_SHM_RING_SINK_WATCH_H
+#define GST_SHM_RING_SINK_WATCH_H
+
+#include "gstshmringsinkmemory.h"
+
+G_BEGIN_DECLS
+
+typedef struct _GstShmRingSinkWatch GstShmRingSinkWatch;
+
+/* Emits SINK's signals reader-attached and reader-detached for the readers of
+ * the ring of SLOTS, and notifies num-readers. */
+GstShmRingSinkWatch *gst_shm_ring_sink_watch_new (
+    GstElement *sink, GstShmRingAllocator *slots);
+
+/* Takes MESSAGE. */
+void gst_shm_ring_sink_watch_post (
+    GstShmRingSinkWatch *self, GstMessage *message);
+
+/* Readers that are attached are reported as detached. NULL is allowed. */
+void gst_shm_ring_sink_watch_free (GstShmRingSinkWatch *self);
+
+/* What WRITER's ring counts, and its readers. */
+GstStructure *gst_shm_ring_sink_watch_stats (struct shmring_writer *writer);
+
+G_END_DECLS
+
+#endif

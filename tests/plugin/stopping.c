@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whoever hears something of shmringsink may stop the pipeline at once, from where it is heard. */
+#include "writing.h"
+
+#include <glib/gstdio.h>
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
+
+static gchar *ring;
+static GstElement *pipeline, *sink;
+static GAsyncQueue *heard;
+static gint stopped;
+
+static void setup(void) {
+    ring = unique_ring("stopping");
+    heard = g_async_queue_new();
+    stopped = 0;
+}
+
+static void teardown(void) {
+    g_async_queue_unref(heard);
+    fail_if(ring_exists(ring));
+    g_free(ring);
+}
+
+/* The first that hears it stops. */
+static void stop(void) {
+    if (g_atomic_int_exchange(&stopped, 1) == 0) {
+        gst_element_set_state(pipeline, GST_STATE_NULL);
+        g_async_queue_push(heard, ring);
+    }
+}
+
+static GstBusSyncReply stop_at(GstBus *bus, GstMessage *message, gpointer types) {
+    if ((GST_MESSAGE_TYPE(message) & GPOINTER_TO_INT(types)) != 0)
+        stop();
+    gst_message_unref(message);
+    return GST_BUS_DROP;
+}
+
+static void stop_at_signal(GstElement *element, guint64 id, guint pid, const gchar *name,
+                           gpointer data) {
+    stop();
+}
+
+static void stop_at_notify(GstElement *element, GParamSpec *pspec, gpointer data) {
+    stop();
+}
+
+/* Stops at a message of TYPES. */
+static void play_until(const gchar *source, const gchar *properties, GstMessageType types) {
+    gchar *text = g_strdup_printf("%s ! shmringsink name=%s %s", source, ring, properties);
+    GstBus *bus;
+
+    pipeline = gst_parse_launch(text, NULL);
+    sink = gst_bin_get_by_name(GST_BIN(pipeline), ring);
+    bus = gst_element_get_bus(pipeline);
+    gst_bus_set_sync_handler(bus, stop_at, GINT_TO_POINTER(types), NULL);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    gst_object_unref(bus);
+    g_free(text);
+}
+
+static gboolean has_thread(const gchar *named) {
+    GDir *dir = g_dir_open("/proc/self/task", 0, NULL);
+    gboolean found = FALSE;
+    const gchar *id;
+
+    while ((id = g_dir_read_name(dir)) != NULL) {
+        gchar *path = g_strdup_printf("/proc/self/task/%s/comm", id), *name = NULL;
+
+        g_file_get_contents(path, &name, NULL, NULL);
+        found = found || (name != NULL && g_str_has_prefix(name, named));
+        g_free(name);
+        g_free(path);
+    }
+    g_dir_close(dir);
+    return found;
+}
+
+/* Would wait for ever if the handler does. The thread in which it was keeps the sink to its end. */
+static void assert_stopped(void) {
+    g_async_queue_pop(heard);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(sink);
+    gst_object_unref(pipeline);
+    while (has_thread("shmring-watch"))
+        g_thread_yield();
+}
+
+#define SOURCE "videotestsrc is-live=true ! " GRAY
+
+static void remove_name(const gchar *suffix) {
+    gchar *path = g_strdup_printf("/dev/shm/%s%s", ring, suffix);
+
+    fail_unless(g_unlink(path) == 0);
+    g_free(path);
+}
+
+GST_START_TEST(test_name_removed) {
+    play_until(SOURCE, "", GST_MESSAGE_WARNING);
+    shmring_reader_free(attach_reader(ring));
+    remove_name("");
+    remove_name(".ctl");
+    assert_stopped();
+}
+GST_END_TEST;
+
+/* A reader takes every slot. */
+GST_START_TEST(test_drop) {
+    struct shmring_reader *reader;
+
+    play_until(SOURCE, "slots=4 timeout=0", GST_MESSAGE_QOS);
+    reader = attach_reader(ring);
+    assert_stopped();
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+/* In a thread of its own, in which an element may be stopped: the harness's pad has no task. */
+GST_START_TEST(test_error) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    GstBus *bus = gst_element_get_bus(h->element);
+    GThread *thread;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    pipeline = h->element;
+    gst_bus_set_sync_handler(bus, NULL, NULL, NULL);
+    gst_bus_set_sync_handler(bus, stop_at, GINT_TO_POINTER(GST_MESSAGE_ERROR), NULL);
+    thread = push_in_thread(h, gst_buffer_new_allocate(NULL, 7, NULL));
+    g_async_queue_pop(heard);
+    fail_if(FLOW_OF(thread) == GST_FLOW_OK);
+    gst_bus_set_flushing(bus, TRUE);
+    gst_object_unref(bus);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+static void stops_at(const gchar *signal, GCallback callback) {
+    struct shmring_reader *reader;
+
+    play_until(SOURCE, "", GST_MESSAGE_UNKNOWN);
+    g_signal_connect(sink, signal, callback, NULL);
+    reader = attach_reader(ring);
+    assert_stopped();
+    shmring_reader_free(reader);
+}
+
+GST_START_TEST(test_signals) {
+    stops_at("reader-attached", G_CALLBACK(stop_at_signal));
+    stopped = 0;
+    stops_at("notify::num-readers", G_CALLBACK(stop_at_notify));
+}
+GST_END_TEST;
+
+static Suite *stopping_suite(void) {
+    Suite *suite = suite_create("stopping");
+    TCase *tcase = tcase_create("sink");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_name_removed);
+    tcase_add_test(tcase, test_drop);
+    tcase_add_test(tcase, test_error);
+    tcase_add_test(tcase, test_signals);
+    return suite;
+}
+
+GST_CHECK_MAIN(stopping);
