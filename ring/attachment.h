@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A reader's place at one segment: from its lock byte to its last frame. */
+/* A reader at one segment: from its port's lock byte to its last frame. */
 #ifndef ATTACHMENT_H
 #define ATTACHMENT_H
 
@@ -10,34 +10,56 @@ struct attachment {
     _Atomic uint32_t held; /* frames held in place */
     struct segment *seg;
     struct shmring_reader_options options;
-    uint32_t place, epoch;
-    uint32_t lease;    /* as granted */
-    bool answered;     /* the writer said where our stream begins */
-    uint64_t expected; /* where our stream was before a supersede; 0: it begins here */
+    uint32_t port, epoch;
+    uint32_t lease; /* as granted */
+    bool answered;  /* the writer said where our stream begins */
+    uint64_t stream;
     uint64_t cursor;
-    uint64_t received, copied;
-    uint64_t missed; /* published for us, gone before we took it */
+    uint64_t received, copied, early, skipped;
+    uint64_t flushed, withdrawn, dropped; /* published for us, gone before we took it, and why */
+
+    bool tried_newest; /* mode latest begins with the frame that is there */
+    uint64_t newest;   /* it; offers up to it are given back unread. 0: none */
+
+    bool wants_key;          /* leaves out frames until one that stands alone */
+    int64_t wants_key_since; /* CLOCK_MONOTONIC */
+    uint64_t seen;           /* the frame before the next one, if none is missing */
+};
+
+/* What the attachment before this one of the same reader had got to. */
+struct attachment_start {
+    uint64_t expected; /* after a supersede: the next frame; those that are gone count as missed */
+    uint64_t newest;   /* after a leave: the newest frame it had; 0: none of this ring */
+    bool wants_key;
 };
 
 /* Beside enum shmring_result: nothing now, more may come. */
 enum { TAKE_NOTHING = 100 };
 
 /*
- * Takes a place at SEG (and its reference, also when it fails). -EAGAIN: superseded meanwhile, or
- * somebody else is attaching; open the name again; -EUSERS: all places are taken. EXPECTED: the
- * frame the reader looked for next in the segment before; those between it and our first count as
- * missed. 0: there was none.
+ * Takes a port at SEG (and its reference, also when it fails), which is mapped. -EAGAIN: it ended
+ * or was superseded meanwhile, or somebody else is attaching; open the name again; -EUSERS: all
+ * ports are taken.
  */
 int attachment_join(struct segment *seg, const struct shmring_reader_options *options,
-                    uint64_t expected, struct attachment **joined, struct shmring_error *error);
+                    const struct attachment_start *start, struct attachment **joined,
+                    struct shmring_error *error);
 
-/* Leaves. The place is free, and the memory unmapped, when the last frame comes back. */
+/* Leaves. The port is free, and the memory unmapped, when the last frame comes back. */
 void attachment_leave(struct attachment *at);
 
 /* The next frame: SHMRING_OK, TAKE_NOTHING, SHMRING_LEASE, -ENOMEM or -EPROTO. */
-int attachment_take(struct attachment *at, struct shmring_frame **frame);
+int attachment_take(struct attachment *at, struct shmring_frame **frame,
+                    struct shmring_error *error);
 
-/* Of what was missed, how much a flush took back. */
-uint64_t attachment_flushed(const struct attachment *at);
+/* The stream that we attached to is over, and all of it was read. */
+bool attachment_is_over(struct attachment *at);
+/* The writer shut us out. */
+bool attachment_is_banned(const struct attachment *at);
+
+void attachment_request_key(struct attachment *at, int64_t at_ns);
+
+/* Adds its counts. */
+void attachment_count(const struct attachment *at, struct shmring_reader_stats *stats);
 
 #endif

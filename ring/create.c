@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "create.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,10 +12,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "comm.h"
+#include "allocate.h"
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
+#include "process.h"
+#include "sweep.h"
 
 #define ATTEMPTS 50
 #define ATTEMPT_PAUSE_US 1000
@@ -25,63 +26,74 @@
 
 static int no_space(const struct segment *seg, struct shmring_error *error) {
     struct statvfs shm = {0};
+    char largest[300];
     statvfs(SHM_DIR, &shm);
     uint64_t need = seg->g.total_size + seg->g.ctl_size;
     uint64_t used = (shm.f_blocks - shm.f_bavail) * shm.f_frsize;
+    sweep_describe(largest, sizeof largest);
+    if (shm.f_files && !shm.f_ffree)
+        return error_set(error, -ENOSPC,
+                         SHM_DIR " has no inode left for ring '%s': remove files there that nobody "
+                                 "needs",
+                         seg->name);
     return error_set(error, -ENOSPC,
                      SHM_DIR " has %.1f MB free, ring '%s' needs %.1f MB: fewer or smaller slots, "
-                             "or more shared memory (docker run --shm-size=%lluM)",
+                             "or more shared memory (docker run --shm-size=%lluM). Left there: %s",
                      (double)shm.f_bavail * (double)shm.f_frsize / 1e6, seg->name,
-                     (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1);
+                     (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1, largest);
 }
 
-static int allocate(int fd, uint64_t size) {
-    int result;
-    /* Interrupted, it undoes its work: a process with a fast timer would never get there. */
-    int attempts = ATTEMPTS;
-    do
-        result = posix_fallocate(fd, 0, (off_t)size);
-    while (result == EINTR && --attempts);
-    return -result;
-}
-
+/* For its maker alone, whatever the umask, until it is locked. */
 static int make_object(int *fd, const char *path, uint64_t size) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
     if (result < 0)
         return result;
-    /* Whatever the umask: it is opened by its path once more. */
-    return fchmod(*fd, 0600) < 0 ? -errno : allocate(*fd, size);
+    return fchmod(*fd, 0600) < 0 ? -errno : allocate_range(*fd, 0, size);
 }
 
-/*
- * A mapping keeps its open file, and so that file's locks, alive: the one on NAME would outlive us
- * in a child of fork(), which keeps its view of the frames. Here the descriptor moves to an open
- * file that nothing maps. (.ctl needs none of this: children do not get its mapping.)
- */
-static int part_from_mapping(int fd, const char *path) {
+int segment_part_from_mapping(struct segment *seg, const char *path) {
+    struct stat was, is;
     segment_hold_forks();
-    int other = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    int result = other < 0 || dup3(other, fd, O_CLOEXEC) < 0 ? -errno : 0;
+    int other = segment_open_held(path);
+    int result = other < 0 || fstat(other, &is) < 0 || fstat(seg->frames_fd, &was) < 0 ? -errno : 0;
+    if (result == 0 && (is.st_ino != was.st_ino || is.st_dev != was.st_dev))
+        result = -ENOENT;
+    if (result == 0 && dup3(other, seg->frames_fd, O_CLOEXEC) < 0)
+        result = -errno;
     if (other >= 0)
         close(other);
     segment_release_forks();
     return result == -ENOENT ? -ESTALE : result;
 }
 
+bool segment_perms_are_good(uint32_t perms) {
+    return (perms & ~0066u) == 0600;
+}
+
 /* NAME: without write permission for others. NAME.ctl: rw for each class that has w. */
-static mode_t frames_mode(uint32_t perms) {
-    return perms & 0644;
-}
-
-static mode_t ctl_mode(uint32_t perms) {
-    return (perms & 0222) | (perms & 0222) << 1;
-}
-
-/* The umask has no say. */
-static int set_modes(const struct segment *seg, uint32_t perms) {
-    if (fchmod(seg->ctl_fd, ctl_mode(perms)) < 0 || fchmod(seg->frames_fd, frames_mode(perms)) < 0)
+int segment_set_modes(const struct segment *seg, uint32_t perms) {
+    mode_t frames = perms & 0644, ctl = (perms & 0222) | (perms & 0222) << 1;
+    if (fchmod(seg->ctl_fd, ctl) < 0 || fchmod(seg->frames_fd, frames) < 0)
         return -errno;
     return 0;
+}
+
+/* The one on NAME is for observers to ask; nothing else depends on it. */
+static int lock_objects(const struct segment *seg) {
+    int result = lock_try(seg->frames_fd, LOCK_WRITER);
+    if (result == 0)
+        result = lock_try(seg->ctl_fd, LOCK_WRITER);
+    return result == -EAGAIN ? -ESTALE : result; /* a sweeper looks at it, and removes it */
+}
+
+void segment_remember_files(struct segment *seg) {
+    struct stat status = {0};
+    fstat(seg->frames_fd, &status);
+    seg->device = status.st_dev;
+    seg->inode = status.st_ino;
+    seg->owner = status.st_uid;
+    fstat(seg->ctl_fd, &status);
+    seg->ctl_inode = status.st_ino;
 }
 
 static int make_objects(struct segment *seg, const struct ring_paths *paths, uint32_t perms,
@@ -92,26 +104,33 @@ static int make_objects(struct segment *seg, const struct ring_paths *paths, uin
     if (result == 0)
         result = segment_map(seg, true);
     if (result == 0)
-        result = part_from_mapping(seg->frames_fd, paths->frames);
+        result = segment_part_from_mapping(seg, paths->frames);
     if (result == 0)
-        result = set_modes(seg, perms);
+        result = lock_objects(seg);
+    if (result == 0)
+        result = segment_set_modes(seg, perms);
     if (result == -ENOSPC)
         return no_space(seg, error);
+    if (result == -EFBIG)
+        return error_set(error, result,
+                         "ring '%s' needs a file of %llu bytes, more than this process may write "
+                         "(ulimit -f)",
+                         seg->name, (unsigned long long)seg->g.total_size);
     if (result < 0)
         return error_set(error, result, "cannot make ring '%s' in " SHM_DIR ": %s", seg->name,
                          strerror(-result));
-    struct stat status;
-    fstat(seg->frames_fd, &status);
-    seg->device = status.st_dev;
-    seg->inode = status.st_ino;
-    fstat(seg->ctl_fd, &status);
-    seg->ctl_inode = status.st_ino;
+    segment_remember_files(seg);
     return 0;
 }
 
-static void describe_writer(struct layout_header *header) {
-    comm_read(header->writer_comm);
-    header->writer_pid = (uint32_t)getpid();
+void segment_sign(struct segment *seg) {
+    char process[SHMRING_PROCESS_NAME];
+    uint64_t words[2];
+    process_name(process);
+    memcpy(words, process, sizeof words);
+    for (int i = 0; i < 2; i++)
+        atomic_store_explicit(&seg->header->writer_process[i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&seg->header->writer_pid, (uint32_t)getpid(), memory_order_relaxed);
 }
 
 static void initialise(struct segment *seg, uint64_t wake_word) {
@@ -133,8 +152,10 @@ static void initialise(struct segment *seg, uint64_t wake_word) {
     header->lend_limit = g->lend_limit;
     memcpy(header->instance, g->instance, sizeof g->instance);
     header->created_ns = realtime_ns();
-    describe_writer(header);
+    segment_sign(seg);
     atomic_init(&header->state, STATE_ACTIVE);
+    atomic_init(&header->stream, 1);
+    atomic_init(&header->stretch, 1);
     atomic_init(&header->event, (uint32_t)wake_word);
 
     memcpy(seg->ctl->magic, LAYOUT_CTL_MAGIC, sizeof LAYOUT_CTL_MAGIC);
@@ -142,6 +163,7 @@ static void initialise(struct segment *seg, uint64_t wake_word) {
     seg->ctl->max_readers = g->max_readers;
     memcpy(seg->ctl->instance, g->instance, sizeof g->instance);
     atomic_init(&seg->ctl->doorbell, (uint32_t)wake_word);
+    atomic_init(&seg->ctl->notice, (uint32_t)wake_word);
 }
 
 /* Until the names are in place nobody else looks. */
@@ -150,53 +172,49 @@ static void begin_at(struct segment *seg, uint64_t base) {
     atomic_init(&seg->header->head, base);
 }
 
-/* ---- The names ---- */
+/* ---- What has the name now ---- */
 
-struct placing {
+struct naming {
     struct segment *seg;
     struct ring_paths made, wanted;
     struct shmring_error *error;
 };
 
-static int not_ours(const struct placing *p, const char *path, uid_t owner) {
+static int not_ours(const struct naming *n, const char *path, uid_t owner) {
     char user[64];
-    return error_set(p->error, -EPERM,
-                     "%s belongs to user %s: take another name, or have it removed by that user",
-                     path, segment_user_text(owner, user));
+    return error_set(n->error, -EPERM,
+                     "%s belongs to user %s: take another name, or have it removed (sudo rm %s %s)",
+                     path, segment_user_text(owner, user), n->wanted.frames, n->wanted.ctl);
 }
 
-static int not_a_ring(const struct placing *p) {
-    return error_set(p->error, -EEXIST,
+static int not_a_ring(const struct naming *n) {
+    return error_set(n->error, -EEXIST,
                      "%s or its .ctl exists and is not a ring: take another name, or remove it if "
                      "nobody needs it",
-                     p->wanted.frames);
+                     n->wanted.frames);
 }
 
-static int in_use(const struct placing *p) {
+static int in_use(const struct naming *n) {
     struct layout_header header = {0};
+    struct segment *seg = NULL;
     char writer[64];
-    int fd = open(p->wanted.frames, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && pread(fd, &header, sizeof header, 0) < (ssize_t)sizeof header)
-        memset(&header, 0, sizeof header);
-    if (fd >= 0)
-        close(fd);
+    if (segment_look(n->seg->name, SEGMENT_OBSERVE, &seg, &header, NULL) == 0)
+        segment_unref(seg);
     segment_writer_text(&header, writer, sizeof writer);
-    return error_set(p->error, -EBUSY,
+    return error_set(n->error, -EBUSY,
                      "ring '%s' is in use by %s: take another name, or stop that writer",
-                     p->seg->name, writer);
+                     n->seg->name, writer);
 }
 
-/* Opens what has a name now: 0 with FD, -EAGAIN when it is gone again, or a refusal. */
-static int open_present(const struct placing *p, const char *path, int *fd, struct stat *status) {
-    *fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (*fd < 0 && errno == ENOENT)
-        return -EAGAIN;
-    if ((*fd < 0 ? lstat(path, status) : fstat(*fd, status)) < 0)
+/* Opens it into FD, one of a segment's: 0, -EAGAIN when it is gone again, or a refusal. */
+static int open_present(const struct naming *n, const char *path, int *fd, struct stat *status) {
+    int result = segment_open_file(fd, path, O_RDWR);
+    if (result == -ENOENT || (*fd < 0 ? lstat(path, status) : fstat(*fd, status)) < 0)
         return -EAGAIN;
     if (status->st_uid != geteuid())
-        return not_ours(p, path, status->st_uid);
+        return not_ours(n, path, status->st_uid);
     if (*fd < 0 || !S_ISREG(status->st_mode))
-        return not_a_ring(p);
+        return not_a_ring(n);
     return 0;
 }
 
@@ -210,127 +228,135 @@ static bool has_magic(int fd, const char *magic) {
     return pread(fd, found, sizeof found, 0) == sizeof found && memcmp(found, magic, 8) == 0;
 }
 
+/* ---- Putting the names in place ---- */
+
 /* The dead writer's header, mapped; NULL when there is none or it cannot be trusted. */
 static struct layout_header *map_old_header(int fd, const struct stat *status) {
     if (status->st_size < (off_t)sizeof(struct layout_header) || !has_magic(fd, LAYOUT_MAGIC))
         return NULL;
     void *mapped = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapped == MAP_FAILED)
-        return NULL;
-    return mapped;
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+static bool is_known(const struct layout_header *old) {
+    return old->version == LAYOUT_VERSION && old->header_bytes == sizeof *old;
 }
 
 static void continue_numbering(struct segment *seg, const struct layout_header *old) {
+    struct layout_header *new = seg->header;
     uint64_t head = atomic_load_explicit(&old->head, memory_order_acquire);
-    if (old->version == LAYOUT_VERSION && head > seg->g.base && head < UINT64_C(1) << 47)
-        begin_at(seg, head);
+    if (!is_known(old) || head <= seg->g.base || head >= UINT64_C(1) << 47)
+        return;
+    begin_at(seg, head);
+    atomic_store_explicit(&new->stream,
+                          atomic_load_explicit(&old->stream, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->stretch,
+                          atomic_load_explicit(&old->stretch, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 /* Sends the dead writer's readers to the new segment. */
 static void supersede_old(struct layout_header *old) {
-    if (old->version != LAYOUT_VERSION)
+    uint32_t state = atomic_load_explicit(&old->state, memory_order_relaxed);
+    if (!is_known(old) || state == STATE_ENDED || state == STATE_CLOSED)
         return;
-    uint32_t active = STATE_ACTIVE;
-    atomic_compare_exchange_strong(&old->state, &active, STATE_SUPERSEDED);
+    atomic_store_explicit(&old->state, STATE_SUPERSEDED, memory_order_seq_cst);
     atomic_fetch_add_explicit(&old->event, 1, memory_order_release);
     futex_wake_all(&old->event);
 }
 
-static int rename_frames(const struct placing *p, struct layout_header *old) {
-    if (old)
-        continue_numbering(p->seg, old);
-    if (rename(p->made.frames, p->wanted.frames) < 0)
+static int rename_frames(const struct naming *n, struct layout_header *old) {
+    continue_numbering(n->seg, old);
+    if (rename(n->made.frames, n->wanted.frames) < 0)
         return errno == ENOENT ? -ESTALE : -errno;
-    if (old)
-        supersede_old(old);
+    supersede_old(old);
     return 0;
 }
 
 /* NAME exists, and we have NAME.ctl with its lock: nobody else may put one in place now. */
-static int replace_frames(const struct placing *p) {
+static int replace_frames(const struct naming *n, struct segment *old) {
     struct stat status;
-    struct layout_header *old = NULL;
-    int fd = -1;
-    int result = open_present(p, p->wanted.frames, &fd, &status);
-    if (result == 0 && !(old = map_old_header(fd, &status)))
-        result = not_a_ring(p);
-    else if (result == 0 && lock_is_held(fd, LOCK_WRITER))
-        result = in_use(p); /* a live writer whose .ctl somebody removed */
-    else if (result == 0)
-        result = rename_frames(p, old);
-    if (old)
-        munmap(old, LAYOUT_PAGE);
-    if (fd >= 0)
-        close(fd);
+    struct layout_header *header = NULL;
+    int result = open_present(n, n->wanted.frames, &old->frames_fd, &status);
+    if (result < 0)
+        return result;
+    if (!(header = map_old_header(old->frames_fd, &status)))
+        return not_a_ring(n);
+    if (lock_is_held(old->frames_fd, LOCK_WRITER))
+        result = in_use(n); /* a live writer whose .ctl somebody removed */
+    else
+        result = rename_frames(n, header);
+    munmap(header, LAYOUT_PAGE);
     return result;
 }
 
-static int put_frames(const struct placing *p) {
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (link(p->made.frames, p->wanted.frames) == 0)
-            return 0;
-        if (errno != EEXIST)
-            return errno == ENOENT ? -ESTALE : -errno;
-        int result = replace_frames(p);
-        if (result != -EAGAIN)
-            return result;
-    }
-    return -EAGAIN;
+static int put_frames_once(const struct naming *n) {
+    if (link(n->made.frames, n->wanted.frames) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return errno == ENOENT ? -ESTALE : -errno;
+    struct segment *old = segment_new(n->seg->name);
+    if (!old)
+        return -ENOMEM;
+    int result = replace_frames(n, old);
+    segment_unref(old);
+    return result;
 }
 
 /* NAME.ctl is ours already; without NAME it must not stay. */
-static int put_frames_or_leave(const struct placing *p) {
-    int result = put_frames(p);
+static int put_frames(const struct naming *n) {
+    int result = -EAGAIN;
+    for (int attempt = 0; attempt < ATTEMPTS && result == -EAGAIN; attempt++)
+        result = put_frames_once(n);
     if (result < 0)
-        unlink(p->wanted.ctl);
+        unlink(n->wanted.ctl);
     return result;
 }
 
 /* A name's first creation: link() fails when somebody else was faster. */
-static int put_both(const struct placing *p) {
-    if (link(p->made.ctl, p->wanted.ctl) == 0)
-        return put_frames_or_leave(p);
+static int put_both(const struct naming *n) {
+    if (link(n->made.ctl, n->wanted.ctl) == 0)
+        return put_frames(n);
     if (errno == EEXIST)
         return -EAGAIN;
     return errno == ENOENT ? -ESTALE : -errno;
 }
 
 /* Refuses to replace what no ring made; -EAGAIN: there is no NAME. */
-static int check_frames(const struct placing *p) {
+static int check_frames(const struct naming *n, struct segment *old) {
     struct stat status;
-    int fd = -1;
-    int result = open_present(p, p->wanted.frames, &fd, &status);
-    if (result == 0 && !has_magic(fd, LAYOUT_MAGIC))
-        result = not_a_ring(p);
-    if (fd >= 0)
-        close(fd);
+    int result = open_present(n, n->wanted.frames, &old->frames_fd, &status);
+    if (result == 0 && !has_magic(old->frames_fd, LAYOUT_MAGIC))
+        result = not_a_ring(n);
     return result;
 }
 
 /* We hold the old .ctl's byte 0 until the new names are in place: only one may take over. */
-static int take_over_locked(const struct placing *p, int fd, const struct stat *status) {
-    if (!still_named(p->wanted.ctl, status))
+static int take_over_locked(const struct naming *n, struct segment *old,
+                            const struct stat *status) {
+    if (!still_named(n->wanted.ctl, status))
         return -EAGAIN;
-    if (!has_magic(fd, LAYOUT_CTL_MAGIC))
-        return not_a_ring(p);
-    int result = check_frames(p);
+    if (!has_magic(old->ctl_fd, LAYOUT_CTL_MAGIC))
+        return not_a_ring(n);
+    int result = check_frames(n, old);
     if (result < 0 && result != -EAGAIN)
         return result;
-    if (rename(p->made.ctl, p->wanted.ctl) < 0)
+    if (rename(n->made.ctl, n->wanted.ctl) < 0)
         return errno == ENOENT ? -ESTALE : -errno;
-    return put_frames_or_leave(p);
+    return put_frames(n);
 }
 
-static int take_over(const struct placing *p) {
+static int take_over(const struct naming *n) {
     struct stat status;
-    int fd = -1;
-    segment_hold_forks();
-    int result = open_present(p, p->wanted.ctl, &fd, &status);
+    struct segment *old = segment_new(n->seg->name);
+    if (!old)
+        return -ENOMEM;
+    int result = open_present(n, n->wanted.ctl, &old->ctl_fd, &status);
     if (result == 0)
-        result = lock_try(fd, LOCK_WRITER) < 0 ? in_use(p) : take_over_locked(p, fd, &status);
-    if (fd >= 0)
-        close(fd);
-    segment_release_forks();
+        result =
+            lock_try(old->ctl_fd, LOCK_WRITER) < 0 ? in_use(n) : take_over_locked(n, old, &status);
+    segment_unref(old);
     return result;
 }
 
@@ -339,81 +365,63 @@ static bool is_free_or(const char *path, ino_t inode) {
     return stat(path, &now) < 0 || now.st_ino == inode;
 }
 
-/* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
- * else from them. */
-static int move_names(const struct placing *p, const struct segment *with) {
-    if (!is_free_or(p->wanted.ctl, with->ctl_inode) || !is_free_or(p->wanted.frames, with->inode))
-        return in_use(p);
-    if (rename(p->made.ctl, p->wanted.ctl) < 0 || rename(p->made.frames, p->wanted.frames) < 0)
-        return -errno;
-    return 0;
+/* The new file gets the name, the old one the temporary one, so that both can go back. */
+static int exchange(const char *made, const char *wanted) {
+    if (renameat2(AT_FDCWD, made, AT_FDCWD, wanted, RENAME_EXCHANGE) == 0)
+        return 0;
+    return rename(made, wanted) < 0 ? -errno : 0;
 }
 
-static int place_names(const struct placing *p) {
+/* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
+ * else from them. */
+static int move_names(const struct naming *n, const struct segment *with) {
+    if (!is_free_or(n->wanted.ctl, with->ctl_inode) || !is_free_or(n->wanted.frames, with->inode))
+        return in_use(n);
+    int result = exchange(n->made.ctl, n->wanted.ctl);
+    if (result < 0)
+        return result;
+    result = exchange(n->made.frames, n->wanted.frames);
+    if (result < 0)
+        exchange(n->made.ctl, n->wanted.ctl);
+    return result;
+}
+
+static int take_names(const struct naming *n) {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        int result = put_both(p);
+        int result = put_both(n);
         if (result == -EAGAIN)
-            result = take_over(p);
+            result = take_over(n);
         if (result != -EAGAIN)
             return result;
         usleep(ATTEMPT_PAUSE_US);
     }
-    return in_use(p);
-}
-
-/* ---- What crashed writers left under temporary names ---- */
-
-static void sweep_entry(const char *entry) {
-    char path[sizeof SHM_DIR + NAME_MAX + 1];
-    snprintf(path, sizeof path, SHM_DIR "/%s", entry);
-    segment_hold_forks();
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd >= 0 && lock_try(fd, LOCK_WRITER) == 0)
-        unlink(path);
-    if (fd >= 0)
-        close(fd);
-    segment_release_forks();
-}
-
-static void sweep(const char *name) {
-    DIR *directory = opendir(SHM_DIR);
-    if (!directory)
-        return;
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        if (name_is_leftover(name, entry->d_name))
-            sweep_entry(entry->d_name);
-    }
-    closedir(directory);
+    return in_use(n);
 }
 
 /* ---- All of it ---- */
 
-static int make(struct placing *p, const struct shmring_writer_options *options) {
-    struct segment *seg = p->seg;
+static int make(struct naming *n, const struct shmring_writer_options *options) {
+    struct segment *seg = n->seg;
     if (getrandom(seg->g.instance, sizeof seg->g.instance, 0) != sizeof seg->g.instance)
-        return error_set(p->error, -errno, "no random number for ring '%s'", seg->name);
-    name_temporary_paths(&p->made, seg->name, seg->g.instance);
-    int result = make_objects(seg, &p->made, options->perms, p->error);
+        return error_set(n->error, -errno, "no random number for ring '%s'", seg->name);
+    name_temporary_paths(&n->made, seg->name, seg->g.instance);
+    int result = make_objects(seg, &n->made, options->perms, n->error);
     if (result < 0)
         return result;
     initialise(seg, options->first_seq);
     begin_at(seg, options->first_seq);
-    /* The one on NAME is for observers to ask; nothing else depends on it. */
-    result = lock_try(seg->frames_fd, LOCK_WRITER);
-    if (result == 0)
-        result = lock_try(seg->ctl_fd, LOCK_WRITER);
-    return result == -EAGAIN ? -ESTALE : result; /* a sweeper looks at it, and removes it */
+    return 0;
 }
 
-static int create_once(struct placing *p, const struct shmring_writer_options *options,
+static int create_once(struct naming *n, const struct shmring_writer_options *options,
                        const struct segment *with) {
-    int result = make(p, options);
+    int result = make(n, options);
     if (result == 0)
-        result = with ? move_names(p, with) : place_names(p);
-    unlink(p->made.ctl);
-    unlink(p->made.frames);
-    if (result < 0 && p->error && !p->error->code)
-        error_set(p->error, result, "cannot put ring '%s' in place: %s", p->seg->name,
+        result = with ? move_names(n, with) : take_names(n);
+    unlink(n->made.ctl);
+    unlink(n->made.frames);
+    if (result < 0 && n->error && !n->error->code)
+        error_set(n->error, result, "cannot put ring '%s' in place: %s", n->seg->name,
                   strerror(-result));
     return result;
 }
@@ -421,19 +429,36 @@ static int create_once(struct placing *p, const struct shmring_writer_options *o
 static int create_planned(const char *name, const struct geometry *g,
                           const struct shmring_writer_options *options, const struct segment *with,
                           struct segment **created, struct shmring_error *error) {
-    struct placing p = {.error = error};
+    struct naming n = {.error = error};
     if (error)
         error->code = 0;
-    p.seg = segment_new(name);
-    if (!p.seg)
+    n.seg = segment_new(name);
+    if (!n.seg)
         return error_set(error, -ENOMEM, "no memory for ring '%s'", name);
-    p.seg->g = *g;
-    name_paths(&p.wanted, name);
-    int result = create_once(&p, options, with);
+    n.seg->g = *g;
+    name_paths(&n.wanted, name);
+    int result = create_once(&n, options, with);
     if (result == 0)
-        *created = p.seg;
+        *created = n.seg;
     else
-        segment_unref(p.seg);
+        segment_unref(n.seg);
+    return result;
+}
+
+/* Another writer's sweep may catch the objects between their making and their lock; and where there
+ * is no room, what the dead left makes some. */
+static int create_swept(const char *name, const struct geometry *g,
+                        const struct shmring_writer_options *options, const struct segment *with,
+                        struct segment **created, struct shmring_error *error) {
+    int result = -ESTALE;
+    for (int attempt = 0; attempt < ATTEMPTS && result == -ESTALE; attempt++) {
+        result = create_planned(name, g, options, with, created, error);
+        if (result != -ENOSPC)
+            continue;
+        bool swept = sweep_leftovers(NULL);
+        if (sweep_dead_rings() || swept)
+            result = -ESTALE;
+    }
     return result;
 }
 
@@ -444,25 +469,21 @@ int segment_create(const char *name, const struct shmring_writer_options *option
     const char *problem;
     if (!geometry_plan(&g, options, &problem))
         return error_set(error, -EINVAL, "ring '%s' cannot be made: %s", name, problem);
-    if ((options->perms & ~0066u) != 0600)
+    if (!segment_perms_are_good(options->perms))
         return error_set(error, -EINVAL,
                          "ring '%s' cannot have perms %04o: r and w bits only, both for the owner",
                          name, options->perms);
-    int result = -ESTALE;
-    /* Another writer's sweep may catch the objects between their making and their lock. */
-    for (int attempt = 0; attempt < ATTEMPTS && result == -ESTALE; attempt++)
-        result = create_planned(name, &g, options, with, created, error);
+    int result = create_swept(name, &g, options, with, created, error);
     if (result == 0 && !with)
-        sweep(name);
+        sweep_leftovers(name);
     return result;
 }
 
 void segment_remove_names(const struct segment *seg) {
     struct ring_paths paths;
-    struct stat status;
     name_paths(&paths, seg->name);
-    if (stat(paths.frames, &status) == 0 && status.st_ino == seg->inode)
+    if (segment_has_name(seg))
         unlink(paths.frames);
-    if (stat(paths.ctl, &status) == 0 && status.st_ino == seg->ctl_inode)
+    if (segment_has_ctl_name(seg))
         unlink(paths.ctl);
 }

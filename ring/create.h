@@ -8,14 +8,32 @@
 
 /*
  * Makes a segment of these sizes, complete and locked, under temporary names, and puts the ring's
- * name in place. WITH is the segment of ours that now has the name, or NULL. What a dead writer
- * left is taken over: numbering goes on where it stopped. Errors as in shmring_writer_open.
+ * name in place. WITH is the segment of ours that now has the name, or NULL. A dead writer's
+ * readers follow, and its numbering goes on. Errors as in shmring_writer_open.
  */
 int segment_create(const char *name, const struct shmring_writer_options *options,
                    const struct segment *with, struct segment **created,
                    struct shmring_error *error);
 
+/* Takes a dead writer's ring of these very sizes as it lies, locked and mapped. -ENOENT: there is
+ * none that can be. */
+int segment_adopt(const char *name, const struct shmring_writer_options *options,
+                  struct segment **adopted, struct shmring_error *error);
+
 /* Removes the names, where they still are this segment's. */
 void segment_remove_names(const struct segment *seg);
+
+/* ---- Between create.c and adopt.c ---- */
+
+bool segment_perms_are_good(uint32_t perms);
+/* The mode of both objects, whatever the umask. 0 or -errno. */
+int segment_set_modes(const struct segment *seg, uint32_t perms);
+/* Moves the descriptor of NAME to an open file that no mapping keeps alive: its lock ends with us,
+ * also when a child of fork() still has a view of the frames. 0 or -errno. */
+int segment_part_from_mapping(struct segment *seg, const char *path);
+/* What the ring says of its writer, for people. */
+void segment_sign(struct segment *seg);
+/* Remembers which files these are. */
+void segment_remember_files(struct segment *seg);
 
 #endif

@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "error.h"
 
 #define COPY_ALIGNMENT 64
 
 #if defined(__SANITIZE_THREAD__)
-/* The observers' copy races by design (see copy_unsteady). */
+/* A copy races by design (see copy_claimed). */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
-/* The two fences below are not modelled by it; what they order is checked by content. */
+/* The fence below is not modelled by it; what it orders is checked by content. */
 #pragma GCC diagnostic ignored "-Wtsan"
 #else
 #define AnnotateIgnoreReadsBegin(file, line) ((void)0)
@@ -67,6 +70,8 @@ void frame_write_header(struct segment *seg, uint32_t slot, const struct shmring
     frame->clock_ns = info->clock_ns;
     frame->publish_ns = info->publish_ns;
     frame->frame_number = info->frame_number;
+    frame->frame_number_end = info->frame_number_end;
+    frame->stretch = info->stretch;
     frame->fps_num = info->fps_num;
     frame->fps_den = info->fps_den;
     frame->caps_size = (uint32_t)caps_bytes(info);
@@ -82,25 +87,45 @@ void frame_write_header(struct segment *seg, uint32_t slot, const struct shmring
 /* ---- Reader's side ---- */
 
 /*
- * Copies bytes the writer may be changing. That is a data race, and the only one: the observers'
- * seqlock. What was copied is used only if the frame's seq is still the same afterwards, which
- * still_carries() makes sure of.
+ * How bytes come out of the ring. A claim keeps them still, but for COPYING, which the writer may
+ * take back: then they change under the copy, a data race, and the copy is thrown away. Observers
+ * have no claim and no mapping: they read by pread(2), and look at the frame's seq before and
+ * after.
  */
-static void copy_unsteady(void *to, const void *from, size_t size) {
+typedef bool read_bytes(const struct segment *seg, void *to, uint64_t offset, size_t size);
+
+static bool copy_claimed(const struct segment *seg, void *to, uint64_t offset, size_t size) {
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-    memcpy(to, from, size);
+    memcpy(to, (const char *)seg->header + offset, size);
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    return true;
 }
 
-static bool still_carries(struct segment *seg, uint32_t slot, uint64_t seq) {
-    /* Acquire: keeps the copy's loads before this look at seq. */
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&segment_frame(seg, slot)->seq, memory_order_relaxed) == seq;
+static bool copy_file(const struct segment *seg, void *to, uint64_t offset, size_t size) {
+    size_t done = 0;
+    ssize_t got = 1;
+    while (done < size && got > 0) {
+        got = pread(seg->frames_fd, (char *)to + done, size - done, (off_t)(offset + done));
+        if (got > 0)
+            done += (size_t)got;
+        else if (got < 0 && errno == EINTR)
+            got = 1;
+    }
+    return done == size;
+}
+
+static uint64_t frame_at(const struct segment *seg, uint32_t slot) {
+    return seg->g.frames_offset + slot * (uint64_t)seg->g.frame_stride;
+}
+
+static uint64_t slot_at(const struct segment *seg, uint32_t slot) {
+    return seg->g.slots_offset + slot * seg->g.slot_stride;
 }
 
 static void describe(struct shmring_frame_info *info, const struct layout_frame *header,
                      uint64_t seq) {
     *info = (struct shmring_frame_info){
+        .struct_size = sizeof *info,
         .seq = seq,
         .width = header->width,
         .height = header->height,
@@ -115,20 +140,14 @@ static void describe(struct shmring_frame_info *info, const struct layout_frame 
         .clock_ns = header->clock_ns,
         .publish_ns = header->publish_ns,
         .frame_number = header->frame_number,
+        .frame_number_end = header->frame_number_end,
         .fps_num = header->fps_num,
         .fps_den = header->fps_den,
+        .stretch = header->stretch,
     };
     memcpy(info->format, header->format, sizeof info->format);
     memcpy(info->stride, header->stride, sizeof info->stride);
     memcpy(info->offset, header->offset, sizeof info->offset);
-}
-
-static bool header_is_sound(const struct segment *seg, const struct layout_frame *header) {
-    struct shmring_frame_info info;
-    const char *problem;
-    describe(&info, header, 0);
-    return info_check(&info, seg->g.slot_size, &problem) &&
-           metas_start(header->caps_size) + header->metas_size <= segment_frame_room(seg);
 }
 
 static struct frame *frame_new(const struct layout_frame *header, uint64_t seq) {
@@ -144,60 +163,114 @@ static struct frame *frame_new(const struct layout_frame *header, uint64_t seq) 
     return frame;
 }
 
-/* Header, caps and metas, out of shared memory into ours. */
-static int frame_read(struct segment *seg, uint32_t slot, uint64_t seq, struct frame **read) {
-    const struct layout_frame *shared = segment_frame(seg, slot);
+static bool text_fits(const struct segment *seg, const struct layout_frame *header) {
+    return metas_start(header->caps_size) + header->metas_size <= segment_frame_room(seg);
+}
+
+static const char *problem_of(const struct segment *seg, const struct frame *frame) {
+    if (frame->public.info.size > seg->g.slot_size)
+        return "it is larger than its slot";
+    return shmring_frame_problem(&frame->public.info);
+}
+
+/* Header, caps and metas, out of shared memory into ours; -EPROTO: the bytes are not there. */
+static int frame_read(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
+                      struct frame **made) {
     struct layout_frame header;
-    copy_unsteady(&header, shared, sizeof header);
-    if (!header_is_sound(seg, &header))
+    uint64_t at = frame_at(seg, slot);
+    if (!read(seg, &header, at, sizeof header) || !text_fits(seg, &header))
         return -EPROTO;
     struct frame *frame = frame_new(&header, seq);
     if (!frame)
         return -ENOMEM;
-    copy_unsteady(frame->text, shared->data, metas_start(header.caps_size) + header.metas_size);
+    frame->slot = slot;
+    *made = frame;
+    if (!read(seg, frame->text, at + sizeof header,
+              metas_start(header.caps_size) + header.metas_size))
+        return -EPROTO;
     if (header.caps_size)
         frame->text[header.caps_size - 1] = 0;
-    frame->slot = slot;
-    *read = frame;
     return 0;
+}
+
+static int refuse(const struct segment *seg, uint64_t seq, const char *problem,
+                  struct shmring_error *error) {
+    return error_set(error, -EPROTO, "frame %llu of ring '%s' cannot be what it says: %s",
+                     (unsigned long long)seq, seg->name, problem);
+}
+
+static int check(const struct segment *seg, int result, const struct frame *frame, uint64_t seq,
+                 struct shmring_error *error) {
+    if (result == -EPROTO)
+        return refuse(seg, seq, "its header is damaged", error);
+    if (result < 0)
+        return error_set(error, result, "no memory for a frame of ring '%s'", seg->name);
+    const char *problem = problem_of(seg, frame);
+    return problem ? refuse(seg, seq, problem, error) : 0;
+}
+
+static int hand_out(int result, struct frame *frame, struct shmring_frame **out) {
+    if (result == 0)
+        *out = &frame->public;
+    else if (frame)
+        shmring_frame_release(&frame->public);
+    return result;
 }
 
 int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back *give_back,
-               void *holder, struct shmring_frame **view) {
-    struct frame *frame;
-    int result = frame_read(seg, slot, seq, &frame);
-    if (result < 0)
-        return result;
-    frame->give_back = give_back;
-    frame->holder = holder;
-    frame->public.data = segment_slot(seg, slot);
-    *view = &frame->public;
-    return 0;
+               void *holder, struct shmring_frame **view, struct shmring_error *error) {
+    struct frame *frame = NULL;
+    int result = frame_read(seg, copy_claimed, slot, seq, &frame);
+    result = check(seg, result, frame, seq, error);
+    if (result == 0) {
+        frame->give_back = give_back;
+        frame->holder = holder;
+        frame->public.data = segment_slot(seg, slot);
+    }
+    return hand_out(result, frame, view);
 }
 
-static int copy_pixels(struct segment *seg, struct frame *frame) {
+static int copy_pixels(const struct segment *seg, read_bytes *read, struct frame *frame) {
     uint64_t size = frame->public.info.size;
     frame->copy = aligned_alloc(COPY_ALIGNMENT, (size / COPY_ALIGNMENT + 1) * COPY_ALIGNMENT);
     if (!frame->copy)
         return -ENOMEM;
-    copy_unsteady(frame->copy, segment_slot(seg, frame->slot), size);
     frame->public.data = frame->copy;
     frame->public.is_copy = true;
-    return 0;
+    return read(seg, frame->copy, slot_at(seg, frame->slot), size) ? 0 : -EPROTO;
 }
 
-int frame_copy(struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **copy) {
+static int copy_with(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
+                     struct frame **frame, struct shmring_error *error) {
+    int result = frame_read(seg, read, slot, seq, frame);
+    result = check(seg, result, *frame, seq, error);
+    if (result < 0)
+        return result;
+    result = copy_pixels(seg, read, *frame);
+    return result < 0 ? check(seg, result, *frame, seq, error) : 0;
+}
+
+int frame_copy(const struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **copy,
+               struct shmring_error *error) {
     struct frame *frame = NULL;
-    int result = frame_read(seg, slot, seq, &frame);
-    if (result == 0)
-        result = copy_pixels(seg, frame);
+    int result = copy_with(seg, copy_claimed, slot, seq, &frame, error);
+    return hand_out(result, frame, copy);
+}
+
+static bool still_carries(const struct segment *seg, uint32_t slot, uint64_t seq) {
+    uint64_t now = 0;
+    /* Acquire: keeps the copy's loads, which the kernel did in our name, before this one. */
+    atomic_thread_fence(memory_order_acquire);
+    return copy_file(seg, &now, frame_at(seg, slot), sizeof now) && now == seq;
+}
+
+int frame_observe(const struct segment *seg, uint32_t slot, uint64_t seq,
+                  struct shmring_frame **copy, struct shmring_error *error) {
+    struct frame *frame = NULL;
+    int result = copy_with(seg, copy_file, slot, seq, &frame, error);
     if (result != -ENOMEM && !still_carries(seg, slot, seq))
         result = -EAGAIN;
-    if (result == 0)
-        *copy = &frame->public;
-    else if (frame)
-        shmring_frame_release(&frame->public);
-    return result;
+    return hand_out(result, frame, copy);
 }
 
 void shmring_frame_release(struct shmring_frame *released) {

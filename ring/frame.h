@@ -20,15 +20,19 @@ typedef void frame_give_back(void *holder, uint32_t slot);
 
 /*
  * The frame in a slot that this reader has TAKEN, in place; GIVE_BACK is called at its release. 0,
- * -ENOMEM, or -EPROTO when its header is nonsense (then nothing is called).
+ * -ENOMEM, or -EPROTO when it cannot be what it says (then nothing is called).
  */
 int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back *give_back,
-               void *holder, struct shmring_frame **frame);
+               void *holder, struct shmring_frame **frame, struct shmring_error *error);
 
-/*
- * An owned copy of frame SEQ out of a slot, which the writer may reuse meanwhile: then -EAGAIN, and
- * never a mixture. Else as frame_view.
- */
-int frame_copy(struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **frame);
+/* An owned copy of the frame in a slot that this reader is COPYING. Only good if the claim is still
+ * there afterwards. As frame_view. */
+int frame_copy(const struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **frame,
+               struct shmring_error *error);
+
+/* An owned copy of frame SEQ out of a slot that nobody claims, without mapping it. -EAGAIN: the
+ * writer was faster; never a mixture. Else as frame_view. */
+int frame_observe(const struct segment *seg, uint32_t slot, uint64_t seq,
+                  struct shmring_frame **frame, struct shmring_error *error);
 
 #endif

@@ -18,13 +18,13 @@ void futex_wake_all(_Atomic uint32_t *word);
 
 /*
  * Sleeps until WORD no longer holds VALUE, INTERRUPT (a word of this process, raised from 0) is
- * raised, or the timeout passes. Returns 0, or -EINTR after a signal handler. May return 0 early:
- * the caller looks again. WORD may be mapped read-only.
+ * raised, or the timeout passes. Returns 0, -EINTR after a signal handler, or -EFAULT when WORD's
+ * file was cut off. May return 0 early: the caller looks again. WORD may be mapped read-only.
  */
 int futex_wait(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *interrupt,
                int64_t timeout_ns);
 
-/* Raises or lowers an interrupt word; wakes its sleepers, who sleep on WORD too (or NULL). */
-void futex_interrupt(_Atomic uint32_t *interrupt, int raised, const _Atomic uint32_t *word);
+/* Raises bits of an interrupt word and wakes its sleepers. To lower them, clear them. */
+void futex_interrupt(_Atomic uint32_t *interrupt, uint32_t bits);
 
 #endif

@@ -12,18 +12,19 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free to
 PIN(layout_header, version, 8);
 PIN(layout_header, total_size, 16);
 PIN(layout_header, frame_stride, 64);
-PIN(layout_header, writer_comm, 88);
-PIN(layout_header, instance, 104);
-PIN(layout_header, base, 128);
-PIN(layout_header, state, 192);
-PIN(layout_header, waiting, 196);
-PIN(layout_header, latency_ns, 200);
-PIN(layout_header, head, 256);
-PIN(layout_header, event, 320);
-PIN(layout_header, published, 384);
-PIN(layout_header, answer, 448);
-_Static_assert(sizeof(struct layout_answer) == 24, "layout_answer");
-_Static_assert(sizeof(struct layout_header) == 1216, "layout_header");
+PIN(layout_header, instance, 88);
+PIN(layout_header, base, 112);
+PIN(layout_header, state, 128);
+PIN(layout_header, stretch, 140);
+PIN(layout_header, latency_ns, 152);
+PIN(layout_header, writer_process, 168);
+PIN(layout_header, waited_since_ns, 184);
+PIN(layout_header, head, 192);
+PIN(layout_header, event, 256);
+PIN(layout_header, published, 320);
+PIN(layout_header, answer, 384);
+_Static_assert(sizeof(struct layout_answer) == 64, "layout_answer");
+_Static_assert(sizeof(struct layout_header) == 2432, "layout_header");
 PIN(layout_frame, width, 8);
 PIN(layout_frame, timestamp_ns, 24);
 PIN(layout_frame, format, 32);
@@ -32,14 +33,18 @@ PIN(layout_frame, offset, 72);
 PIN(layout_frame, size, 104);
 PIN(layout_frame, pts_ns, 112);
 PIN(layout_frame, publish_ns, 144);
-PIN(layout_frame, caps_size, 168);
-PIN(layout_frame, data, 176);
-PIN(layout_place, lease, 8);
-PIN(layout_place, claim, 2048);
-_Static_assert(sizeof(struct layout_place) == LAYOUT_PAGE, "layout_place");
+PIN(layout_frame, frame_number_end, 160);
+PIN(layout_frame, caps_size, 176);
+PIN(layout_frame, data, 184);
+PIN(layout_port, lease, 8);
+PIN(layout_port, cursor, 32);
+PIN(layout_port, key_count, 56);
+PIN(layout_port, claim, 2048);
+_Static_assert(sizeof(struct layout_port) == LAYOUT_PAGE, "layout_port");
 PIN(layout_ctl, instance, 16);
 PIN(layout_ctl, doorbell, 64);
-PIN(layout_ctl, place, LAYOUT_PAGE);
+PIN(layout_ctl, notice, 128);
+PIN(layout_ctl, port, LAYOUT_PAGE);
 
 /* 2^46: far below where sums of a few of these could wrap, far above any memory. */
 #define MAX_BYTES (UINT64_C(1) << 46)
@@ -61,7 +66,7 @@ static const char *sizes_problem(const struct geometry *g) {
         return "max-readers must be 1 to 32";
     if (g->lend_limit > g->slots - 2)
         return "the lend limit must leave two slots";
-    if (!in_range(g->frame_stride, LAYOUT_PAGE, LAYOUT_MAX_FRAME_STRIDE))
+    if (!in_range(g->frame_stride, LAYOUT_PAGE, SHMRING_MAX_HEADER_SIZE))
         return "the frame header must have 4096 to 65536 bytes";
     /* Claims and descriptors carry 48 bits of it. */
     if (!in_range(g->base, 1, UINT64_C(1) << 47))
@@ -79,7 +84,7 @@ static void place_regions(struct geometry *g) {
     g->frames_offset = g->ring_offset + round_to_page(g->capacity * sizeof(uint64_t));
     g->slots_offset = g->frames_offset + (uint64_t)g->slots * g->frame_stride;
     g->total_size = g->slots_offset + g->slots * g->slot_stride;
-    g->ctl_size = LAYOUT_PAGE + (uint64_t)g->max_readers * sizeof(struct layout_place);
+    g->ctl_size = LAYOUT_PAGE + (uint64_t)g->max_readers * sizeof(struct layout_port);
 }
 
 bool geometry_plan(struct geometry *g, const struct shmring_writer_options *options,
@@ -96,7 +101,10 @@ bool geometry_plan(struct geometry *g, const struct shmring_writer_options *opti
     if (*problem)
         return false;
     place_regions(g);
-    return true;
+    /* On 32 bits. */
+    if (g->total_size > PTRDIFF_MAX)
+        *problem = "it is larger than this process's address space";
+    return !*problem;
 }
 
 static const char *magic_problem(const struct layout_header *header, const struct layout_ctl *ctl) {
@@ -136,22 +144,5 @@ bool geometry_check(struct geometry *g, const struct layout_header *header, uint
         *problem = "its header contradicts itself";
     else if (size < g->total_size || (ctl && ctl_size < g->ctl_size))
         *problem = "it is smaller than its header says";
-    return !*problem;
-}
-
-bool info_check(const struct shmring_frame_info *info, uint64_t slot_size, const char **problem) {
-    *problem = NULL;
-    if (info->size > slot_size)
-        *problem = "the frame is larger than a slot";
-    else if (info->planes > SHMRING_MAX_PLANES)
-        *problem = "a frame has at most 4 planes";
-    else if (!memchr(info->format, 0, sizeof info->format))
-        *problem = "the format's name is not terminated";
-    else if (info->width > INT32_MAX || info->height > INT32_MAX || info->channels > 4)
-        *problem = "width, height or channels cannot be";
-    for (uint32_t plane = 0; !*problem && plane < info->planes; plane++) {
-        if (info->offset[plane] >= info->size)
-            *problem = "a plane starts beyond the frame";
-    }
     return !*problem;
 }

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdio.h>
 
+#include "error.h"
 #include "frame.h"
 #include "futex.h"
+#include "process.h"
 #include "writer.h"
 
-/* ---- Waiting ---- */
+/* How long a reader that died while the writer waits for it goes unnoticed. */
+#define PROBE_NS INT64_C(100000000)
+
+/* ---- Sleeping ---- */
 
 static bool is_interrupted(struct shmring_writer *w) {
     return atomic_load_explicit(&w->interrupted, memory_order_acquire);
@@ -15,12 +21,11 @@ static bool is_interrupted(struct shmring_writer *w) {
  * Sleeps until the segment's doorbell, last read as BELL, rings. Releases the mutex meanwhile.
  * SHMRING_OK: look again.
  */
-static int sleep_on(struct shmring_writer *w, struct store *store, uint32_t bell,
-                    int64_t deadline) {
-    int64_t slice = deadline_left(deadline, HOUSEKEEPING_NS);
-    if (slice == 0)
+static int sleep_on(struct shmring_writer *w, struct distributor *d, uint32_t bell, int64_t slice) {
+    struct segment *seg = d->seg;
+    if (slice <= 0)
         return SHMRING_TIMEOUT;
-    struct segment *seg = segment_ref(store->seg);
+    d->refs++;
     w->sleepers++;
     /* Sequentially consistent: see segment_ring_doorbell. */
     atomic_store_explicit(&seg->header->waiting, 1, memory_order_seq_cst);
@@ -29,67 +34,149 @@ static int sleep_on(struct shmring_writer *w, struct store *store, uint32_t bell
     pthread_mutex_lock(&w->mutex);
     if (--w->sleepers == 0)
         atomic_store_explicit(&seg->header->waiting, 0, memory_order_relaxed);
-    segment_unref(seg);
+    distributor_unref(d);
     return result == -EINTR ? SHMRING_INTERRUPTED : SHMRING_OK;
 }
 
-static uint32_t read_bell(struct store *store) {
+static uint32_t read_bell(struct distributor *d) {
     /* Sequentially consistent: read before the claims are looked at, so that a release after that
      * look changes it. */
-    return atomic_load_explicit(&store->seg->ctl->doorbell, memory_order_seq_cst);
+    return atomic_load_explicit(&d->seg->ctl->doorbell, memory_order_seq_cst);
 }
 
-/* ---- Loan ---- */
+/* ---- Who is waited for ---- */
 
-static bool is_read_losslessly(struct store *store) {
-    places_look(store, atomic_load_explicit(&store->seg->header->head, memory_order_relaxed));
-    if (!places_lossless_reader(store))
+/* Of a superseded segment whoever did not leave it, of the present one who has a frame to take. */
+static bool is_waited_for(struct shmring_writer *w, const struct distributor *d, uint32_t port) {
+    return d == w->distributor ? port_is_waited_for(d, port) : port_reads(d, port);
+}
+
+static bool is_anybody_waited_for(struct shmring_writer *w, const struct distributor *d) {
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (is_waited_for(w, d, port))
+            return true;
+    }
+    return false;
+}
+
+/* After a look: who made no progress for so long is not waited for until it does. */
+static void end_patience(struct shmring_writer *w, struct distributor *d) {
+    int64_t patience = w->options.patience_ns;
+    for (uint32_t port = 0; port < d->seg->g.max_readers && patience >= 0; port++) {
+        if (is_waited_for(w, d, port) && d->port[port].waited_ns >= patience)
+            d->port[port].stuck = true;
+    }
+}
+
+static uint32_t longest_waited_for(struct shmring_writer *w, const struct distributor *d) {
+    uint32_t longest = NO_SLOT;
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (is_waited_for(w, d, port) &&
+            (longest == NO_SLOT || d->port[port].waited_ns > d->port[longest].waited_ns))
+            longest = port;
+    }
+    return longest;
+}
+
+/* For readers and tools, which ask why no frame comes. */
+static void show_waiting(struct shmring_writer *w, struct distributor *d, bool waits) {
+    struct layout_header *header = d->seg->header;
+    uint32_t port = waits ? longest_waited_for(w, d) : NO_SLOT;
+    if (port != NO_SLOT)
+        atomic_store_explicit(&header->waited_since_ns, monotonic_ns() - d->port[port].waited_ns,
+                              memory_order_relaxed);
+    atomic_store_explicit(&header->waited_port, port == NO_SLOT ? 0 : port + 1,
+                          memory_order_relaxed);
+}
+
+static int64_t until_patience_ends(struct shmring_writer *w, const struct distributor *d) {
+    int64_t patience = w->options.patience_ns, least = PROBE_NS;
+    for (uint32_t port = 0; port < d->seg->g.max_readers && patience >= 0; port++) {
+        int64_t left = patience - d->port[port].waited_ns;
+        if (is_waited_for(w, d, port) && left < least)
+            least = left > 0 ? left : 1;
+    }
+    return least;
+}
+
+/* The clock of each that is waited for runs while the writer sleeps. */
+static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, uint32_t bell,
+                             int64_t deadline) {
+    uint32_t waited_for = 0;
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (is_waited_for(w, d, port))
+            waited_for |= UINT32_C(1) << port;
+        else
+            d->port[port].waited_ns = 0;
+    }
+    int64_t slice = deadline_left(deadline, until_patience_ends(w, d)), before = monotonic_ns();
+    show_waiting(w, d, true);
+    d->refs++;
+    int result = sleep_on(w, d, bell, slice);
+    int64_t slept = monotonic_ns() - before;
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (waited_for >> port & 1)
+            d->port[port].waited_ns += slept;
+    }
+    show_waiting(w, d, false);
+    distributor_unref(d);
+    return result;
+}
+
+/* ---- A free slot ---- */
+
+static bool is_still_read(struct shmring_writer *w, struct distributor *d) {
+    ports_look(d);
+    end_patience(w, d);
+    if (!is_anybody_waited_for(w, d))
         return false;
-    places_probe(store);
-    return places_lossless_reader(store);
+    ports_probe(d);
+    return is_anybody_waited_for(w, d);
 }
 
 /* The oldest predecessor that a lossless reader still reads, with its bell, or NULL. */
-static struct store *undrained(struct shmring_writer *w, uint32_t *bell) {
-    struct store **link = &w->predecessors;
+static struct distributor *find_undrained(struct shmring_writer *w, uint32_t *bell) {
+    struct distributor **link = &w->predecessors;
     while (*link) {
-        struct store *store = *link;
-        *bell = read_bell(store);
-        if (is_read_losslessly(store))
-            return store;
-        if (places_attached(store)) { /* in mode latest: nobody waits, but how it ends they hear */
-            link = &store->next;
+        struct distributor *d = *link;
+        *bell = read_bell(d);
+        if (is_still_read(w, d))
+            return d;
+        if (ports_attached(d)) { /* latest, or given up: how it ends they hear */
+            link = &d->next;
             continue;
         }
-        *link = store->next;
-        writer_drop_store(w, store);
+        *link = d->next;
+        writer_drop(w, d);
     }
     return NULL;
 }
 
-static uint32_t find_slot(struct shmring_writer *w) {
-    uint32_t slot;
-    do {
-        slot = store_find_free(w->store);
+/*
+ * One look: a slot, or on whom to wait (NULL: on nobody) and from which bell on. Whether somebody
+ * is waited for is asked before the slots are looked at: a reader that gives back the last one
+ * while we look must not pass for one that had nothing.
+ */
+static uint32_t look_for_slot(struct shmring_writer *w, struct distributor **wait_for,
+                              uint32_t *bell) {
+    struct distributor *d = w->distributor;
+    uint32_t slot = NO_SLOT;
+    bool waited_for = false, again = true;
+    *wait_for = find_undrained(w, bell);
+    for (uint32_t tries = 0; !*wait_for && slot == NO_SLOT && again && tries < d->seg->g.slots;
+         tries++) {
+        again = false;
+        *bell = read_bell(d);
+        ports_look(d);
+        end_patience(w, d);
+        waited_for = is_anybody_waited_for(w, d);
+        slot = distributor_find_free(d);
         if (slot == NO_SLOT)
-            slot = store_reclaim(w->store);
-    } while (slot == NO_SLOT && places_probe(w->store));
-    return slot;
-}
-
-/* One look: a slot, or on whom to wait (NULL: on nobody) and from which bell on. */
-static uint32_t look_for_slot(struct shmring_writer *w, struct store **wait_for, uint32_t *bell) {
-    *wait_for = undrained(w, bell);
-    if (*wait_for)
-        return NO_SLOT;
-    *bell = read_bell(w->store);
-    places_look(w->store, writer_next_seq(w));
-    /* Before the slots: a reader that gives back the last one while we look must not pass for one
-     * that had nothing. */
-    bool lossless = places_lossless_claim(w->store);
-    uint32_t slot = find_slot(w);
-    if (slot == NO_SLOT && lossless)
-        *wait_for = w->store;
+            slot = distributor_reclaim(d, &again);
+        again = again || (slot == NO_SLOT && ports_probe(d));
+    }
+    if (slot == NO_SLOT && !*wait_for && (again || waited_for || is_anybody_waited_for(w, d)))
+        *wait_for = d;
     return slot;
 }
 
@@ -97,7 +184,7 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     int64_t deadline = deadline_after(timeout_ns), started = 0;
     int result = SHMRING_OK;
     while (result == SHMRING_OK) {
-        struct store *wait_for;
+        struct distributor *wait_for;
         uint32_t bell;
         if (is_interrupted(w))
             result = SHMRING_INTERRUPTED;
@@ -107,75 +194,136 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
             result = SHMRING_FULL;
         else {
             started = started ? started : monotonic_ns();
-            result = sleep_on(w, wait_for, bell, deadline);
+            result = sleep_for_readers(w, wait_for, bell, deadline);
         }
     }
     if (started) {
         w->stats.waits++;
         w->stats.wait_ns += monotonic_ns() - started;
     }
-    return result == SHMRING_TIMEOUT ? SHMRING_FULL : result;
+    return result;
 }
 
+int writer_wait_drained(struct shmring_writer *w) {
+    struct distributor *d = w->distributor;
+    int result = SHMRING_OK;
+    while (result == SHMRING_OK) {
+        uint32_t bell = read_bell(d);
+        if (is_interrupted(w))
+            return SHMRING_INTERRUPTED;
+        if (!is_still_read(w, d))
+            return SHMRING_OK;
+        result = sleep_for_readers(w, d, bell, INT64_MAX);
+    }
+    return result;
+}
+
+/* ---- Why there is none ---- */
+
+static int explain_timeout(struct shmring_writer *w, struct shmring_error *error) {
+    struct distributor *d = w->predecessors ? w->predecessors : w->distributor;
+    uint32_t port = longest_waited_for(w, d);
+    struct shmring_reader_info reader;
+    if (port == NO_SLOT)
+        return error_set(error, -EAGAIN, "ring '%s' had no free slot in time", w->name);
+    ports_describe(d, port, &reader);
+    return error_set(
+        error, -EAGAIN,
+        "ring '%s' has no free slot: it waits for its reader %s (pid %u), which has "
+        "taken no frame for %.1f s, has %u to take and holds %u; stop that reader, let "
+        "it read in mode latest, or give the writer patience",
+        w->name, reader.process, reader.pid, (double)reader.waited_ns / 1e9, reader.offered,
+        reader.held);
+}
+
+static int explain(struct shmring_writer *w, int result, struct shmring_error *error) {
+    if (result == SHMRING_TIMEOUT)
+        explain_timeout(w, error);
+    else if (result == SHMRING_LIMIT)
+        error_set(error, -EAGAIN,
+                  "ring '%s' has %u slots on loan, the most it lends at once: return some, or make "
+                  "it with a larger lend limit",
+                  w->name, w->distributor->loans);
+    else if (result == SHMRING_FULL)
+        error_set(error, -EAGAIN,
+                  "every slot of ring '%s' is held by readers that have taken it: make the ring "
+                  "with more slots than its %u",
+                  w->name, w->options.slots);
+    else if (result == SHMRING_INTERRUPTED)
+        error_set(error, -EINTR, "the wait for a slot of ring '%s' was interrupted", w->name);
+    return result;
+}
+
+/* ---- Loan ---- */
+
 static void lend(struct shmring_writer *w, uint32_t index, struct shmring_slot *slot) {
-    struct store *store = w->store;
-    store->slot[index].loan = LOAN_OUT;
-    store->refs++;
-    store->loans++;
+    struct distributor *d = w->distributor;
+    d->slot[index].loan = LOAN_OUT;
+    d->refs++;
+    d->loans++;
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
-    atomic_store_explicit(&segment_frame(store->seg, index)->seq, 0, memory_order_relaxed);
+    atomic_store_explicit(&segment_frame(d->seg, index)->seq, 0, memory_order_relaxed);
     frame_fence_before_write();
     *slot = (struct shmring_slot){
-        .data = segment_slot(store->seg, index),
-        .size = store->seg->g.slot_size,
-        .store = store,
+        .data = segment_slot(d->seg, index),
+        .size = d->seg->g.slot_size,
+        .segment = d,
         .index = index,
     };
 }
 
+static bool is_at_limit(const struct shmring_writer *w, enum shmring_loan kind) {
+    uint32_t limit = w->options.lend_limit + (kind == SHMRING_LOAN_FILL);
+    return w->moving || w->distributor->loans >= limit;
+}
+
 static int loan_locked(struct shmring_writer *w, enum shmring_loan kind, int64_t timeout_ns,
-                       struct shmring_slot *slot) {
-    uint32_t limit = w->options.lend_limit + (kind == SHMRING_LOAN_FILL), index;
-    if (w->ended) {
-        int result = writer_supersede(w, NULL);
-        if (result < 0)
-            return result;
-    }
-    if (w->store->loans >= limit)
-        return SHMRING_FULL;
+                       struct shmring_slot *slot, struct shmring_error *error) {
+    uint32_t index;
+    if (w->broken)
+        return error_set(
+            error, -ENOSPC,
+            "ring '%s' lost its memory while it moved: make room in /dev/shm, and open "
+            "it anew",
+            w->name);
+    if (is_at_limit(w, kind))
+        return explain(w, SHMRING_LIMIT, error);
+    /* Who lends may still keep what it lent before the end. */
+    if (kind == SHMRING_LOAN_FILL)
+        writer_begin_stream(w);
     int result = wait_for_slot(w, timeout_ns, &index);
+    if (result == SHMRING_OK && is_at_limit(w, kind)) /* another thread's, while we slept */
+        result = SHMRING_LIMIT;
     if (result != SHMRING_OK)
-        return result;
-    if (w->store->loans >= limit) /* another thread's, while we slept */
-        return SHMRING_FULL;
+        return explain(w, result, error);
     lend(w, index, slot);
     return SHMRING_OK;
 }
 
 int shmring_writer_loan(struct shmring_writer *w, enum shmring_loan kind, int64_t timeout_ns,
-                        struct shmring_slot *slot) {
+                        struct shmring_slot *slot, struct shmring_error *error) {
     *slot = (struct shmring_slot){0};
     if (writer_is_inherited(w))
-        return -ECHILD;
+        return writer_refuse_inherited(w, error);
     pthread_mutex_lock(&w->mutex);
-    int result = loan_locked(w, kind, timeout_ns, slot);
+    int result = loan_locked(w, kind, timeout_ns, slot, error);
     pthread_mutex_unlock(&w->mutex);
     return result;
 }
 
 void shmring_slot_return(struct shmring_slot *slot) {
-    struct store *store = slot->store;
+    struct distributor *d = slot->segment;
     uint32_t index = slot->index;
     *slot = (struct shmring_slot){0};
-    if (!store)
+    if (!d)
         return;
-    struct shmring_writer *w = store->writer;
+    struct shmring_writer *w = d->writer;
     if (!writer_is_inherited(w)) {
         pthread_mutex_lock(&w->mutex);
-        store->slot[index].loan = LOAN_NONE;
-        store->loans--;
-        segment_ring_doorbell(store->seg);
-        store_unref(store);
+        d->slot[index].loan = LOAN_NONE;
+        d->loans--;
+        segment_ring_doorbell(d->seg);
+        distributor_unref(d);
         pthread_mutex_unlock(&w->mutex);
     }
     writer_unref(w);
@@ -186,15 +334,19 @@ void shmring_slot_return(struct shmring_slot *slot) {
 static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
     int64_t deadline = deadline_after(timeout_ns);
     int result = SHMRING_OK;
+    writer_begin_stream(w);
     while (result == SHMRING_OK) {
-        uint32_t bell = read_bell(w->store);
-        places_look(w->store, writer_next_seq(w));
-        places_probe(w->store);
+        struct distributor *d = w->distributor;
+        uint32_t bell = read_bell(d);
+        ports_look(d);
+        ports_probe(d);
+        writer_keep_house(w);
         if (is_interrupted(w))
             return SHMRING_INTERRUPTED;
-        if (places_attached(w->store))
+        if (ports_attached(w->distributor))
             return SHMRING_OK;
-        result = sleep_on(w, w->store, bell, deadline);
+        if (d == w->distributor)
+            result = sleep_on(w, d, bell, deadline_left(deadline, HOUSEKEEPING_NS));
     }
     return result;
 }
@@ -204,6 +356,56 @@ int shmring_writer_wait_reader(struct shmring_writer *w, int64_t timeout_ns) {
         return -ECHILD;
     pthread_mutex_lock(&w->mutex);
     int result = wait_reader_locked(w, timeout_ns);
+    pthread_mutex_unlock(&w->mutex);
+    return result;
+}
+
+/* ---- Watching ---- */
+
+static int sleep_for_notice(struct shmring_writer *w, struct distributor *d, uint32_t notice,
+                            int64_t slice) {
+    struct segment *seg = d->seg;
+    if (slice <= 0)
+        return SHMRING_TIMEOUT;
+    d->refs++;
+    w->watchers++;
+    /* Sequentially consistent: see segment_give_notice. */
+    atomic_store_explicit(&seg->header->watching, 1, memory_order_seq_cst);
+    pthread_mutex_unlock(&w->mutex);
+    int result = futex_wait(&seg->ctl->notice, notice, &w->interrupted, slice);
+    pthread_mutex_lock(&w->mutex);
+    if (--w->watchers == 0)
+        atomic_store_explicit(&seg->header->watching, 0, memory_order_relaxed);
+    distributor_unref(d);
+    return result == -EINTR ? SHMRING_INTERRUPTED : SHMRING_OK;
+}
+
+static bool has_news(const struct shmring_writer *w, const struct distributor *d) {
+    return d != w->distributor || d->key_requested;
+}
+
+/* One sleep: the caller looks, and watches again. */
+static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
+    struct distributor *d = w->distributor;
+    /* Sequentially consistent: as read_bell. */
+    uint32_t notice = atomic_load_explicit(&d->seg->ctl->notice, memory_order_seq_cst);
+    ports_look(d);
+    writer_keep_house(w);
+    if (is_interrupted(w))
+        return SHMRING_INTERRUPTED;
+    if (has_news(w, d) || notice != w->seen_notice) {
+        w->seen_notice = notice;
+        return SHMRING_OK;
+    }
+    int64_t slice = timeout_ns < 0 ? HOUSEKEEPING_NS : timeout_ns;
+    return sleep_for_notice(w, d, notice, slice < HOUSEKEEPING_NS ? slice : HOUSEKEEPING_NS);
+}
+
+int shmring_writer_watch(struct shmring_writer *w, int64_t timeout_ns) {
+    if (writer_is_inherited(w))
+        return -ECHILD;
+    pthread_mutex_lock(&w->mutex);
+    int result = watch_locked(w, timeout_ns);
     pthread_mutex_unlock(&w->mutex);
     return result;
 }

@@ -9,6 +9,7 @@
 
 #define ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define CTL_SUFFIX ".ctl"
+#define NEW_SUFFIX ".new"
 #define INSTANCE_DIGITS 32
 
 static bool ends_with(const char *text, const char *suffix) {
@@ -27,6 +28,8 @@ const char *shmring_name_problem(const char *name) {
         return "it starts with '.'";
     if (ends_with(name, CTL_SUFFIX))
         return "it ends in '.ctl', which the ring adds itself";
+    if (ends_with(name, NEW_SUFFIX))
+        return "it ends in '.new', which the ring adds itself";
     return NULL;
 }
 
@@ -46,17 +49,29 @@ void name_temporary_paths(struct ring_paths *paths, const char *name, const uint
     char digits[INSTANCE_DIGITS + 1];
     for (int i = 0; i < 16; i++)
         snprintf(digits + 2 * i, 3, "%02x", instance[i]);
-    snprintf(paths->frames, sizeof paths->frames, SHM_DIR "/.%.200s.%s", name, digits);
-    snprintf(paths->ctl, sizeof paths->ctl, SHM_DIR "/.%.200s.%s" CTL_SUFFIX, name, digits);
+    snprintf(paths->frames, sizeof paths->frames, SHM_DIR "/%.200s.%s" NEW_SUFFIX, name, digits);
+    snprintf(paths->ctl, sizeof paths->ctl, SHM_DIR "/%.200s.%s" CTL_SUFFIX NEW_SUFFIX, name,
+             digits);
 }
 
+static size_t remove_suffix(const char *text, size_t length, const char *suffix) {
+    size_t tail = strlen(suffix);
+    bool has = length >= tail && memcmp(text + length - tail, suffix, tail) == 0;
+    return has ? length - tail : length;
+}
+
+/* NAME "." 32 digits, and before and behind it what a temporary name has; a first version put a dot
+ * before it and nothing behind. */
 bool name_is_leftover(const char *name, const char *entry) {
-    size_t length = strlen(name);
-    if (entry[0] != '.' || strncmp(entry + 1, name, length) != 0 || entry[1 + length] != '.')
+    size_t dotted = entry[0] == '.', length = strlen(entry);
+    size_t plain = remove_suffix(entry, length, NEW_SUFFIX);
+    if (!dotted && plain == length)
         return false;
-    const char *digits = entry + length + 2;
-    if (strspn(digits, "0123456789abcdef") != INSTANCE_DIGITS)
+    plain = remove_suffix(entry, plain, CTL_SUFFIX);
+    if (plain < dotted + 1 + 1 + INSTANCE_DIGITS)
         return false;
-    const char *rest = digits + INSTANCE_DIGITS;
-    return !*rest || strcmp(rest, CTL_SUFFIX) == 0;
+    const char *digits = entry + plain - INSTANCE_DIGITS;
+    size_t named = (size_t)(digits - entry) - dotted - 1;
+    return strspn(digits, "0123456789abcdef") >= INSTANCE_DIGITS && digits[-1] == '.' &&
+           (!name || (strlen(name) == named && memcmp(entry + dotted, name, named) == 0));
 }

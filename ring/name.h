@@ -10,8 +10,8 @@
 
 /* Where Linux keeps POSIX shared memory; shm_open(3) has no link() and no rename(). */
 #define SHM_DIR "/dev/shm"
-/* "/dev/shm/." NAME "." instance ".ctl" NUL */
-#define PATH_SIZE (sizeof SHM_DIR + 2 + SHMRING_MAX_NAME + 1 + 32 + 4)
+/* "/dev/shm/" NAME "." instance ".ctl.new" NUL */
+#define PATH_SIZE (sizeof SHM_DIR + 1 + SHMRING_MAX_NAME + 1 + 32 + 8)
 
 struct ring_paths {
     char frames[PATH_SIZE]; /* /dev/shm/NAME */
@@ -25,7 +25,7 @@ int name_check(const char *name, struct shmring_error *error);
 void name_paths(struct ring_paths *paths, const char *name);
 void name_temporary_paths(struct ring_paths *paths, const char *name, const uint8_t instance[16]);
 
-/* True when ENTRY, a file name in SHM_DIR, is a temporary name of ring NAME. */
+/* True when ENTRY, a file name in SHM_DIR, is a temporary name of ring NAME, or of any (NULL). */
 bool name_is_leftover(const char *name, const char *entry);
 
 #endif

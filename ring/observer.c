@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "frame.h"
@@ -13,17 +14,26 @@
 #define OBSERVE_NOTHING 100
 
 struct shmring_observer {
-    pthread_mutex_t mutex; /* seg; never held while sleeping */
-    uint32_t generation;   /* fork_generation() when it was made */
-    struct segment *seg;
+    pthread_mutex_t mutex;        /* seg; never held while sleeping */
+    uint32_t generation;          /* fork_generation() when it was made */
+    struct segment *seg;          /* of its header one page is mapped, to sleep on */
     _Atomic uint32_t interrupted; /* never raised */
 };
 
-static int open_segment(const char *name, struct segment **seg, struct shmring_error *error) {
-    int result = segment_open(name, SEGMENT_OBSERVE, NULL, seg, error);
+static int open_segment(const char *name, struct segment **opened, struct shmring_error *error) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    int result = segment_look(name, SEGMENT_OBSERVE, &seg, &header, error);
     if (result == -ENOENT)
         return error_set(error, -ENOENT, "there is no ring '%s': is its writer running?", name);
-    return result;
+    if (result < 0)
+        return result;
+    result = segment_map_event(seg);
+    if (result == 0)
+        *opened = seg;
+    else
+        segment_unref(seg);
+    return result < 0 ? error_set(error, result, "cannot observe ring '%s'", name) : 0;
 }
 
 void shmring_observer_close(struct shmring_observer *o) {
@@ -52,39 +62,69 @@ int shmring_observer_open(const char *name, struct shmring_observer **observer,
     return result;
 }
 
-/* The newest frame, if newer than AFTER. OBSERVE_NOTHING: none, or torn every time. */
-static int copy_newest(struct segment *seg, uint64_t after, struct shmring_frame **frame) {
-    for (int tries = 0; tries < COPY_TRIES; tries++) {
-        /* Acquire, both: pairs with the releases in store_publish. */
-        uint64_t head = atomic_load_explicit(&seg->header->head, memory_order_acquire);
+/* ---- The newest frame ---- */
+
+static bool read_descriptor(const struct segment *seg, uint64_t seq, uint64_t *descriptor) {
+    off_t at = (off_t)(seg->g.ring_offset + (seq & (seg->g.capacity - 1)) * sizeof *descriptor);
+    return pread(seg->frames_fd, descriptor, sizeof *descriptor, at) == sizeof *descriptor;
+}
+
+static int copy_frame(const struct segment *seg, uint64_t seq, struct shmring_frame **frame,
+                      struct shmring_error *error) {
+    uint64_t descriptor;
+    if (!read_descriptor(seg, seq, &descriptor))
+        return error_set(error, -EPROTO, "ring '%s' was cut off", seg->name);
+    uint32_t slot = descriptor & 0xffff;
+    if (descriptor >> 16 != seq || slot >= seg->g.slots)
+        return -EAGAIN;
+    return frame_observe(seg, slot, seq, frame, error);
+}
+
+static int read_header(const struct segment *seg, struct layout_header *header,
+                       struct shmring_error *error) {
+    if (segment_read_header(seg, header) == 0)
+        return 0;
+    return error_set(error, -EPROTO, "ring '%s' was cut off", seg->name);
+}
+
+/* Newer than AFTER. OBSERVE_NOTHING: none, or torn every time. */
+static int copy_newest(const struct segment *seg, uint64_t after, struct shmring_frame **frame,
+                       struct shmring_error *error) {
+    struct layout_header header;
+    int result = -EAGAIN;
+    for (int tries = 0; tries < COPY_TRIES && result == -EAGAIN; tries++) {
+        result = read_header(seg, &header, error);
+        if (result < 0)
+            return result;
+        uint64_t head = atomic_load_explicit(&header.head, memory_order_relaxed);
         if (head <= seg->g.base || head - 1 <= after)
             return OBSERVE_NOTHING;
-        uint64_t descriptor =
-            atomic_load_explicit(segment_descriptor(seg, head - 1), memory_order_acquire);
-        uint32_t slot = descriptor & 0xffff;
-        if (descriptor >> 16 != head - 1 || slot >= seg->g.slots)
-            continue;
-        int result = frame_copy(seg, slot, head - 1, frame);
-        if (result != -EAGAIN)
-            return result;
+        result = copy_frame(seg, head - 1, frame, error);
     }
-    return OBSERVE_NOTHING;
+    return result == -EAGAIN ? OBSERVE_NOTHING : result;
 }
+
+/* ---- Where it moved, how it ended ---- */
 
 /* Superseded, or so it seemed, and nothing has the name. */
 static int end_without_successor(const struct segment *seg) {
-    uint32_t state = atomic_load_explicit(&seg->header->state, memory_order_acquire);
+    struct layout_header header;
+    if (segment_read_header(seg, &header) < 0)
+        return SHMRING_LOST;
+    uint32_t state = atomic_load_explicit(&header.state, memory_order_relaxed);
     if (state == STATE_ENDED)
         return SHMRING_ENDED;
     return state == STATE_ACTIVE ? SHMRING_LOST : SHMRING_CLOSED;
 }
 
 /* To what has the name now. */
-static int follow(struct shmring_observer *o, struct shmring_error *error) {
+static int follow(struct shmring_observer *o, bool alive, struct shmring_error *error) {
     struct segment *seg = NULL;
+    if (segment_has_name(o->seg))
+        return alive ? OBSERVE_NOTHING : SHMRING_LOST;
     int result = open_segment(o->seg->name, &seg, error);
     if (result == -ENOENT)
-        return end_without_successor(o->seg);
+        return alive ? OBSERVE_NOTHING : end_without_successor(o->seg);
     if (result < 0)
         return result == -EAGAIN ? OBSERVE_NOTHING : result;
     segment_unref(o->seg);
@@ -99,25 +139,32 @@ static int end_of(struct shmring_observer *o, bool alive, uint32_t state,
         return SHMRING_ENDED;
     if (state == STATE_CLOSED)
         return SHMRING_CLOSED;
-    if (state == STATE_SUPERSEDED || (!alive && !segment_has_name(o->seg)))
-        return follow(o, error);
-    return alive ? OBSERVE_NOTHING : SHMRING_LOST;
+    if (state == STATE_SUPERSEDED || !alive)
+        return follow(o, alive, error);
+    return OBSERVE_NOTHING;
 }
 
-static int look(struct shmring_observer *o, uint64_t after, struct shmring_frame **frame,
-                struct shmring_error *error) {
+static int look(struct shmring_observer *o, uint64_t after, uint32_t *event,
+                struct shmring_frame **frame, struct shmring_error *error) {
+    struct layout_header header;
     bool alive = segment_has_writer(o->seg);
-    uint32_t state = atomic_load_explicit(&o->seg->header->state, memory_order_acquire);
-    int result = copy_newest(o->seg, after, frame);
+    int result = read_header(o->seg, &header, error);
+    if (result < 0)
+        return result;
+    /* Before the state and the head that count: those are read anew. */
+    *event = atomic_load_explicit(&header.event, memory_order_relaxed);
+    result = read_header(o->seg, &header, error);
+    if (result == 0)
+        result = copy_newest(o->seg, after, frame, error);
     if (result == OBSERVE_NOTHING)
-        result = end_of(o, alive, state, error);
+        result = end_of(o, alive, atomic_load_explicit(&header.state, memory_order_relaxed), error);
     return result;
 }
 
 /* Releases the mutex meanwhile. OBSERVE_NOTHING: look again. */
 static int sleep_on(struct shmring_observer *o, struct segment *seg, uint32_t event,
                     int64_t slice) {
-    if (slice == 0)
+    if (slice <= 0)
         return SHMRING_TIMEOUT;
     if (o->seg != seg) /* followed to another segment: its event was not read yet */
         return OBSERVE_NOTHING;
@@ -135,9 +182,8 @@ static int latest_locked(struct shmring_observer *o, uint64_t after, int64_t tim
     int result = OBSERVE_NOTHING;
     while (result == OBSERVE_NOTHING) {
         struct segment *seg = o->seg;
-        /* Acquire: read before state and head, so that a change after our look changes it. */
-        uint32_t event = atomic_load_explicit(&seg->header->event, memory_order_acquire);
-        result = look(o, after, frame, error);
+        uint32_t event = 0;
+        result = look(o, after, &event, frame, error);
         if (result == OBSERVE_NOTHING)
             result = sleep_on(o, seg, event, deadline_left(deadline, PROBE_NS));
     }

@@ -1,38 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <string.h>
 
 #include "error.h"
 #include "frame.h"
 #include "futex.h"
+#include "timeline.h"
+#include "versioned.h"
 #include "writer.h"
 
-static void keep_house(struct shmring_writer *w) {
-    int64_t now = monotonic_ns();
-    if (now < w->next_housekeeping)
-        return;
-    w->next_housekeeping = now + HOUSEKEEPING_NS;
-    places_probe(w->store);
-    for (struct store *store = w->predecessors; store; store = store->next)
-        places_probe(store);
-    w->stats.name_lost = !segment_has_name(w->store->seg);
-    writer_show_counters(w);
-}
-
 static bool can_publish(const struct shmring_writer *w, const struct shmring_slot *slot) {
-    return slot->store == w->store && !w->ended && w->store->slot[slot->index].loan == LOAN_OUT;
+    return slot->segment == w->distributor && !w->moving &&
+           w->distributor->slot[slot->index].loan == LOAN_OUT;
 }
 
 static int check_publish(struct shmring_writer *w, const struct shmring_slot *slot,
                          const struct shmring_frame_info *info, struct shmring_error *error) {
-    const char *problem;
-    if (slot->store != w->store || w->ended)
+    if (slot->segment != w->distributor || w->moving)
         return error_set(error, -ESTALE, "ring '%s' has moved on: loan a new slot and copy",
                          w->name);
     if (!can_publish(w, slot))
         return error_set(error, -EALREADY, "this slot of ring '%s' was published before", w->name);
-    if (!info_check(info, slot->size, &problem))
-        return error_set(error, -EINVAL, "a frame for ring '%s' cannot be: %s", w->name, problem);
-    if (!frame_header_fits(w->store->seg, info))
+    const char *problem =
+        info->size > slot->size ? "it is larger than its slot" : shmring_frame_problem(info);
+    if (problem)
+        return error_set(error, -EINVAL, "a frame for ring '%s' cannot be what it says: %s",
+                         w->name, problem);
+    if (!frame_header_fits(w->distributor->seg, info))
         return error_set(error, -EMSGSIZE,
                          "caps and metas of a frame for ring '%s' do not fit in its header of %u "
                          "bytes",
@@ -40,34 +34,79 @@ static int check_publish(struct shmring_writer *w, const struct shmring_slot *sl
     return 0;
 }
 
-static void publish_checked(struct shmring_writer *w, uint32_t index,
-                            const struct shmring_frame_info *info) {
-    struct shmring_frame_info told = *info;
-    told.seq = writer_next_seq(w);
-    told.publish_ns = monotonic_ns();
-    if (!told.timestamp_ns)
-        told.timestamp_ns = realtime_ns();
-    if (w->discont)
-        told.flags |= SHMRING_FRAME_DISCONT;
-    w->discont = false;
-    frame_write_header(w->store->seg, index, &told);
-    store_publish(w->store, index, told.seq);
-    w->stats.published++;
-    w->stats.bytes += told.size;
-    keep_house(w);
+/* ---- What the ring says of a frame ---- */
+
+static void set_times(struct shmring_writer *w, struct shmring_frame_info *info) {
+    const struct shmring_timing timing = {.struct_size = sizeof timing, .origin_ns = w->origin_ns};
+    info->publish_ns = monotonic_ns();
+    if (!info->timestamp_ns)
+        info->timestamp_ns = realtime_ns();
+    if (info->clock_ns != SHMRING_TIME_NONE)
+        return;
+    info->clock_ns =
+        shmring_timeline_stamp(w->options.timeline, &timing, info->pts_ns, info->publish_ns, NULL);
+    if (info->pts_ns == SHMRING_TIME_NONE)
+        info->pts_ns =
+            info->clock_ns - w->origin_ns - shmring_timeline_get_shift(w->options.timeline);
 }
 
+static void set_place(struct shmring_writer *w, struct shmring_frame_info *info) {
+    struct layout_header *header = w->distributor->seg->header;
+    info->seq = distributor_head(w->distributor);
+    info->stretch = atomic_load_explicit(&header->stretch, memory_order_relaxed);
+    if (w->discont)
+        info->flags |= SHMRING_FRAME_DISCONT;
+    w->discont = false;
+    /* Relaxed: the release of head makes it visible with the frame. */
+    if (!(info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)))
+        atomic_store_explicit(&header->key_seq, info->seq, memory_order_relaxed);
+}
+
+/* ---- Publishing ---- */
+
+/* While a lossless reader is waited for, it sets the pace of the timeline. */
+static void tell_pacer(struct shmring_writer *w) {
+    bool is_pacer = false;
+    for (uint32_t port = 0; port < w->distributor->seg->g.max_readers && !is_pacer; port++)
+        is_pacer = port_reads(w->distributor, port);
+    if (is_pacer != w->is_pacer)
+        timeline_count_pacer(w->options.timeline, is_pacer ? 1 : -1);
+    w->is_pacer = is_pacer;
+}
+
+static uint64_t publish_checked(struct shmring_writer *w, uint32_t index,
+                                struct shmring_frame_info *info) {
+    writer_begin_stream(w);
+    set_times(w, info);
+    set_place(w, info);
+    frame_write_header(w->distributor->seg, index, info);
+    distributor_publish(w->distributor, index, info->seq);
+    w->stats.published++;
+    w->stats.bytes += info->size;
+    tell_pacer(w);
+    writer_keep_house(w);
+    return info->seq;
+}
+
+static const struct shmring_frame_info no_info = SHMRING_FRAME_INFO_INIT;
+
 int shmring_writer_publish(struct shmring_writer *w, struct shmring_slot *slot,
-                           const struct shmring_frame_info *info, uint64_t *seq,
+                           const struct shmring_frame_info *told, uint64_t *seq,
                            struct shmring_error *error) {
+    struct shmring_frame_info info = no_info;
     if (writer_is_inherited(w))
-        return error_set(error, -ECHILD, "ring '%s' belongs to the parent process", w->name);
+        return writer_refuse_inherited(w, error);
+    if (!versioned_is_set(told))
+        return error_set(error, -EINVAL,
+                         "a frame for ring '%s' has no struct_size (SHMRING_FRAME_INFO_INIT)",
+                         w->name);
+    versioned_read(&info, sizeof info, told);
     pthread_mutex_lock(&w->mutex);
-    int result = check_publish(w, slot, info, error);
+    int result = check_publish(w, slot, &info, error);
     if (result == 0) {
+        uint64_t published = publish_checked(w, slot->index, &info);
         if (seq)
-            *seq = writer_next_seq(w);
-        publish_checked(w, slot->index, info);
+            *seq = published;
     }
     pthread_mutex_unlock(&w->mutex);
     return result;
@@ -95,9 +134,17 @@ void shmring_writer_flush(struct shmring_writer *w) {
     if (writer_is_inherited(w))
         return;
     pthread_mutex_lock(&w->mutex);
-    for (struct store *store = w->predecessors; store; store = store->next)
-        store_flush(store);
-    store_flush(w->store);
+    for (struct distributor *d = w->predecessors; d; d = d->next)
+        distributor_flush(d);
+    distributor_flush(w->distributor);
     w->discont = true;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void shmring_writer_begin_stretch(struct shmring_writer *w) {
+    if (writer_is_inherited(w))
+        return;
+    pthread_mutex_lock(&w->mutex);
+    atomic_fetch_add_explicit(&w->distributor->seg->header->stretch, 1, memory_order_relaxed);
     pthread_mutex_unlock(&w->mutex);
 }

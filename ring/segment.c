@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "comm.h"
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
+#include "process.h"
 
 /* ---- Every segment of the process, so that a child of fork() can let go of them. Its copies of
  * the descriptors would keep this process's locks alive after its death. */
@@ -75,9 +75,15 @@ void segment_release_forks(void) {
     pthread_mutex_unlock(&registry_mutex);
 }
 
+#define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+
+int segment_open_held(const char *path) {
+    return open(path, O_RDWR | SAFE_FLAGS);
+}
+
 int segment_open_file(int *fd, const char *path, int flags) {
     segment_hold_forks();
-    *fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    *fd = open(path, flags | SAFE_FLAGS, 0600);
     int result = *fd < 0 ? -errno : 0;
     segment_release_forks();
     return result;
@@ -122,7 +128,7 @@ static void unmap(struct segment *seg) {
     if (seg->ctl && !segment_is_inherited(seg))
         munmap(seg->ctl, seg->g.ctl_size);
     if (seg->header)
-        munmap(seg->header, seg->g.total_size);
+        munmap(seg->header, seg->mapped);
 }
 
 void segment_unref(struct segment *seg) {
@@ -136,9 +142,8 @@ void segment_unref(struct segment *seg) {
     free(seg);
 }
 
-static int map_file(void **address, int fd, uint64_t size, int protection) {
-    /* Populated: the first pass over a fresh mapping would fault once a page. */
-    void *mapped = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+static int map_file(void **address, int fd, uint64_t size, int protection, int flags) {
+    void *mapped = mmap(NULL, size, protection, MAP_SHARED | flags, fd, 0);
     if (mapped == MAP_FAILED)
         return -errno;
     *address = mapped;
@@ -149,7 +154,7 @@ static int map_file(void **address, int fd, uint64_t size, int protection) {
 static int map_ctl(struct segment *seg) {
     void *ctl = NULL;
     segment_hold_forks();
-    int result = map_file(&ctl, seg->ctl_fd, seg->g.ctl_size, PROT_READ | PROT_WRITE);
+    int result = map_file(&ctl, seg->ctl_fd, seg->g.ctl_size, PROT_READ | PROT_WRITE, MAP_POPULATE);
     if (result == 0 && madvise(ctl, seg->g.ctl_size, MADV_DONTFORK) < 0)
         result = -errno;
     segment_release_forks();
@@ -160,9 +165,19 @@ static int map_ctl(struct segment *seg) {
 int segment_map(struct segment *seg, bool writable) {
     void *header = NULL;
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int result = map_file(&header, seg->frames_fd, seg->g.total_size, protection);
+    /* Populated: the first pass over a fresh mapping would fault once a page. */
+    int result = map_file(&header, seg->frames_fd, seg->g.total_size, protection, MAP_POPULATE);
     seg->header = header;
+    seg->mapped = seg->g.total_size;
     return result < 0 || seg->ctl_fd < 0 ? result : map_ctl(seg);
+}
+
+int segment_map_event(struct segment *seg) {
+    void *header = NULL;
+    int result = map_file(&header, seg->frames_fd, LAYOUT_PAGE, PROT_READ, 0);
+    seg->header = header;
+    seg->mapped = LAYOUT_PAGE;
+    return result;
 }
 
 /* ---- Opening one that somebody else made ---- */
@@ -222,30 +237,48 @@ static int read_start(int fd, void *start, size_t size, struct stat *status) {
     return 0;
 }
 
-static int check_objects(struct segment *seg, struct shmring_error *error) {
+static bool is_going(const struct layout_header *header) {
+    uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
+    return state == STATE_SUPERSEDED || state == STATE_MOVING;
+}
+
+/* A file of holes costs its owner nothing, and would cost whoever maps it all of its memory. */
+static bool has_holes(const struct segment *seg, const struct stat *frames) {
+    return (uint64_t)frames->st_blocks * 512 < seg->g.total_size;
+}
+
+static int check_objects(struct segment *seg, struct layout_header *header,
+                         struct shmring_error *error) {
     static const char *const damaged = "'%s' cannot be read as a ring: %s";
-    struct layout_header header;
     _Alignas(struct layout_ctl) unsigned char ctl_start[sizeof(struct layout_ctl)];
     const struct layout_ctl *ctl = seg->ctl_fd >= 0 ? (void *)ctl_start : NULL;
     struct stat frames = {0}, control = {0};
     const char *problem = "it is not a regular file";
-    if (read_start(seg->frames_fd, &header, sizeof header, &frames) < 0 ||
+    if (read_start(seg->frames_fd, header, sizeof *header, &frames) < 0 ||
         (ctl && read_start(seg->ctl_fd, ctl_start, sizeof ctl_start, &control) < 0))
         return error_set(error, -EPROTO, damaged, seg->name, problem);
-    if (ctl && memcmp(header.instance, ctl->instance, sizeof header.instance) != 0)
+    if (ctl && memcmp(header->instance, ctl->instance, sizeof header->instance) != 0)
         return -EAGAIN;
     if (ctl && frames.st_uid != control.st_uid)
         return error_set(error, -EACCES, "ring '%s' is refused: its two objects have two owners",
                          seg->name);
-    if (!geometry_check(&seg->g, &header, (uint64_t)frames.st_size, ctl, (uint64_t)control.st_size,
+    if (!geometry_check(&seg->g, header, (uint64_t)frames.st_size, ctl, (uint64_t)control.st_size,
                         &problem))
         return error_set(error, -EPROTO, damaged, seg->name, problem);
+    if (has_holes(seg, &frames))
+        return is_going(header) ? -EAGAIN
+                                : error_set(error, -EPROTO, damaged, seg->name,
+                                            "parts of its memory were never there");
     seg->device = frames.st_dev;
     seg->inode = frames.st_ino;
+    seg->ctl_inode = control.st_ino;
+    seg->owner = frames.st_uid;
+    seg->mode = frames.st_mode & 07777;
     return 0;
 }
 
-static int open_both(struct segment *seg, enum segment_use use, struct shmring_error *error) {
+static int open_both(struct segment *seg, enum segment_use use, struct layout_header *snapshot,
+                     struct shmring_error *error) {
     struct ring_paths paths;
     name_paths(&paths, seg->name);
     int result = open_object(&seg->frames_fd, seg->name, paths.frames, false, error);
@@ -254,31 +287,16 @@ static int open_both(struct segment *seg, enum segment_use use, struct shmring_e
     if (result == 0 && use == SEGMENT_ATTACH)
         result = open_object(&seg->ctl_fd, seg->name, paths.ctl, true, error);
     if (result == 0)
-        result = check_objects(seg, error);
+        result = check_objects(seg, snapshot, error);
     return result;
 }
 
-static int map_opened(struct segment *seg, struct segment *over, struct shmring_error *error) {
-    if (over) {
-        seg->borrowed = segment_ref(over);
-        seg->header = over->header;
-        seg->ctl = over->ctl;
-        return 0;
-    }
-    int result = segment_map(seg, false);
-    if (result == 0)
-        return 0;
-    return error_set(error, result, "cannot map ring '%s': %s", seg->name, strerror(-result));
-}
-
-int segment_open(const char *name, enum segment_use use, struct segment *over,
-                 struct segment **opened, struct shmring_error *error) {
+int segment_look(const char *name, enum segment_use use, struct segment **opened,
+                 struct layout_header *snapshot, struct shmring_error *error) {
     struct segment *seg = segment_new(name);
     if (!seg)
         return error_set(error, -ENOMEM, "no memory to open ring '%s'", name);
-    int result = open_both(seg, use, error);
-    if (result == 0)
-        result = map_opened(seg, over, error);
+    int result = open_both(seg, use, snapshot, error);
     if (result == 0)
         *opened = seg;
     else
@@ -286,14 +304,33 @@ int segment_open(const char *name, enum segment_use use, struct segment *over,
     return result;
 }
 
+int segment_read_header(const struct segment *seg, struct layout_header *snapshot) {
+    return pread(seg->frames_fd, snapshot, sizeof *snapshot, 0) == sizeof *snapshot ? 0 : -EPROTO;
+}
+
+void segment_borrow_map(struct segment *seg, struct segment *from) {
+    seg->borrowed = segment_ref(from);
+    seg->header = from->header;
+    seg->ctl = from->ctl;
+}
+
 /* ---- What it knows of itself ---- */
+
+static bool leads_to(const char *path, const struct segment *seg, ino_t inode) {
+    struct stat status;
+    return stat(path, &status) == 0 && status.st_ino == inode && status.st_dev == seg->device;
+}
 
 bool segment_has_name(const struct segment *seg) {
     struct ring_paths paths;
-    struct stat status;
     name_paths(&paths, seg->name);
-    return stat(paths.frames, &status) == 0 && status.st_ino == seg->inode &&
-           status.st_dev == seg->device;
+    return leads_to(paths.frames, seg, seg->inode);
+}
+
+bool segment_has_ctl_name(const struct segment *seg) {
+    struct ring_paths paths;
+    name_paths(&paths, seg->name);
+    return leads_to(paths.ctl, seg, seg->ctl_inode);
 }
 
 bool segment_has_writer(const struct segment *seg) {
@@ -308,34 +345,107 @@ void segment_ring_doorbell(struct segment *seg) {
         futex_wake_all(&seg->ctl->doorbell);
 }
 
+void segment_give_notice(struct segment *seg) {
+    /* As the doorbell, with `watching`. */
+    atomic_fetch_add_explicit(&seg->ctl->notice, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&seg->header->watching, memory_order_seq_cst))
+        futex_wake_all(&seg->ctl->notice);
+    segment_ring_doorbell(seg);
+}
+
 void segment_announce(struct segment *seg) {
     /* Release: who sees the new event sees the head or state that it announces. */
     atomic_fetch_add_explicit(&seg->header->event, 1, memory_order_release);
     futex_wake_all(&seg->header->event);
 }
 
+static uint32_t writer_identity(const struct layout_header *header,
+                                char process[SHMRING_PROCESS_NAME]) {
+    uint64_t name[2];
+    for (int i = 0; i < 2; i++)
+        name[i] = atomic_load_explicit(&header->writer_process[i], memory_order_relaxed);
+    process_text(process, name);
+    return atomic_load_explicit(&header->writer_pid, memory_order_relaxed);
+}
+
 void segment_writer_text(const struct layout_header *header, char *text, size_t size) {
-    char comm[COMM_SIZE + 1];
-    comm_text(comm, header->writer_comm);
-    if (header->writer_pid)
-        snprintf(text, size, "%s (pid %u)", comm, header->writer_pid);
+    char process[SHMRING_PROCESS_NAME];
+    uint32_t pid = writer_identity(header, process);
+    if (pid)
+        snprintf(text, size, "%s (pid %u)", process, pid);
     else
         snprintf(text, size, "a writer that is just starting");
 }
 
-void segment_describe(const struct segment *seg, struct shmring_info *info) {
-    const struct layout_header *header = seg->header;
+static enum shmring_state state_of(const struct segment *seg, const struct layout_header *header) {
+    uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
+    if (state == STATE_CLOSED)
+        return SHMRING_STATE_CLOSED;
+    if (!segment_has_writer(seg))
+        return SHMRING_STATE_DEAD;
+    return state == STATE_ENDED ? SHMRING_STATE_ENDED : SHMRING_STATE_LIVE;
+}
+
+static uint64_t counter(const _Atomic uint64_t *value) {
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+void segment_describe(const struct segment *seg, const struct layout_header *header,
+                      struct shmring_info *info) {
+    uint64_t head = counter(&header->head);
     *info = (struct shmring_info){
+        .struct_size = sizeof *info,
+        .state = state_of(seg, header),
         .slots = seg->g.slots,
         .max_readers = seg->g.max_readers,
         .lend_limit = seg->g.lend_limit,
         .header_size = seg->g.frame_stride,
         .slot_size = seg->g.slot_size,
-        .writer_pid = header->writer_pid,
+        .total_size = seg->g.total_size + seg->g.ctl_size,
+        .owner = seg->owner,
+        .mode = seg->mode,
         .created_ns = header->created_ns,
         .latency_ns = atomic_load_explicit(&header->latency_ns, memory_order_relaxed),
+        .published = counter(&header->published),
+        .bytes = counter(&header->bytes),
+        .dropped = counter(&header->dropped),
+        .revoked = counter(&header->revoked),
+        .withdrawn = counter(&header->withdrawn),
+        .flushed = counter(&header->flushed),
+        .waits = counter(&header->waits),
+        .newest = head > seg->g.base ? head - 1 : 0,
+        .key = counter(&header->key_seq),
     };
     memcpy(info->name, seg->name, sizeof info->name);
-    memcpy(info->writer_comm, header->writer_comm, sizeof info->writer_comm - 1);
     memcpy(info->instance, seg->g.instance, sizeof info->instance);
+    info->writer_pid = writer_identity(header, info->writer_process);
+    uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
+    if (waited > 0 && waited <= seg->g.max_readers)
+        info->waits_for = (int32_t)waited - 1;
+    else
+        info->waits_for = -1;
+    if (info->waits_for >= 0)
+        info->waited_ns =
+            monotonic_ns() - atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed);
+}
+
+void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
+                           struct shmring_reader_info *info) {
+    uint64_t word = atomic_load_explicit(&port->attach, memory_order_relaxed);
+    uint64_t cursor = counter(&port->cursor);
+    *info = (struct shmring_reader_info){
+        .struct_size = sizeof *info,
+        .mode = attach_mode(word),
+        .depth = attach_depth(word),
+        .lease = atomic_load_explicit(&port->lease, memory_order_relaxed),
+        .lag = cursor && cursor < head ? head - cursor : 0,
+        .received = counter(&port->received),
+        .pid = port->pid,
+    };
+    process_text(info->process, port->process);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        uint32_t kind = claim_kind(counter(&port->claim[slot]));
+        info->held += kind == CLAIM_TAKEN;
+        info->offered += kind == CLAIM_OFFERED || kind == CLAIM_COPYING;
+    }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A ring's two shared memory objects, mapped into this process; counted references. */
+/* A ring's two shared memory objects, open or mapped in this process; counted references. */
 #ifndef SEGMENT_H
 #define SEGMENT_H
 
@@ -11,12 +11,14 @@
 struct segment {
     _Atomic uint32_t refs;
     struct geometry g;
-    struct layout_header *header; /* readers and observers: mapped read-only */
-    struct layout_ctl *ctl;       /* observers: NULL */
-    int frames_fd, ctl_fd;        /* -1 once closed */
-    dev_t device;                 /* of NAME */
-    ino_t inode;
-    ino_t ctl_inode;
+    struct layout_header *header; /* a reader's: mapped read-only; not mapped: NULL */
+    struct layout_ctl *ctl;
+    int frames_fd, ctl_fd; /* -1 once closed */
+    dev_t device;          /* of NAME */
+    ino_t inode, ctl_inode;
+    uid_t owner;
+    uint32_t mode;                   /* permission bits of NAME */
+    uint64_t mapped;                 /* bytes of NAME that are mapped */
     struct segment *borrowed;        /* whose mappings these are, when not our own */
     uint32_t generation;             /* fork_generation() when it was made */
     struct segment *next, *previous; /* every segment of the process, for fork() */
@@ -58,38 +60,58 @@ void segment_unref(struct segment *seg);
 void segment_hold_forks(void);
 void segment_release_forks(void);
 
+/* open(2) for reading and writing while forks are held; -1: it cannot be opened. */
+int segment_open_held(const char *path);
+
 /* open(2) into a descriptor of a segment, not between two steps of a fork(): the child closes what
  * it finds there. 0 or -errno. */
 int segment_open_file(int *fd, const char *path, int flags);
 
 /* Maps both objects from the open files; a writer's is writable. 0 or -errno. */
 int segment_map(struct segment *seg, bool writable);
+/* Maps the header's page alone, to sleep on its event. Its values are read by segment_read_header:
+ * touching a page of a file that was cut off would be a SIGBUS. 0 or -errno. */
+int segment_map_event(struct segment *seg);
+/* For tests: uses the mappings of another one of the same ring, so that ThreadSanitizer sees both
+ * sides touch the same addresses. */
+void segment_borrow_map(struct segment *seg, struct segment *from);
 
 enum segment_use { SEGMENT_ATTACH, SEGMENT_OBSERVE };
 
 /*
- * Opens the ring of that name. -EAGAIN: it is just being replaced, try again; -ENOENT: there is
- * none; else as shmring_reader_attach. OVER, for tests: use the mappings of that segment (of the
- * same ring), so that ThreadSanitizer sees both sides touch the same addresses.
+ * Opens the ring of that name and checks what it says of itself, without mapping any of it.
+ * SNAPSHOT gets its header as it is now. -EAGAIN: it is just being replaced, try again; -ENOENT:
+ * there is none; else as shmring_reader_take.
  */
-int segment_open(const char *name, enum segment_use use, struct segment *over,
-                 struct segment **opened, struct shmring_error *error);
+int segment_look(const char *name, enum segment_use use, struct segment **opened,
+                 struct layout_header *snapshot, struct shmring_error *error);
 
-/* True while NAME still leads to this segment's frames. */
+/* The header as it is now, without mapping it. 0, or -EPROTO when the file was cut off. */
+int segment_read_header(const struct segment *seg, struct layout_header *snapshot);
+
+/* True while NAME, or NAME.ctl, still leads to this segment. */
 bool segment_has_name(const struct segment *seg);
+bool segment_has_ctl_name(const struct segment *seg);
 /* True while the segment's writer lives. */
 bool segment_has_writer(const struct segment *seg);
 
-/* Readers: something changed that the writer may wait for. */
+/* Readers: a slot may have become free. */
 void segment_ring_doorbell(struct segment *seg);
+/* Readers: somebody came, left, or asks for something. Rings the doorbell too. */
+void segment_give_notice(struct segment *seg);
 /* Writer: head or state changed. */
 void segment_announce(struct segment *seg);
 
-/* Fills in "COMM (pid N)" of the writer that the header names, fit for a message. */
+/* Fills in "NAME (pid N)" of the writer, fit for a message. */
 void segment_writer_text(const struct layout_header *header, char *text, size_t size);
 
-/* What the segment says of itself, for people. */
-void segment_describe(const struct segment *seg, struct shmring_info *info);
+/* What a ring says of itself, for people. */
+void segment_describe(const struct segment *seg, const struct layout_header *header,
+                      struct shmring_info *info);
+
+/* What one of its readers' ports says, for people. */
+void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
+                           struct shmring_reader_info *info);
 
 /* Fills in and returns the name of a user, fit for a message. */
 const char *segment_user_text(uid_t uid, char text[64]);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "writer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,26 +10,50 @@
 #include "futex.h"
 #include "lock.h"
 #include "testing.h"
-#include "writer.h"
+#include "timeline.h"
+#include "versioned.h"
+
+int writer_refuse_inherited(const struct shmring_writer *w, struct shmring_error *error) {
+    return error_set(
+        error, -ECHILD,
+        "this writer of ring '%s' belongs to the parent process: open one after fork()", w->name);
+}
 
 static void set_state(struct segment *seg, enum layout_state state) {
-    /* Sequentially consistent, with places_look: see there. */
+    /* Sequentially consistent, with a reader's attach: see ports.c. */
     atomic_store_explicit(&seg->header->state, state, memory_order_seq_cst);
     segment_announce(seg);
 }
 
-void writer_show_counters(struct shmring_writer *w) {
-    struct layout_header *header = w->store->seg->header;
-    atomic_store_explicit(&header->published, w->stats.published, memory_order_relaxed);
-    atomic_store_explicit(&header->bytes, w->stats.bytes, memory_order_relaxed);
-    atomic_store_explicit(&header->dropped, w->stats.dropped, memory_order_relaxed);
-    atomic_store_explicit(&header->revoked, w->stats.revoked + w->store->revoked,
-                          memory_order_relaxed);
-    atomic_store_explicit(&header->flushed, w->stats.flushed + w->store->flushed,
-                          memory_order_relaxed);
+static void sum_counters(struct shmring_writer_stats *stats, const struct distributor *d) {
+    stats->revoked += d->revoked;
+    stats->withdrawn += d->withdrawn;
+    stats->flushed += d->flushed;
+    stats->dead_readers += d->dead_readers;
+    stats->bad_claims += d->bad_claims;
 }
 
-/* ---- Opening and closing ---- */
+static void show(_Atomic uint64_t *counter, uint64_t value) {
+    atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static void show_counters(struct shmring_writer *w) {
+    struct layout_header *header = w->distributor->seg->header;
+    struct shmring_writer_stats stats = w->stats;
+    sum_counters(&stats, w->distributor);
+    show(&header->published, stats.published);
+    show(&header->bytes, stats.bytes);
+    show(&header->dropped, stats.dropped);
+    show(&header->revoked, stats.revoked);
+    show(&header->withdrawn, stats.withdrawn);
+    show(&header->flushed, stats.flushed);
+    show(&header->waits, stats.waits);
+    show(&header->wait_ns, (uint64_t)stats.wait_ns);
+}
+
+/* ---- Opening ---- */
+
+static const struct shmring_writer_options default_options = SHMRING_WRITER_OPTIONS_INIT;
 
 static struct shmring_writer *writer_new(const char *name,
                                          const struct shmring_writer_options *options) {
@@ -36,9 +62,17 @@ static struct shmring_writer *writer_new(const char *name,
         return NULL;
     atomic_init(&w->refs, 1);
     w->generation = fork_generation();
-    pthread_mutex_init(&w->mutex, NULL);
-    w->options = *options;
+    w->options = default_options;
+    versioned_read(&w->options, sizeof w->options, options);
+    w->origin_ns = monotonic_ns();
     memcpy(w->name, name, strlen(name) + 1);
+    struct shmring_timeline *timeline = w->options.timeline;
+    w->options.timeline = timeline ? shmring_timeline_ref(timeline) : shmring_timeline_new();
+    if (!w->options.timeline) {
+        free(w);
+        return NULL;
+    }
+    pthread_mutex_init(&w->mutex, NULL);
     return w;
 }
 
@@ -46,36 +80,76 @@ void writer_unref(struct shmring_writer *w) {
     /* Acquire-release: the last one must see everybody's use before it frees. */
     if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
+    shmring_timeline_unref(w->options.timeline);
     pthread_mutex_destroy(&w->mutex);
     free(w);
 }
 
-/* Makes a segment by the writer's options, under the name. */
-static int open_store(struct shmring_writer *w, const struct segment *with, struct store **opened,
+static int distribute(struct shmring_writer *w, struct segment *seg, struct distributor **made,
                       struct shmring_error *error) {
-    struct segment *seg = NULL;
-    int result = segment_create(w->name, &w->options, with, &seg, error);
-    if (result < 0)
-        return result;
-    *opened = store_new(w, seg);
-    if (*opened)
+    *made = distributor_new(w, seg);
+    if (*made)
         return 0;
     segment_remove_names(seg);
     segment_unref(seg);
     return error_set(error, -ENOMEM, "no memory for ring '%s'", w->name);
 }
 
+/* A segment by the writer's options, under the name. */
+static int open_new(struct shmring_writer *w, const struct segment *with, struct distributor **made,
+                    struct shmring_error *error) {
+    struct segment *seg = NULL;
+    int result = segment_create(w->name, &w->options, with, &seg, error);
+    return result < 0 ? result : distribute(w, seg, made, error);
+}
+
+static void take_over_counters(struct shmring_writer *w) {
+    struct layout_header *header = w->distributor->seg->header;
+    w->stats.published = atomic_load_explicit(&header->published, memory_order_relaxed);
+    w->stats.bytes = atomic_load_explicit(&header->bytes, memory_order_relaxed);
+    w->stats.dropped = atomic_load_explicit(&header->dropped, memory_order_relaxed);
+    w->stats.revoked = atomic_load_explicit(&header->revoked, memory_order_relaxed);
+    w->stats.withdrawn = atomic_load_explicit(&header->withdrawn, memory_order_relaxed);
+    w->stats.flushed = atomic_load_explicit(&header->flushed, memory_order_relaxed);
+    w->stats.adopted = distributor_head(w->distributor) - w->distributor->seg->g.base;
+}
+
+static int open_any(struct shmring_writer *w, struct shmring_error *error) {
+    struct segment *seg = NULL;
+    int result = segment_adopt(w->name, &w->options, &seg, error);
+    if (result < 0)
+        return result == -ENOENT ? open_new(w, NULL, &w->distributor, error) : result;
+    result = distribute(w, seg, &w->distributor, error);
+    if (result < 0)
+        return result;
+    distributor_adopt(w->distributor);
+    take_over_counters(w);
+    w->ended = atomic_load_explicit(&seg->header->state, memory_order_relaxed) == STATE_ENDED;
+    return 0;
+}
+
+static int check_open(const char *name, const struct shmring_writer_options *options,
+                      struct shmring_error *error) {
+    int result = name_check(name, error);
+    if (result == 0 && !versioned_is_set(options))
+        return error_set(error, -EINVAL,
+                         "ring '%s' cannot be made: its options have no struct_size "
+                         "(SHMRING_WRITER_OPTIONS_INIT)",
+                         name);
+    return result;
+}
+
 int shmring_writer_open(const char *name, const struct shmring_writer_options *options,
                         struct shmring_writer **writer, struct shmring_error *error) {
-    int result = name_check(name, error);
+    int result = check_open(name, options, error);
     if (result < 0)
         return result;
     struct shmring_writer *w = writer_new(name, options);
     if (!w)
         return error_set(error, -ENOMEM, "no memory for ring '%s'", name);
-    result = open_store(w, NULL, &w->store, error);
+    result = open_any(w, error);
     /* The numbering goes on after a dead writer's; the stream does not. */
-    w->discont = result == 0 && writer_next_seq(w) != options->first_seq;
+    w->discont = result == 0 && distributor_head(w->distributor) != w->options.first_seq;
     if (result == 0)
         *writer = w;
     else
@@ -83,46 +157,46 @@ int shmring_writer_open(const char *name, const struct shmring_writer_options *o
     return result;
 }
 
-static void add_counters(struct shmring_writer_stats *stats, const struct store *store) {
-    stats->revoked += store->revoked;
-    stats->flushed += store->flushed;
-    stats->dead_readers += store->dead_readers;
-    stats->bad_claims += store->bad_claims;
-}
+/* ---- Ending and closing ---- */
 
-void writer_drop_store(struct shmring_writer *w, struct store *store) {
-    add_counters(&w->stats, store);
-    store_unref(store);
+void writer_drop(struct shmring_writer *w, struct distributor *d) {
+    sum_counters(&w->stats, d);
+    distributor_unref(d);
 }
 
 /* Their readers hear how it ended: the successor cannot tell them any more, or has no frame to. */
 static void drop_predecessors(struct shmring_writer *w, enum layout_state state) {
     while (w->predecessors) {
-        struct store *store = w->predecessors;
-        w->predecessors = store->next;
-        set_state(store->seg, state);
-        writer_drop_store(w, store);
+        struct distributor *d = w->predecessors;
+        w->predecessors = d->next;
+        set_state(d->seg, state);
+        writer_drop(w, d);
     }
+}
+
+static void close_locked(struct shmring_writer *w) {
+    struct segment *seg = w->distributor->seg;
+    show_counters(w);
+    if (!w->ended)
+        set_state(seg, STATE_CLOSED);
+    drop_predecessors(w, w->ended ? STATE_ENDED : STATE_CLOSED);
+    if (w->is_pacer)
+        timeline_count_pacer(w->options.timeline, -1);
+    /* The names go before the lock does: a name without a lock reads as a dead writer's. */
+    segment_remove_names(seg);
+    lock_release(seg->ctl_fd, LOCK_WRITER);
+    lock_release(seg->frames_fd, LOCK_WRITER);
+    distributor_unref(w->distributor);
 }
 
 void shmring_writer_close(struct shmring_writer *w) {
     if (!w)
         return;
-    if (writer_is_inherited(w)) {
-        writer_unref(w);
-        return;
+    if (!writer_is_inherited(w)) {
+        pthread_mutex_lock(&w->mutex);
+        close_locked(w);
+        pthread_mutex_unlock(&w->mutex);
     }
-    pthread_mutex_lock(&w->mutex);
-    writer_show_counters(w);
-    if (!w->ended)
-        set_state(w->store->seg, STATE_CLOSED);
-    drop_predecessors(w, w->ended ? STATE_ENDED : STATE_CLOSED);
-    /* The names go before the lock does: a name without a lock reads as a dead writer's. */
-    segment_remove_names(w->store->seg);
-    lock_release(w->store->seg->ctl_fd, LOCK_WRITER);
-    lock_release(w->store->seg->frames_fd, LOCK_WRITER);
-    store_unref(w->store);
-    pthread_mutex_unlock(&w->mutex);
     writer_unref(w);
 }
 
@@ -132,48 +206,96 @@ void shmring_writer_end(struct shmring_writer *w) {
     pthread_mutex_lock(&w->mutex);
     if (!w->ended) {
         w->ended = true;
-        writer_show_counters(w);
-        if (writer_next_seq(w) == w->store->seg->g.base)
+        show_counters(w);
+        if (distributor_head(w->distributor) == w->distributor->seg->g.base)
             drop_predecessors(w, STATE_ENDED);
-        set_state(w->store->seg, STATE_ENDED);
+        distributor_finish(w->distributor);
     }
     pthread_mutex_unlock(&w->mutex);
 }
 
+void writer_begin_stream(struct shmring_writer *w) {
+    if (!w->ended)
+        return;
+    w->ended = false;
+    distributor_begin_stream(w->distributor);
+}
+
 /* ---- Superseding ---- */
 
-/* Readers of an ended segment owe us nothing: they see its end and leave when they like. */
-static void retire(struct shmring_writer *w, struct store *old) {
+/* The stream goes on in the new segment, for readers that follow and for those that come. */
+static void carry_over(struct segment *from, struct segment *to) {
+    struct layout_header *old = from->header, *new = to->header;
+    atomic_store_explicit(&new->latency_ns,
+                          atomic_load_explicit(&old->latency_ns, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->stretch, atomic_load_explicit(&old->stretch, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+/* Readers of a stream that ended owe us nothing: they see its end and leave when they like. */
+static void retire(struct shmring_writer *w, struct distributor *old) {
+    struct distributor **last = &w->predecessors;
     if (w->ended) {
-        writer_drop_store(w, old);
+        set_state(old->seg, STATE_ENDED);
+        writer_drop(w, old);
         return;
     }
     set_state(old->seg, STATE_SUPERSEDED);
-    struct store **last = &w->predecessors;
     while (*last)
         last = &(*last)->next;
     *last = old;
 }
 
+static int move_out(struct shmring_writer *w, struct distributor *old, struct distributor **made,
+                    struct shmring_error *error) {
+    if (writer_wait_drained(w) != SHMRING_OK)
+        return error_set(error, -EINTR, "ring '%s' was interrupted while it moved", w->name);
+    distributor_revoke_latest(old);
+    distributor_free_memory(old);
+    int result = open_new(w, old->seg, made, error);
+    if (result < 0 && distributor_restore_memory(old) < 0)
+        w->broken = true;
+    return result;
+}
+
+/* No room for both: readers read the old one to its end, and its memory makes the room. The old one
+ * keeps its name until then, and is as before if nothing comes of it. */
+static int open_in_its_room(struct shmring_writer *w, struct distributor **made,
+                            struct shmring_error *error) {
+    struct distributor *old = w->distributor;
+    w->moving = true;
+    set_state(old->seg, STATE_MOVING);
+    int result = move_out(w, old, made, error);
+    if (result < 0)
+        set_state(old->seg, w->ended ? STATE_ENDED : STATE_ACTIVE);
+    w->moving = false;
+    return result;
+}
+
 int writer_supersede(struct shmring_writer *w, struct shmring_error *error) {
-    struct store *old = w->store, *store = NULL;
-    w->options.first_seq = writer_next_seq(w);
-    int result = open_store(w, old->seg, &store, error);
+    struct distributor *old = w->distributor, *made = NULL;
+    w->options.first_seq = distributor_head(old);
+    int result = open_new(w, old->seg, &made, error);
+    if (result == -ENOSPC && !w->moving)
+        result = open_in_its_room(w, &made, error);
     if (result < 0)
         return result;
-    int64_t latency = atomic_load_explicit(&old->seg->header->latency_ns, memory_order_relaxed);
-    atomic_store_explicit(&store->seg->header->latency_ns, latency, memory_order_relaxed);
-    w->store = store;
+    carry_over(old->seg, made->seg);
+    w->distributor = made;
     retire(w, old);
-    w->ended = false;
-    writer_show_counters(w);
+    if (w->ended)
+        distributor_finish(made);
+    show_counters(w);
     return 0;
 }
 
 int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slot_size,
                           uint32_t header_size, struct shmring_error *error) {
     if (writer_is_inherited(w))
-        return error_set(error, -ECHILD, "ring '%s' belongs to the parent process", w->name);
+        return writer_refuse_inherited(w, error);
     pthread_mutex_lock(&w->mutex);
     struct shmring_writer_options before = w->options;
     w->options.slots = slots;
@@ -186,58 +308,121 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
     return result;
 }
 
+/* ---- Keeping house ---- */
+
+/* Somebody removed them: a careless rm, or the end of a login session. The ring moves, and has them
+ * again. Where somebody else has them now, it goes on without. */
+static void recover_names(struct shmring_writer *w) {
+    struct segment *seg = w->distributor->seg;
+    if (w->moving || (segment_has_name(seg) && segment_has_ctl_name(seg)))
+        return;
+    if (writer_supersede(w, NULL) == 0)
+        w->stats.names_lost++;
+}
+
+void writer_keep_house(struct shmring_writer *w) {
+    int64_t now = monotonic_ns();
+    if (now < w->next_housekeeping)
+        return;
+    w->next_housekeeping = now + HOUSEKEEPING_NS;
+    ports_probe(w->distributor);
+    for (struct distributor *d = w->predecessors; d; d = d->next)
+        ports_probe(d);
+    recover_names(w);
+    show_counters(w);
+}
+
 /* ---- What it is told and tells ---- */
 
 void shmring_writer_interrupt(struct shmring_writer *w, bool interrupted) {
     /* Sleepers on any segment sleep on this word too. */
-    futex_interrupt(&w->interrupted, interrupted, NULL);
+    if (interrupted)
+        futex_interrupt(&w->interrupted, 1);
+    else
+        atomic_store_explicit(&w->interrupted, 0, memory_order_relaxed);
 }
 
 void shmring_writer_set_latency(struct shmring_writer *w, int64_t latency_ns) {
     if (writer_is_inherited(w))
         return;
     pthread_mutex_lock(&w->mutex);
-    atomic_store_explicit(&w->store->seg->header->latency_ns, latency_ns, memory_order_relaxed);
+    atomic_store_explicit(&w->distributor->seg->header->latency_ns, latency_ns,
+                          memory_order_relaxed);
     pthread_mutex_unlock(&w->mutex);
 }
 
-void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_stats *stats) {
-    *stats = (struct shmring_writer_stats){0};
+void shmring_writer_set_patience(struct shmring_writer *w, int64_t patience_ns) {
     if (writer_is_inherited(w))
         return;
     pthread_mutex_lock(&w->mutex);
-    places_look(w->store, writer_next_seq(w));
+    w->options.patience_ns = patience_ns;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+bool shmring_writer_take_key_request(struct shmring_writer *w, int64_t *at_ns) {
+    if (writer_is_inherited(w))
+        return false;
+    pthread_mutex_lock(&w->mutex);
+    struct distributor *d = w->distributor;
+    ports_look(d);
+    bool requested = d->key_requested;
+    d->key_requested = false;
+    if (requested && at_ns)
+        *at_ns = d->key_at_ns;
+    pthread_mutex_unlock(&w->mutex);
+    return requested;
+}
+
+static void fill_stats(struct shmring_writer *w, struct shmring_writer_stats *stats) {
+    const struct distributor *d = w->distributor;
     *stats = w->stats;
     stats->slots = w->options.slots;
     stats->max_readers = w->options.max_readers;
     stats->header_size = w->options.header_size;
     stats->slot_size = w->options.slot_size;
-    stats->readers = places_attached(w->store);
-    stats->loans = w->store->loans;
-    add_counters(stats, w->store);
-    for (const struct store *store = w->predecessors; store; store = store->next)
-        add_counters(stats, store);
-    pthread_mutex_unlock(&w->mutex);
+    stats->readers = ports_attached(d);
+    stats->loans = d->loans;
+    sum_counters(stats, d);
+    for (d = w->predecessors; d; d = d->next)
+        sum_counters(stats, d);
 }
 
-uint32_t shmring_writer_get_readers(struct shmring_writer *w, struct shmring_reader_info *readers,
-                                    uint32_t max) {
+void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_stats *told) {
+    struct shmring_writer_stats stats = {0};
+    if (!writer_is_inherited(w)) {
+        pthread_mutex_lock(&w->mutex);
+        ports_look(w->distributor);
+        writer_keep_house(w);
+        fill_stats(w, &stats);
+        pthread_mutex_unlock(&w->mutex);
+    }
+    versioned_write(told, &stats, sizeof stats);
+}
+
+static uint32_t describe_readers(struct shmring_writer *w, struct shmring_reader_info *readers) {
     uint32_t count = 0;
+    ports_look(w->distributor);
+    for (uint32_t port = 0; port < w->distributor->seg->g.max_readers; port++) {
+        if (port_is_attached(w->distributor, port))
+            ports_describe(w->distributor, port, &readers[count++]);
+    }
+    return count;
+}
+
+uint32_t shmring_writer_each_reader(struct shmring_writer *w,
+                                    void (*visit)(const struct shmring_reader_info *, void *),
+                                    void *data) {
+    struct shmring_reader_info readers[SHMRING_MAX_READERS];
     if (writer_is_inherited(w))
         return 0;
     pthread_mutex_lock(&w->mutex);
-    places_look(w->store, writer_next_seq(w));
-    for (uint32_t place = 0; place < w->store->seg->g.max_readers; place++) {
-        if (!place_is_attached(w->store, place))
-            continue;
-        if (count < max)
-            places_describe(w->store, place, &readers[count]);
-        count++;
-    }
+    uint32_t count = describe_readers(w, readers);
     pthread_mutex_unlock(&w->mutex);
+    for (uint32_t i = 0; i < count; i++)
+        visit(&readers[i], data);
     return count;
 }
 
 struct segment *writer_segment(struct shmring_writer *w) {
-    return w->store->seg;
+    return w->distributor->seg;
 }

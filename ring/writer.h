@@ -5,22 +5,29 @@
 
 #include <pthread.h>
 
-#include "store.h"
+#include "distributor.h"
 
-/* How often the writer looks for dead readers and for its name when nothing makes it look. */
-#define HOUSEKEEPING_NS INT64_C(1000000000)
+/* How often the writer looks for dead readers and for its names when nothing makes it look. */
+#define HOUSEKEEPING_NS INT64_C(500000000)
 
 struct shmring_writer {
     _Atomic uint32_t refs; /* the user's, and one a loan */
     uint32_t generation;   /* fork_generation() when it was made */
     pthread_mutex_t mutex; /* all below, and every claim and publish; never held while sleeping */
     struct shmring_writer_options options;
-    struct store *store;        /* the present segment's */
-    struct store *predecessors; /* superseded ones that readers have not left, oldest first */
+    struct distributor *distributor; /* of the present segment */
+    struct distributor
+        *predecessors; /* of superseded ones that readers have not left, oldest first */
     _Atomic uint32_t interrupted;
-    uint32_t sleepers;
+    uint32_t sleepers, watchers;
     bool ended, discont;
+    bool moving;   /* readers drain the present segment, so that its memory can be had */
+    bool broken;   /* its memory could not be had again */
+    bool is_pacer; /* told to the timeline */
     int64_t next_housekeeping;
+    int64_t origin_ns; /* CLOCK_MONOTONIC time of pts 0, where the caller gives no clock_ns */
+    uint64_t last_reader_id;
+    uint32_t seen_notice;
     struct shmring_writer_stats stats; /* the writer's, and of segments that are gone */
     char name[SHMRING_MAX_NAME + 1];
 };
@@ -28,20 +35,23 @@ struct shmring_writer {
 static inline bool writer_is_inherited(const struct shmring_writer *w) {
     return w->generation != fork_generation();
 }
-
-static inline uint64_t writer_next_seq(const struct shmring_writer *w) {
-    /* Relaxed: nobody else writes it. */
-    return atomic_load_explicit(&w->store->seg->header->head, memory_order_relaxed);
-}
+int writer_refuse_inherited(const struct shmring_writer *writer, struct shmring_error *error);
 
 /* A loan's reference; the last one frees the handle. */
 void writer_unref(struct shmring_writer *writer);
 
-/* With the mutex held: moves to a new segment by the writer's options. 0 or -errno. */
+/* All with the mutex held. */
+
+/* Moves to a new segment by the writer's options. 0 or -errno. */
 int writer_supersede(struct shmring_writer *writer, struct shmring_error *error);
-/* With the mutex held: a predecessor is done with; its counts stay. */
-void writer_drop_store(struct shmring_writer *writer, struct store *store);
-/* With the mutex held: the counters in the header, for tools. */
-void writer_show_counters(struct shmring_writer *writer);
+/* After an end, the next stream begins. */
+void writer_begin_stream(struct shmring_writer *writer);
+/* A predecessor is done with; its counts stay. */
+void writer_drop(struct shmring_writer *writer, struct distributor *d);
+/* The dead, the names, and the counters in the header, twice a second. */
+void writer_keep_house(struct shmring_writer *writer);
+/* Waits until no lossless reader of the present segment has a frame to take, at most for the
+ * patience. SHMRING_OK, or SHMRING_INTERRUPTED. */
+int writer_wait_drained(struct shmring_writer *writer);
 
 #endif

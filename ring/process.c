@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "process.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+void process_name(char name[SHMRING_PROCESS_NAME]) {
+    memset(name, 0, SHMRING_PROCESS_NAME);
+    prctl(PR_GET_NAME, name);
+    FILE *file = fopen("/proc/self/comm", "re"); /* of the process; prctl knows the thread's */
+    if (!file)
+        return;
+    if (fgets(name, SHMRING_PROCESS_NAME, file))
+        name[strcspn(name, "\n")] = 0;
+    fclose(file);
+}
+
+void process_text(char text[SHMRING_PROCESS_NAME], const void *name) {
+    memcpy(text, name, SHMRING_PROCESS_NAME - 1);
+    text[SHMRING_PROCESS_NAME - 1] = 0;
+    for (char *c = text; *c; c++)
+        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    if (!*text)
+        text[0] = '?';
+}
