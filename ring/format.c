@@ -218,6 +218,10 @@ static bool is_character(const unsigned char *text, size_t length) {
 static bool is_utf8(const char *text) {
     const unsigned char *at = (const void *)text;
     while (*at) {
+        if (*at < 0x80) { /* as nearly all of it is */
+            at++;
+            continue;
+        }
         size_t length = length_of(*at);
         if (length == 0 || (length > 1 && !is_character(at, length)))
             return false;

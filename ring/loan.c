@@ -79,14 +79,14 @@ static uint32_t longest_waited_for(struct shmring_writer *w, const struct distri
 }
 
 /* For readers and tools, which ask why no frame comes. */
-static void show_waiting(struct shmring_writer *w, struct distributor *d, bool waits) {
+static void show_waiting(struct shmring_writer *w, struct distributor *d, int64_t now) {
     struct layout_header *header = d->seg->header;
-    uint32_t port = waits ? longest_waited_for(w, d) : NO_SLOT;
-    if (port != NO_SLOT)
-        atomic_store_explicit(&header->waited_since_ns, monotonic_ns() - d->port[port].waited_ns,
-                              memory_order_relaxed);
-    atomic_store_explicit(&header->waited_port, port == NO_SLOT ? 0 : port + 1,
+    uint32_t port = longest_waited_for(w, d);
+    if (port == NO_SLOT)
+        return;
+    atomic_store_explicit(&header->waited_since_ns, now - d->port[port].waited_ns,
                           memory_order_relaxed);
+    atomic_store_explicit(&header->waited_port, port + 1, memory_order_relaxed);
 }
 
 static int64_t until_patience_ends(struct shmring_writer *w, const struct distributor *d) {
@@ -110,7 +110,7 @@ static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, ui
             d->port[port].waited_ns = 0;
     }
     int64_t slice = deadline_left(deadline, until_patience_ends(w, d)), before = monotonic_ns();
-    show_waiting(w, d, true);
+    show_waiting(w, d, before);
     d->refs++;
     int result = sleep_on(w, d, bell, slice);
     int64_t slept = monotonic_ns() - before;
@@ -118,7 +118,7 @@ static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, ui
         if (waited_for >> port & 1)
             d->port[port].waited_ns += slept;
     }
-    show_waiting(w, d, false);
+    atomic_store_explicit(&d->seg->header->waited_port, 0, memory_order_relaxed);
     distributor_unref(d);
     return result;
 }
@@ -340,7 +340,7 @@ static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
         uint32_t bell = read_bell(d);
         ports_look(d);
         ports_probe(d);
-        writer_keep_house(w);
+        writer_keep_house(w, monotonic_ns());
         if (is_interrupted(w))
             return SHMRING_INTERRUPTED;
         if (ports_attached(w->distributor))
@@ -390,7 +390,7 @@ static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
     /* Sequentially consistent: as read_bell. */
     uint32_t notice = atomic_load_explicit(&d->seg->ctl->notice, memory_order_seq_cst);
     ports_look(d);
-    writer_keep_house(w);
+    writer_keep_house(w, monotonic_ns());
     if (is_interrupted(w))
         return SHMRING_INTERRUPTED;
     if (has_news(w, d) || notice != w->seen_notice) {

@@ -84,7 +84,7 @@ static uint64_t publish_checked(struct shmring_writer *w, uint32_t index,
     w->stats.published++;
     w->stats.bytes += info->size;
     tell_pacer(w);
-    writer_keep_house(w);
+    writer_keep_house(w, info->publish_ns);
     return info->seq;
 }
 

@@ -320,8 +320,7 @@ static void recover_names(struct shmring_writer *w) {
         w->stats.names_lost++;
 }
 
-void writer_keep_house(struct shmring_writer *w) {
-    int64_t now = monotonic_ns();
+void writer_keep_house(struct shmring_writer *w, int64_t now) {
     if (now < w->next_housekeeping)
         return;
     w->next_housekeeping = now + HOUSEKEEPING_NS;
@@ -392,7 +391,7 @@ void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_st
     if (!writer_is_inherited(w)) {
         pthread_mutex_lock(&w->mutex);
         ports_look(w->distributor);
-        writer_keep_house(w);
+        writer_keep_house(w, monotonic_ns());
         fill_stats(w, &stats);
         pthread_mutex_unlock(&w->mutex);
     }

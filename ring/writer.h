@@ -49,7 +49,7 @@ void writer_begin_stream(struct shmring_writer *writer);
 /* A predecessor is done with; its counts stay. */
 void writer_drop(struct shmring_writer *writer, struct distributor *d);
 /* The dead, the names, and the counters in the header, twice a second. */
-void writer_keep_house(struct shmring_writer *writer);
+void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the
  * patience. SHMRING_OK, or SHMRING_INTERRUPTED. */
 int writer_wait_drained(struct shmring_writer *writer);
