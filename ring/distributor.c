@@ -192,7 +192,7 @@ void distributor_publish(struct distributor *d, uint32_t slot, uint64_t seq) {
     d->slot[slot].seq = seq;
     d->slot[slot].loan = LOAN_PUBLISHED;
     d->slot[slot].was_lent = false;
-    ports_look(d);
+    ports_look_at_words(d);
     offer(d, slot, seq);
     /* Release, both: who sees the descriptor or head sees the pixels, the header and the offer. */
     atomic_store_explicit(segment_descriptor(seg, seq), seq << 16 | slot, memory_order_release);

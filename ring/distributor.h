@@ -88,7 +88,9 @@ int distributor_restore_memory(struct distributor *d);
 
 /* ---- Readers (ports.c) ---- */
 
-/* Loads each port's word and claims; answers new readers: their stream begins at head. */
+/* Loads each port's word; answers new readers: their stream begins at head. */
+void ports_look_at_words(struct distributor *d);
+/* And each claim: what readers have done since the last look. */
 void ports_look(struct distributor *d);
 /* Finds the dead by their locks and frees what they held. True when there was one. */
 bool ports_probe(struct distributor *d);

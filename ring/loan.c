@@ -185,7 +185,7 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     int result = SHMRING_OK;
     while (result == SHMRING_OK) {
         struct distributor *wait_for;
-        uint32_t bell;
+        uint32_t bell = 0;
         if (is_interrupted(w))
             result = SHMRING_INTERRUPTED;
         else if ((*slot = look_for_slot(w, &wait_for, &bell)) != NO_SLOT)

@@ -200,7 +200,8 @@ static void look_at_requests(struct distributor *d, uint32_t port) {
     request_key(d, atomic_load_explicit(&shared->key_at_ns, memory_order_relaxed));
 }
 
-static void look_at(struct distributor *d, uint32_t port) {
+/* False: nobody is there, or nobody who is listened to. */
+static bool look_at_word(struct distributor *d, uint32_t port) {
     struct port *p = &d->port[port];
     /* Sequentially consistent, with the reader's store and its look at the state: of an attach
      * and an end or a supersede that cross, at least one side sees the other. */
@@ -209,15 +210,22 @@ static void look_at(struct distributor *d, uint32_t port) {
         answer(d, port);
     if (has_no_mode(p->word) && !p->banned)
         ports_ban(d, port);
-    if (p->banned || attach_state(p->word) == PORT_FREE)
-        return;
-    look_at_claims(d, port);
-    look_at_requests(d, port);
+    return !p->banned && attach_state(p->word) != PORT_FREE;
+}
+
+void ports_look_at_words(struct distributor *d) {
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (look_at_word(d, port))
+            look_at_requests(d, port);
+    }
 }
 
 void ports_look(struct distributor *d) {
-    for (uint32_t port = 0; port < d->seg->g.max_readers; port++)
-        look_at(d, port);
+    ports_look_at_words(d);
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (!d->port[port].banned && attach_state(d->port[port].word) != PORT_FREE)
+            look_at_claims(d, port);
+    }
 }
 
 /* ---- The dead ---- */
