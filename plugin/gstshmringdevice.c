@@ -57,7 +57,7 @@ gst_shm_ring_device_describe (const struct shmring_info *info)
   return gst_structure_new ("shmring-proplist", "device.api", G_TYPE_STRING,
       "shmring", "shmring.name", G_TYPE_STRING, info->name,
       "shmring.writer.pid", G_TYPE_UINT, info->writer_pid,
-      "shmring.writer.comm", G_TYPE_STRING, info->writer_comm, "shmring.slots",
+      "shmring.writer.comm", G_TYPE_STRING, info->writer_process, "shmring.slots",
       G_TYPE_UINT, info->slots, "shmring.slot-size", G_TYPE_UINT64,
       info->slot_size, "shmring.max-readers", G_TYPE_UINT, info->max_readers,
       NULL);

@@ -29,18 +29,20 @@
  * * published, in-place, copied, bytes: frames in the ring, those written where
  *   they are read, those copied there, and their bytes
  * * lent: slots given to the element in front
- * * dropped: frames that got no slot within #GstShmRingSink:timeout
- * * revoked, flushed: frames taken back from readers that were too slow and
- *   allow it (leaky), and by a flush
+ * * dropped: frames that got no slot, since readers keep them all
+ * * revoked, withdrawn, flushed: frames taken back from readers that were too
+ *   slow and allow it (leaky), from those that took none for
+ *   #GstShmRingSink:timeout, and by a flush
  * * waits, wait-time: how often and for how many nanoseconds a slot was waited
  *   for
  * * dropped-metas: metas that the ring does not carry (it carries crop,
  *   transformation and regions of interest)
- * * slots, slot-size, num-readers, dead-readers, bad-readers, name-lost: the
+ * * slots, slot-size, num-readers, dead-readers, bad-readers, names-lost: the
  *   ring, readers that died while attached, readers thrown out for writing
- *   nonsense, and whether somebody removed the ring's name
- * * readers: an array with id, pid, name, leaky, lease, offered, held and lag
- *   (in frames) of each
+ *   nonsense, and how often somebody removed the ring's name
+ * * readers: an array with id, pid, name, leaky, lease, offered, held, lag and
+ *   withdrawn (in frames) of each, for how many nanoseconds it was waited for
+ *   since it took a frame (waited), and whether that was too long (stuck)
  *
  * ## Example launch lines
  * |[
@@ -305,6 +307,8 @@ gst_shm_ring_sink_change_state (GstElement *element, GstStateChange change)
       && !gst_shm_ring_sink_prepare (self))
     return GST_STATE_CHANGE_FAILURE;
   ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, change);
+  if (change == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    gst_shm_ring_sink_ring_update_latency (&self->ring);
   if (change == GST_STATE_CHANGE_PAUSED_TO_READY
       || (change == GST_STATE_CHANGE_READY_TO_PAUSED
           && ret == GST_STATE_CHANGE_FAILURE))
@@ -350,7 +354,7 @@ gst_shm_ring_sink_set_setting (
       settings->wait_for_connection = g_value_get_boolean (value);
       return TRUE;
     case PROP_TIMEOUT:
-      settings->timeout = g_value_get_uint64 (value);
+      settings->timeout = g_value_get_int64 (value);
       return TRUE;
     default:
       return FALSE;
@@ -401,7 +405,7 @@ gst_shm_ring_sink_get_setting (GstShmRingSink *self, guint id, GValue *value)
       g_value_set_boolean (value, settings->wait_for_connection);
       return TRUE;
     case PROP_TIMEOUT:
-      g_value_set_uint64 (value, settings->timeout);
+      g_value_set_int64 (value, settings->timeout);
       return TRUE;
     case PROP_CAPS:
       gst_value_set_caps (value, self->caps);
@@ -455,7 +459,7 @@ gst_shm_ring_sink_init (GstShmRingSink *self)
 
   self->caps = gst_caps_from_string (DEFAULT_CAPS);
   self->settings.options = options;
-  self->settings.timeout = GST_CLOCK_TIME_NONE;
+  self->settings.timeout = GST_SHM_RING_SINK_TIMEOUT_AUTO;
   self->ring.sink = GST_BASE_SINK (self);
   gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
   /* it would pin one of upstream's buffers for nobody */
@@ -493,23 +497,13 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
       g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
           "Hold the first frame until a reader is attached", FALSE, flags));
   g_object_class_install_property (klass, PROP_TIMEOUT,
-      g_param_spec_uint64 ("timeout", "Timeout",
-          "Longest wait in nanoseconds for a reader that wants every frame, "
-          "before a frame is dropped (-1: for ever)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
-  g_object_class_install_property (klass, PROP_CAPS,
-      g_param_spec_boxed ("caps", "Caps",
-          "What the ring takes, in system memory", GST_TYPE_CAPS,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-              | GST_PARAM_MUTABLE_PLAYING));
-  g_object_class_install_property (klass, PROP_NUM_READERS,
-      g_param_spec_uint ("num-readers", "Number of readers",
-          "Readers attached now", 0, SHMRING_MAX_READERS, 0,
-          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-  g_object_class_install_property (klass, PROP_RING_STATS,
-      g_param_spec_boxed ("ring-stats", "Ring statistics",
-          "What the ring counts; the last one's once it is closed",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+      g_param_spec_int64 ("timeout", "Timeout",
+          "Longest wait in nanoseconds for a reader that wants every frame and "
+          "takes none, before it loses its oldest ones (-1: for ever, -2: 1 s "
+          "in "
+          "a live pipeline, else for ever)",
+          GST_SHM_RING_SINK_TIMEOUT_AUTO, G_MAXINT64,
+          GST_SHM_RING_SINK_TIMEOUT_AUTO, flags));
 }
 
 static void

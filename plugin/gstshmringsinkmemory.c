@@ -26,7 +26,6 @@ struct _GstShmRingAllocator {
   struct shmring_writer *writer;
   struct shmring_writer_options options;
   guint borrowers;   /* threads that use the writer */
-  gboolean ended;    /* a loan would begin the next stream */
   gboolean unlocked; /* by the base class: waits return */
   guint64 lent;
 
@@ -85,38 +84,6 @@ gst_shm_ring_allocator_return_writer (GstShmRingAllocator *self)
   g_mutex_lock (&self->lock);
   self->borrowers--;
   g_cond_broadcast (&self->idle);
-  g_mutex_unlock (&self->lock);
-}
-
-/* With the lock: ends the waits of those who borrow, and lets them go on. */
-static void
-gst_shm_ring_allocator_wait_idle (GstShmRingAllocator *self)
-{
-  if (self->borrowers == 0)
-    return;
-  shmring_writer_interrupt (self->writer, true);
-  while (self->borrowers > 0)
-    g_cond_wait (&self->idle, &self->lock);
-  shmring_writer_interrupt (self->writer, self->unlocked);
-}
-
-void
-gst_shm_ring_allocator_end (GstShmRingAllocator *self)
-{
-  g_mutex_lock (&self->lock);
-  self->ended = TRUE;
-  if (self->writer != NULL) {
-    gst_shm_ring_allocator_wait_idle (self);
-    shmring_writer_end (self->writer);
-  }
-  g_mutex_unlock (&self->lock);
-}
-
-void
-gst_shm_ring_allocator_begin (GstShmRingAllocator *self)
-{
-  g_mutex_lock (&self->lock);
-  self->ended = FALSE;
   g_mutex_unlock (&self->lock);
 }
 
@@ -252,20 +219,6 @@ gst_shm_ring_memory_fits (const struct shmring_slot *slot, gsize size,
       && params->padding <= slot->size - params->prefix - size;
 }
 
-/* NULL: closed or ended. */
-static struct shmring_writer *
-gst_shm_ring_allocator_borrow_lender (GstShmRingAllocator *self)
-{
-  struct shmring_writer *writer;
-
-  g_mutex_lock (&self->lock);
-  writer = self->ended ? NULL : self->writer;
-  if (writer != NULL)
-    self->borrowers++;
-  g_mutex_unlock (&self->lock);
-  return writer;
-}
-
 static GstMemory *
 gst_shm_ring_allocator_loan (GstShmRingAllocator *self,
     struct shmring_writer *writer, gsize size,
@@ -273,7 +226,7 @@ gst_shm_ring_allocator_loan (GstShmRingAllocator *self,
 {
   struct shmring_slot slot;
   int res = shmring_writer_loan (
-      writer, SHMRING_LOAN_LEND, MIN (timeout, G_MAXINT64), &slot);
+      writer, SHMRING_LOAN_LEND, MIN (timeout, G_MAXINT64), &slot, NULL);
 
   if (res != SHMRING_OK)
     return NULL;
@@ -294,7 +247,7 @@ static GstMemory *
 gst_shm_ring_allocator_lend (GstShmRingAllocator *self, gsize size,
     const GstAllocationParams *params, GstClockTime timeout)
 {
-  struct shmring_writer *writer = gst_shm_ring_allocator_borrow_lender (self);
+  struct shmring_writer *writer = gst_shm_ring_allocator_borrow_writer (self);
   GstMemory *memory;
 
   if (writer == NULL)

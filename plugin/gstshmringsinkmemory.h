@@ -43,11 +43,6 @@ void gst_shm_ring_allocator_set_unlocked (
     GstShmRingAllocator *self, gboolean unlocked);
 void gst_shm_ring_allocator_resume (GstShmRingAllocator *self);
 
-/* The owner: the stream is over. Nothing is lent until it says that the next
- * one begins, as a loan would begin it. */
-void gst_shm_ring_allocator_end (GstShmRingAllocator *self);
-void gst_shm_ring_allocator_begin (GstShmRingAllocator *self);
-
 /* The owner: ends the waits of those who borrow, and closes the ring. Slots
  * that are out stay valid. */
 void gst_shm_ring_allocator_close (GstShmRingAllocator *self);

@@ -9,7 +9,7 @@
 #include "gstshmringmeta.h"
 
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
-#define MAX_HEADER_SIZE 65536
+#define LIVE_PATIENCE (1 * GST_SECOND)
 
 /* More than any hiccup of a stream that keeps up. */
 #define LATE GST_SECOND
@@ -147,8 +147,16 @@ gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
 
 /* ---- Caps, tags, latency ------------------------------------------------- */
 
+static gint64
+gst_shm_ring_sink_ring_get_patience (GstShmRingSinkRing *self)
+{
+  if (self->settings.timeout != GST_SHM_RING_SINK_TIMEOUT_AUTO)
+    return self->settings.timeout;
+  return g_atomic_int_get (&self->is_live) ? LIVE_PATIENCE : SHMRING_FOREVER;
+}
+
 static void
-gst_shm_ring_sink_ring_set_latency (
+gst_shm_ring_sink_ring_tell_latency (
     GstShmRingSinkRing *self, GstClockTime latency)
 {
   GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
@@ -159,6 +167,8 @@ gst_shm_ring_sink_ring_set_latency (
   writer = gst_shm_ring_allocator_borrow_writer (slots);
   if (writer != NULL) {
     shmring_writer_set_latency (writer, MIN (latency, G_MAXINT64));
+    shmring_writer_set_patience (
+        writer, gst_shm_ring_sink_ring_get_patience (self));
     gst_shm_ring_allocator_return_writer (slots);
   }
   gst_object_unref (slots);
@@ -179,7 +189,7 @@ gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
   g_atomic_int_set (&self->is_live, live);
   if (gst_base_sink_get_sync (self->sink))
     latency = MAX (latency, gst_base_sink_get_latency (self->sink));
-  gst_shm_ring_sink_ring_set_latency (self, live ? latency : 0);
+  gst_shm_ring_sink_ring_tell_latency (self, live ? latency : 0);
 }
 
 gboolean
@@ -249,19 +259,13 @@ gst_shm_ring_sink_ring_begin_wait (GstShmRingSinkRing *self, GstBuffer *buffer)
 }
 
 static GstFlowReturn
-gst_shm_ring_sink_ring_end_wait (
-    GstShmRingSinkRing *self, GstBuffer *buffer, int res)
+gst_shm_ring_sink_ring_end_wait (GstShmRingSinkRing *self, GstBuffer *buffer,
+    int res, const struct shmring_error *error)
 {
-  gchar *text;
-
   GST_BASE_SINK_PREROLL_LOCK (self->sink);
-  if (res >= 0)
-    return gst_shm_ring_sink_ring_settle (self, buffer);
-  text = g_strdup_printf (
-      "The ring \"%s\" cannot be written: %s.", self->name, g_strerror (-res));
-  gst_shm_ring_sink_ring_fail (self, res, text);
-  g_free (text);
-  return GST_FLOW_ERROR;
+  if (res < 0)
+    return gst_shm_ring_sink_ring_fail (self, res, error->message);
+  return gst_shm_ring_sink_ring_settle (self, buffer);
 }
 
 /* How long ago BUFFER would have been due. */
@@ -284,6 +288,7 @@ gst_shm_ring_sink_ring_lateness (GstShmRingSinkRing *self, GstBuffer *buffer)
 static GstFlowReturn
 gst_shm_ring_sink_ring_wait_reader (GstShmRingSinkRing *self, GstBuffer *buffer)
 {
+  struct shmring_error error = { 0 };
   GstFlowReturn flow;
   int res;
 
@@ -294,7 +299,7 @@ gst_shm_ring_sink_ring_wait_reader (GstShmRingSinkRing *self, GstBuffer *buffer)
     if (flow != GST_FLOW_OK)
       return flow;
     res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
-    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res);
+    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res, &error);
   } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
   if (flow != GST_FLOW_OK)
     return flow;
@@ -309,7 +314,7 @@ static GstFlowReturn
 gst_shm_ring_sink_ring_wait_slot (
     GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
 {
-  gint64 end = gst_shm_ring_element_wait_end (self->settings.timeout);
+  struct shmring_error error = { 0 };
   GstFlowReturn flow;
   int res;
 
@@ -317,9 +322,9 @@ gst_shm_ring_sink_ring_wait_slot (
     flow = gst_shm_ring_sink_ring_begin_wait (self, buffer);
     if (flow != GST_FLOW_OK)
       return flow;
-    res = shmring_writer_loan (self->writer, SHMRING_LOAN_FILL,
-        gst_shm_ring_element_wait_left (end), slot);
-    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res);
+    res = shmring_writer_loan (
+        self->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, &error);
+    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res, &error);
   } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
   if (flow == GST_FLOW_OK && res != SHMRING_OK)
     flow = FLOW_DROP;
@@ -361,9 +366,10 @@ gst_shm_ring_sink_ring_grow_headers (
 {
   guint size = gst_shm_ring_allocator_header_size (self->slots);
 
-  if (size >= MAX_HEADER_SIZE)
+  if (size >= SHMRING_MAX_HEADER_SIZE)
     return gst_shm_ring_sink_ring_fail (self, -EINVAL, problem);
-  return gst_shm_ring_sink_ring_grow (self, 0, MIN (2 * size, MAX_HEADER_SIZE));
+  return gst_shm_ring_sink_ring_grow (
+      self, 0, MIN (2 * size, SHMRING_MAX_HEADER_SIZE));
 }
 
 /* A slot of its own for BUFFER, as large as INFO says. */
@@ -375,8 +381,6 @@ gst_shm_ring_sink_ring_get_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
 
   if (flow == GST_FLOW_OK)
     flow = gst_shm_ring_sink_ring_wait_slot (self, buffer, slot);
-  if (flow == GST_FLOW_OK)
-    gst_shm_ring_allocator_begin (self->slots);
   return flow;
 }
 
@@ -505,7 +509,7 @@ static void
 gst_shm_ring_sink_ring_drop (GstShmRingSinkRing *self, GstBuffer *buffer)
 {
   const GstSegment *segment = &self->sink->segment;
-  struct shmring_writer_stats stats;
+  struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
   GstMessage *message;
 
   shmring_writer_drop (self->writer);
@@ -587,7 +591,8 @@ gst_shm_ring_sink_ring_publish_gap (GstShmRingSinkRing *self, GstEvent *gap)
 void
 gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self)
 {
-  gst_shm_ring_allocator_end (self->slots);
+  if (self->writer != NULL)
+    shmring_writer_end (self->writer);
 }
 
 void
@@ -597,7 +602,6 @@ gst_shm_ring_sink_ring_flush (GstShmRingSinkRing *self)
     return;
   shmring_writer_flush (self->writer);
   self->waited = 0; /* running time begins anew */
-  gst_shm_ring_allocator_begin (self->slots);
   gst_shm_ring_allocator_resume (self->slots);
 }
 
@@ -660,16 +664,16 @@ guint
 gst_shm_ring_sink_ring_get_num_readers (GstShmRingSinkRing *self)
 {
   GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
+  struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
   struct shmring_writer *writer;
-  guint readers = 0;
 
   if (slots == NULL)
     return 0;
   writer = gst_shm_ring_allocator_borrow_writer (slots);
   if (writer != NULL) {
-    readers = shmring_writer_get_readers (writer, NULL, 0);
+    shmring_writer_get_stats (writer, &stats);
     gst_shm_ring_allocator_return_writer (slots);
   }
   gst_object_unref (slots);
-  return readers;
+  return stats.readers;
 }

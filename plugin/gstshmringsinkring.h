@@ -24,8 +24,11 @@ typedef struct {
   gchar *ring_name;                      /* NULL: the element's */
   struct shmring_writer_options options; /* slot_size 0: what the caps need */
   gboolean wait_for_connection;
-  GstClockTime timeout;
+  gint64 timeout; /* nanoseconds, SHMRING_FOREVER or by itself */
 } GstShmRingSinkSettings;
+
+/* Of TIMEOUT: a second in a live pipeline, for ever in any other. */
+#define GST_SHM_RING_SINK_TIMEOUT_AUTO ((gint64) -2)
 
 typedef struct {
   GstBaseSink *sink;               /* the owner */
@@ -73,7 +76,8 @@ gboolean gst_shm_ring_sink_ring_set_caps (
 void gst_shm_ring_sink_ring_set_tags (
     GstShmRingSinkRing *self, GstTagList *tags);
 
-/* Readers with a clock add the writer's latency to theirs. From any thread. */
+/* Asks upstream whether it is live, and how late its frames are: readers with a
+ * clock add that to their own latency. From any thread. */
 void gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self);
 
 void gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self);

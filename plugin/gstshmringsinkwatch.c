@@ -24,7 +24,7 @@ struct _GstShmRingSinkWatch {
   GQueue messages; /* to be posted */
   gboolean stopping;
   gboolean finished;
-  gboolean has_warned; /* the thread's */
+  guint64 names_lost; /* the thread's */
 };
 
 static void
@@ -41,6 +41,15 @@ gst_shm_ring_sink_watch_unref (GstShmRingSinkWatch *self)
 }
 
 /* ---- Comparing ----------------------------------------------------------- */
+
+static void
+gst_shm_ring_readers_add (const struct shmring_reader_info *reader, void *data)
+{
+  GstShmRingReaders *self = data;
+
+  if (self->count < SHMRING_MAX_READERS)
+    self->reader[self->count++] = *reader;
+}
 
 static gboolean
 gst_shm_ring_readers_have (const GstShmRingReaders *self, guint64 id)
@@ -65,7 +74,7 @@ gst_shm_ring_readers_emit (const GstShmRingReaders *now,
 
     if (gst_shm_ring_readers_have (then, reader->id))
       continue;
-    valid = g_utf8_make_valid (reader->comm, -1);
+    valid = g_utf8_make_valid (reader->process, -1);
     g_signal_emit_by_name (sink, signal, reader->id, reader->pid, valid);
     g_free (valid);
     emitted++;
@@ -77,12 +86,12 @@ gst_shm_ring_readers_emit (const GstShmRingReaders *now,
 static void
 gst_shm_ring_sink_watch_warn_of_name (GstShmRingSinkWatch *self)
 {
-  if (self->has_warned)
-    return;
-  self->has_warned = TRUE;
   GST_ELEMENT_WARNING (self->sink, RESOURCE, NOT_FOUND,
-      ("Somebody removed the name of %s's ring from /dev/shm. Attached readers "
-       "go on; new ones do not find it until the element is started again.",
+      ("Somebody removed the name of %s's ring from /dev/shm. It moved to a "
+       "new "
+       "one of that name, and its readers follow. Look for who cleans up "
+       "there: "
+       "a rm, or logind's RemoveIPC.",
           GST_OBJECT_NAME (self->sink)),
       (NULL));
 }
@@ -91,21 +100,19 @@ gst_shm_ring_sink_watch_warn_of_name (GstShmRingSinkWatch *self)
  */
 static void
 gst_shm_ring_sink_watch_read (
-    GstShmRingSinkWatch *self, GstShmRingReaders *now, gboolean *name_lost)
+    GstShmRingSinkWatch *self, GstShmRingReaders *now, guint64 *names_lost)
 {
   struct shmring_writer *writer =
       gst_shm_ring_allocator_borrow_writer (self->slots);
-  struct shmring_writer_stats stats;
+  struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
 
   now->count = 0;
-  *name_lost = FALSE;
+  *names_lost = 0;
   if (writer == NULL)
     return;
-  now->count = MIN (
-      shmring_writer_get_readers (writer, now->reader, SHMRING_MAX_READERS),
-      SHMRING_MAX_READERS);
+  shmring_writer_each_reader (writer, gst_shm_ring_readers_add, now);
   shmring_writer_get_stats (writer, &stats);
-  *name_lost = stats.name_lost;
+  *names_lost = stats.names_lost;
   gst_shm_ring_allocator_return_writer (self->slots);
 }
 
@@ -128,13 +135,14 @@ gst_shm_ring_sink_watch_look (
     GstShmRingSinkWatch *self, GstShmRingReaders *readers)
 {
   GstShmRingReaders now;
-  gboolean name_lost;
+  guint64 names_lost;
   guint changes;
 
-  gst_shm_ring_sink_watch_read (self, &now, &name_lost);
+  gst_shm_ring_sink_watch_read (self, &now, &names_lost);
   gst_shm_ring_sink_watch_post_all (self);
-  if (name_lost)
+  if (names_lost != self->names_lost)
     gst_shm_ring_sink_watch_warn_of_name (self);
+  self->names_lost = names_lost;
   changes =
       gst_shm_ring_readers_emit (readers, &now, self->sink, "reader-detached");
   changes +=
@@ -250,54 +258,51 @@ gst_shm_ring_sink_watch_stats_of_reader (
   GstStructure *stats;
   gchar *valid;
 
-  valid = g_utf8_make_valid (reader->comm, -1);
+  valid = g_utf8_make_valid (reader->process, -1);
   stats = gst_structure_new ("reader", "id", G_TYPE_UINT64, reader->id, "pid",
       G_TYPE_UINT, reader->pid, "name", G_TYPE_STRING, valid, "leaky",
       G_TYPE_BOOLEAN, reader->mode == SHMRING_MODE_LATEST, "lease", G_TYPE_UINT,
       reader->lease, "offered", G_TYPE_UINT, reader->offered, "held",
-      G_TYPE_UINT, reader->held, "lag", G_TYPE_UINT64, reader->lag, NULL);
+      G_TYPE_UINT, reader->held, "lag", G_TYPE_UINT64, reader->lag, "withdrawn",
+      G_TYPE_UINT64, reader->withdrawn, "waited", G_TYPE_UINT64,
+      (guint64) reader->waited_ns, "stuck", G_TYPE_BOOLEAN, reader->is_stuck,
+      NULL);
   g_free (valid);
   return stats;
 }
 
 static void
-gst_shm_ring_sink_watch_stats_add_readers (
-    GstStructure *stats, struct shmring_writer *writer)
+gst_shm_ring_sink_watch_stats_add (
+    const struct shmring_reader_info *reader, void *readers)
 {
-  struct shmring_reader_info reader[SHMRING_MAX_READERS];
-  guint count =
-      shmring_writer_get_readers (writer, reader, SHMRING_MAX_READERS);
-  GValue readers = G_VALUE_INIT;
+  GValue value = G_VALUE_INIT;
 
-  gst_value_array_init (&readers, SHMRING_MAX_READERS);
-  for (guint i = 0; i < MIN (count, SHMRING_MAX_READERS); i++) {
-    GValue value = G_VALUE_INIT;
-
-    g_value_init (&value, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (
-        &value, gst_shm_ring_sink_watch_stats_of_reader (&reader[i]));
-    gst_value_array_append_and_take_value (&readers, &value);
-  }
-  gst_structure_take_value (stats, "readers", &readers);
+  g_value_init (&value, GST_TYPE_STRUCTURE);
+  g_value_take_boxed (&value, gst_shm_ring_sink_watch_stats_of_reader (reader));
+  gst_value_array_append_and_take_value (readers, &value);
 }
 
 GstStructure *
 gst_shm_ring_sink_watch_stats (struct shmring_writer *writer)
 {
-  struct shmring_writer_stats ring;
+  struct shmring_writer_stats ring = SHMRING_WRITER_STATS_INIT;
+  GValue readers = G_VALUE_INIT;
   GstStructure *stats;
 
   shmring_writer_get_stats (writer, &ring);
   stats = gst_structure_new ("application/x-shmring-sink-stats", "published",
       G_TYPE_UINT64, ring.published, "bytes", G_TYPE_UINT64, ring.bytes,
       "dropped", G_TYPE_UINT64, ring.dropped, "revoked", G_TYPE_UINT64,
-      ring.revoked, "flushed", G_TYPE_UINT64, ring.flushed, "waits",
-      G_TYPE_UINT64, ring.waits, "wait-time", G_TYPE_UINT64,
-      (guint64) ring.wait_ns, "slots", G_TYPE_UINT, ring.slots, "slot-size",
-      G_TYPE_UINT64, ring.slot_size, "num-readers", G_TYPE_UINT, ring.readers,
-      "dead-readers", G_TYPE_UINT64, ring.dead_readers, "bad-readers",
-      G_TYPE_UINT64, ring.bad_claims, "name-lost", G_TYPE_BOOLEAN,
-      (gboolean) ring.name_lost, NULL);
-  gst_shm_ring_sink_watch_stats_add_readers (stats, writer);
+      ring.revoked, "withdrawn", G_TYPE_UINT64, ring.withdrawn, "flushed",
+      G_TYPE_UINT64, ring.flushed, "waits", G_TYPE_UINT64, ring.waits,
+      "wait-time", G_TYPE_UINT64, (guint64) ring.wait_ns, "slots", G_TYPE_UINT,
+      ring.slots, "slot-size", G_TYPE_UINT64, ring.slot_size, "num-readers",
+      G_TYPE_UINT, ring.readers, "dead-readers", G_TYPE_UINT64,
+      ring.dead_readers, "bad-readers", G_TYPE_UINT64, ring.bad_claims,
+      "names-lost", G_TYPE_UINT64, ring.names_lost, NULL);
+  gst_value_array_init (&readers, SHMRING_MAX_READERS);
+  shmring_writer_each_reader (
+      writer, gst_shm_ring_sink_watch_stats_add, &readers);
+  gst_structure_take_value (stats, "readers", &readers);
   return stats;
 }

@@ -192,8 +192,9 @@ void publish(struct shmring_writer *writer, const struct shmring_frame_info *inf
     struct shmring_slot slot;
     struct shmring_error error = {0};
 
-    fail_unless(shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot) ==
-                SHMRING_OK);
+    fail_unless(shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot, &error) ==
+                    SHMRING_OK,
+                "%s", error.message);
     for (gsize i = 0; i < info->size; i++)
         ((guint8 *)slot.data)[i] = picture_byte(i, seed);
     fail_unless(shmring_writer_publish(writer, &slot, info, NULL, &error) == SHMRING_OK, "%s",
@@ -202,21 +203,17 @@ void publish(struct shmring_writer *writer, const struct shmring_frame_info *inf
 }
 
 struct shmring_frame_info gray_info(void) {
-    struct shmring_frame_info info = {
-        .width = 8,
-        .height = 4,
-        .channels = 1,
-        .format = "GRAY8",
-        .planes = 1,
-        .stride = {8},
-        .size = 32,
-        .pts_ns = 0,
-        .dts_ns = SHMRING_TIME_NONE,
-        .duration_ns = SHMRING_TIME_NONE,
-        .clock_ns = SHMRING_TIME_NONE,
-        .fps_num = 25,
-        .fps_den = 1,
-    };
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+    info.width = 8;
+    info.height = 4;
+    info.channels = 1;
+    g_strlcpy(info.format, "GRAY8", sizeof info.format);
+    info.planes = 1;
+    info.stride[0] = 8;
+    info.size = 32;
+    info.pts_ns = 0;
+    info.fps_num = 25;
 
     return info;
 }
