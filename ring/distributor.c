@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "allocate.h"
+#include "frame.h"
 #include "writer.h"
 
 /* Observers are reading the newest frames: their slots are used again last. */
@@ -298,11 +299,18 @@ static off_t slot_at(const struct distributor *d, uint32_t slot) {
     return (off_t)(d->seg->g.slots_offset + slot * d->seg->g.slot_stride);
 }
 
+/* Observers may be reading it: as a slot that is written, it carries nothing any more. */
+static void punch(struct distributor *d, uint32_t slot) {
+    atomic_store_explicit(&segment_frame(d->seg, slot)->seq, 0, memory_order_relaxed);
+    frame_fence_before_write();
+    fallocate(d->seg->frames_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_at(d, slot),
+              (off_t)d->seg->g.slot_stride);
+}
+
 void distributor_free_memory(struct distributor *d) {
     for (uint32_t slot = 0; slot < d->seg->g.slots; slot++) {
         if (d->slot[slot].loan == LOAN_NONE && !is_claimed(d, slot))
-            fallocate(d->seg->frames_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      slot_at(d, slot), (off_t)d->seg->g.slot_stride);
+            punch(d, slot);
     }
 }
 

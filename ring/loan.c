@@ -289,8 +289,11 @@ static int loan_locked(struct shmring_writer *w, enum shmring_loan kind, int64_t
     if (is_at_limit(w, kind))
         return explain(w, SHMRING_LIMIT, error);
     /* Who lends may still keep what it lent before the end. */
-    if (kind == SHMRING_LOAN_FILL)
+    if (kind == SHMRING_LOAN_FILL) {
         writer_begin_stream(w);
+        if (w->names_missing)
+            writer_recover_names(w, true);
+    }
     int result = wait_for_slot(w, timeout_ns, &index);
     if (result == SHMRING_OK && is_at_limit(w, kind)) /* another thread's, while we slept */
         result = SHMRING_LIMIT;

@@ -275,11 +275,11 @@ static int open_in_its_room(struct shmring_writer *w, struct distributor **made,
     return result;
 }
 
-int writer_supersede(struct shmring_writer *w, struct shmring_error *error) {
+int writer_supersede(struct shmring_writer *w, bool may_wait, struct shmring_error *error) {
     struct distributor *old = w->distributor, *made = NULL;
     w->options.first_seq = distributor_head(old);
     int result = open_new(w, old->seg, &made, error);
-    if (result == -ENOSPC && !w->moving)
+    if (result == -ENOSPC && may_wait && !w->moving)
         result = open_in_its_room(w, &made, error);
     if (result < 0)
         return result;
@@ -301,7 +301,7 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
     w->options.slots = slots;
     w->options.slot_size = slot_size;
     w->options.header_size = header_size;
-    int result = writer_supersede(w, error);
+    int result = writer_supersede(w, true, error);
     if (result < 0)
         w->options = before;
     pthread_mutex_unlock(&w->mutex);
@@ -312,12 +312,13 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
 
 /* Somebody removed them: a careless rm, or the end of a login session. The ring moves, and has them
  * again. Where somebody else has them now, it goes on without. */
-static void recover_names(struct shmring_writer *w) {
+void writer_recover_names(struct shmring_writer *w, bool may_wait) {
     struct segment *seg = w->distributor->seg;
-    if (w->moving || (segment_has_name(seg) && segment_has_ctl_name(seg)))
+    w->names_missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));
+    if (!w->names_missing || writer_supersede(w, may_wait, NULL) < 0)
         return;
-    if (writer_supersede(w, NULL) == 0)
-        w->stats.names_lost++;
+    w->names_missing = false;
+    w->stats.names_lost++;
 }
 
 void writer_keep_house(struct shmring_writer *w, int64_t now) {
@@ -327,7 +328,7 @@ void writer_keep_house(struct shmring_writer *w, int64_t now) {
     ports_probe(w->distributor);
     for (struct distributor *d = w->predecessors; d; d = d->next)
         ports_probe(d);
-    recover_names(w);
+    writer_recover_names(w, false);
     show_counters(w);
 }
 

@@ -21,9 +21,10 @@ struct shmring_writer {
     _Atomic uint32_t interrupted;
     uint32_t sleepers, watchers;
     bool ended, discont;
-    bool moving;   /* readers drain the present segment, so that its memory can be had */
-    bool broken;   /* its memory could not be had again */
-    bool is_pacer; /* told to the timeline */
+    bool moving;        /* readers drain the present segment, so that its memory can be had */
+    bool names_missing; /* somebody removed one, and there was no room to move yet */
+    bool broken;        /* its memory could not be had again */
+    bool is_pacer;      /* told to the timeline */
     int64_t next_housekeeping;
     int64_t origin_ns; /* CLOCK_MONOTONIC time of pts 0, where the caller gives no clock_ns */
     uint64_t last_reader_id;
@@ -42,8 +43,11 @@ void writer_unref(struct shmring_writer *writer);
 
 /* All with the mutex held. */
 
-/* Moves to a new segment by the writer's options. 0 or -errno. */
-int writer_supersede(struct shmring_writer *writer, struct shmring_error *error);
+/* Moves to a new segment by the writer's options. Where there is no room for it, waits until
+ * readers have read the present one, if it MAY_WAIT. 0 or -errno. */
+int writer_supersede(struct shmring_writer *writer, bool may_wait, struct shmring_error *error);
+/* Moves when somebody removed a name. */
+void writer_recover_names(struct shmring_writer *writer, bool may_wait);
 /* After an end, the next stream begins. */
 void writer_begin_stream(struct shmring_writer *writer);
 /* A predecessor is done with; its counts stay. */
