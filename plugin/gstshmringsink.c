@@ -500,10 +500,22 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
       g_param_spec_int64 ("timeout", "Timeout",
           "Longest wait in nanoseconds for a reader that wants every frame and "
           "takes none, before it loses its oldest ones (-1: for ever, -2: 1 s "
-          "in "
-          "a live pipeline, else for ever)",
+          "in a live pipeline, else for ever)",
           GST_SHM_RING_SINK_TIMEOUT_AUTO, G_MAXINT64,
           GST_SHM_RING_SINK_TIMEOUT_AUTO, flags));
+  g_object_class_install_property (klass, PROP_CAPS,
+      g_param_spec_boxed ("caps", "Caps",
+          "What the ring takes, in system memory", GST_TYPE_CAPS,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+              | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (klass, PROP_NUM_READERS,
+      g_param_spec_uint ("num-readers", "Number of readers",
+          "Readers attached now", 0, SHMRING_MAX_READERS, 0,
+          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (klass, PROP_RING_STATS,
+      g_param_spec_boxed ("ring-stats", "Ring statistics",
+          "What the ring counts; the last one's once it is closed",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void
