@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 /* Kernels before 6.9 undo a piece at any signal and say EINTR: a piece takes less time than there
@@ -33,6 +34,14 @@ static int allocate_pieces(int fd, uint64_t offset, uint64_t size) {
 static void take_signal(const sigset_t *signals) {
     static const struct timespec now;
     sigtimedwait(signals, NULL, &now);
+}
+
+/* Asked at once: piece by piece, what cannot be had would first take all that there is from
+ * everybody else. */
+bool allocate_has_room(int fd, uint64_t size) {
+    struct statvfs shm;
+    return fstatvfs(fd, &shm) < 0 || shm.f_blocks == 0 ||
+           size / shm.f_frsize <= (uint64_t)shm.f_bavail;
 }
 
 /* Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ, which would end the program instead of telling it.

@@ -48,7 +48,9 @@ static int make_object(int *fd, const char *path, uint64_t size) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
     if (result < 0)
         return result;
-    return fchmod(*fd, 0600) < 0 ? -errno : allocate_range(*fd, 0, size);
+    if (fchmod(*fd, 0600) < 0)
+        return -errno;
+    return allocate_has_room(*fd, size) ? allocate_range(*fd, 0, size) : -ENOSPC;
 }
 
 int segment_part_from_mapping(struct segment *seg, const char *path) {
@@ -374,9 +376,13 @@ static int exchange(const char *made, const char *wanted) {
 
 /* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
  * else from them. */
-static int move_names(const struct naming *n, const struct segment *with) {
-    if (!is_free_or(n->wanted.ctl, with->ctl_inode) || !is_free_or(n->wanted.frames, with->inode))
-        return in_use(n);
+static int check_names(const struct naming *n, const struct segment *with) {
+    if (is_free_or(n->wanted.ctl, with->ctl_inode) && is_free_or(n->wanted.frames, with->inode))
+        return 0;
+    return in_use(n);
+}
+
+static int move_names(const struct naming *n) {
     int result = exchange(n->made.ctl, n->wanted.ctl);
     if (result < 0)
         return result;
@@ -415,9 +421,13 @@ static int make(struct naming *n, const struct shmring_writer_options *options) 
 
 static int create_once(struct naming *n, const struct shmring_writer_options *options,
                        const struct segment *with) {
-    int result = make(n, options);
+    int result = with ? check_names(n, with) : 0;
     if (result == 0)
-        result = with ? move_names(n, with) : take_names(n);
+        result = make(n, options);
+    if (result == 0 && with)
+        result = check_names(n, with);
+    if (result == 0)
+        result = with ? move_names(n) : take_names(n);
     unlink(n->made.ctl);
     unlink(n->made.frames);
     if (result < 0 && n->error && !n->error->code)

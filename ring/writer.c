@@ -314,11 +314,11 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
  * again. Where somebody else has them now, it goes on without. */
 void writer_recover_names(struct shmring_writer *w, bool may_wait) {
     struct segment *seg = w->distributor->seg;
-    w->names_missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));
-    if (!w->names_missing || writer_supersede(w, may_wait, NULL) < 0)
-        return;
-    w->names_missing = false;
-    w->stats.names_lost++;
+    bool missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));
+    bool moved = missing && writer_supersede(w, may_wait, NULL) == 0;
+    /* The next loan tries it once more, with time. */
+    w->names_missing = missing && !moved && !may_wait;
+    w->stats.names_lost += moved;
 }
 
 void writer_keep_house(struct shmring_writer *w, int64_t now) {
