@@ -83,8 +83,9 @@ class Machine:
 
 
 def packages():
-    text = DEV.read_text().split("packages='")[1].split("'")[0]
-    return text.split()
+    text = DEV.read_text()
+    return [word for name in ("packages", "extras")
+            for word in text.split(f"\n{name}='")[1].split("'")[0].split()]
 
 
 class Setup(unittest.TestCase):
@@ -113,6 +114,26 @@ class Setup(unittest.TestCase):
         machine.debian(lists="meson")
         result = machine.setup()
         self.assertEqual((result.returncode, machine.calls()), (0, ["update", "install"]))
+
+    def test_what_a_release_lacks_is_said_and_left_out(self):
+        machine = Machine(self.top)
+        machine.debian(lists="\n".join(set(packages()) - {"python3-typeshed"}))
+        result = machine.setup()
+        self.assertEqual((result.returncode, machine.calls()), (0, ["install"]), result.stderr)
+        self.assertIn("no python3-typeshed: what needs it is skipped", result.stderr)
+        result = machine.setup()
+        self.assertEqual((result.returncode, machine.calls()), (0, ["install"]), result.stderr)
+        self.assertIn("no python3-typeshed", result.stderr)
+
+    def test_an_old_meson_is_replaced_by_pip(self):
+        machine = Machine(self.top)
+        machine.debian(installed=packages())
+        machine.env["MESON"] = "meson"
+        machine.stub("meson", "echo 0.56.2")
+        machine.stub("python3", 'echo "python3 install $*" >>"$LOG"; exit 7')
+        result = machine.setup()
+        self.assertEqual((result.returncode, machine.calls()), (1, ["install"]))
+        self.assertIn("Meson is too old here", result.stderr)
 
     def test_stale_lists_are_updated_and_tried_again(self):
         machine = Machine(self.top)
