@@ -38,7 +38,7 @@ GST_START_TEST(test_before_ring) {
 }
 GST_END_TEST;
 
-/* Four frames fit, a fifth does not; one reader takes one of them and keeps it. */
+/* Four frames fit, the fifth takes the reader's oldest; it takes one of them and keeps it. */
 GST_START_TEST(test_counts) {
     struct shmring_reader *reader;
     struct shmring_frame *frame;
@@ -48,11 +48,12 @@ GST_START_TEST(test_counts) {
     for (guint8 i = 0; i < 5; i++)
         gst_harness_push(h, make_picture(GRAY, i));
     frame = take_frame(reader);
-    assert_equals_uint64(count_of(h->element, "published"), 4);
-    assert_equals_uint64(count_of(h->element, "copied"), 4);
+    assert_equals_uint64(count_of(h->element, "published"), 5);
+    assert_equals_uint64(count_of(h->element, "copied"), 5);
     assert_equals_uint64(count_of(h->element, "in-place"), 0);
-    assert_equals_uint64(count_of(h->element, "dropped"), 1);
-    assert_equals_uint64(count_of(h->element, "bytes"), 4 * 32);
+    assert_equals_uint64(count_of(h->element, "dropped"), 0);
+    assert_equals_uint64(count_of(h->element, "withdrawn"), 1);
+    assert_equals_uint64(count_of(h->element, "bytes"), 5 * 32);
     assert_equals_uint64(count_of(h->element, "slot-size"), 32);
     gst_harness_push_event(h, gst_event_new_flush_start());
     gst_harness_push_event(h, gst_event_new_flush_stop(FALSE));

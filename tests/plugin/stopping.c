@@ -106,17 +106,6 @@ GST_START_TEST(test_name_removed) {
 }
 GST_END_TEST;
 
-/* A reader takes every slot. */
-GST_START_TEST(test_drop) {
-    struct shmring_reader *reader;
-
-    play_until(SOURCE, "slots=4 timeout=0", GST_MESSAGE_QOS);
-    reader = attach_reader(ring);
-    assert_stopped();
-    shmring_reader_free(reader);
-}
-GST_END_TEST;
-
 /* In a thread of its own, in which an element may be stopped: the harness's pad has no task. */
 GST_START_TEST(test_error) {
     GstHarness *h = harness_for("shmringsink", ring, "");
@@ -160,7 +149,6 @@ static Suite *stopping_suite(void) {
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_name_removed);
-    tcase_add_test(tcase, test_drop);
     tcase_add_test(tcase, test_error);
     tcase_add_test(tcase, test_signals);
     return suite;
