@@ -57,10 +57,10 @@ gst_shm_ring_device_describe (const struct shmring_info *info)
   return gst_structure_new ("shmring-proplist", "device.api", G_TYPE_STRING,
       "shmring", "shmring.name", G_TYPE_STRING, info->name,
       "shmring.writer.pid", G_TYPE_UINT, info->writer_pid,
-      "shmring.writer.comm", G_TYPE_STRING, info->writer_process, "shmring.slots",
-      G_TYPE_UINT, info->slots, "shmring.slot-size", G_TYPE_UINT64,
-      info->slot_size, "shmring.max-readers", G_TYPE_UINT, info->max_readers,
-      NULL);
+      "shmring.writer.process", G_TYPE_STRING, info->writer_process,
+      "shmring.slots", G_TYPE_UINT, info->slots, "shmring.slot-size",
+      G_TYPE_UINT64, info->slot_size, "shmring.max-readers", G_TYPE_UINT,
+      info->max_readers, NULL);
 }
 
 /* The ring that INFO tells of, with the caps of its newest frame (ANY while it

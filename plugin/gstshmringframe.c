@@ -13,12 +13,24 @@ static const struct {
   { GST_BUFFER_FLAG_GAP, SHMRING_FRAME_GAP },
   { GST_BUFFER_FLAG_DELTA_UNIT, SHMRING_FRAME_DELTA },
   { GST_BUFFER_FLAG_HEADER, SHMRING_FRAME_HEADER },
-  { GST_VIDEO_BUFFER_FLAG_INTERLACED, SHMRING_FRAME_INTERLACED },
-  { GST_VIDEO_BUFFER_FLAG_TFF, SHMRING_FRAME_TFF },
-  { GST_VIDEO_BUFFER_FLAG_RFF, SHMRING_FRAME_RFF },
-  { GST_VIDEO_BUFFER_FLAG_ONEFIELD, SHMRING_FRAME_ONEFIELD },
+  { GST_BUFFER_FLAG_RESYNC, SHMRING_FRAME_RESYNC },
+  { GST_BUFFER_FLAG_MARKER, SHMRING_FRAME_MARKER },
+  { GST_BUFFER_FLAG_DROPPABLE, SHMRING_FRAME_DROPPABLE },
+  { GST_BUFFER_FLAG_NON_DROPPABLE, SHMRING_FRAME_NON_DROPPABLE },
+  { GST_BUFFER_FLAG_DECODE_ONLY, SHMRING_FRAME_DECODE_ONLY },
+  { GST_BUFFER_FLAG_SYNC_AFTER, SHMRING_FRAME_SYNC_AFTER },
 };
 
+/* What they mean hangs on the caps: they cross as they are. */
+#define MEDIA_FLAGS (~(guint32) (GST_BUFFER_FLAG_LAST - 1))
+
+G_STATIC_ASSERT (
+    (gint) SHMRING_FRAME_INTERLACED == (gint) GST_VIDEO_BUFFER_FLAG_INTERLACED);
+G_STATIC_ASSERT ((gint) SHMRING_FRAME_TFF == (gint) GST_VIDEO_BUFFER_FLAG_TFF);
+G_STATIC_ASSERT ((gint) SHMRING_FRAME_RFF == (gint) GST_VIDEO_BUFFER_FLAG_RFF);
+G_STATIC_ASSERT (
+    (gint) SHMRING_FRAME_ONEFIELD == (gint) GST_VIDEO_BUFFER_FLAG_ONEFIELD);
+G_STATIC_ASSERT (SHMRING_NUMBER_NONE == GST_BUFFER_OFFSET_NONE);
 G_STATIC_ASSERT (SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
 G_STATIC_ASSERT (SHMRING_TIME_NONE == (gint64) GST_CLOCK_TIME_NONE);
 
@@ -53,9 +65,11 @@ gst_shm_ring_frame_set_buffer (
     if (GST_BUFFER_FLAG_IS_SET (buffer, frame_flags[i].gst))
       frame->flags |= frame_flags[i].shm;
   }
+  frame->flags |= GST_BUFFER_FLAGS (buffer) & MEDIA_FLAGS;
   frame->duration_ns = GST_BUFFER_DURATION (buffer);
   if (GST_BUFFER_OFFSET_IS_VALID (buffer))
     frame->frame_number = GST_BUFFER_OFFSET (buffer);
+  frame->frame_number_end = GST_BUFFER_OFFSET_END (buffer);
 }
 
 static GstCaps *
@@ -207,11 +221,13 @@ gst_shm_ring_frame_wrap (struct shmring_frame *frame, const GstVideoInfo *video)
     if (frame->info.flags & frame_flags[i].shm)
       GST_BUFFER_FLAG_SET (buffer, frame_flags[i].gst);
   }
+  GST_BUFFER_FLAG_SET (buffer, frame->info.flags & MEDIA_FLAGS);
   GST_BUFFER_PTS (buffer) = gst_shm_ring_frame_time (frame->info.pts_ns);
   GST_BUFFER_DTS (buffer) = gst_shm_ring_frame_time (frame->info.dts_ns);
   GST_BUFFER_DURATION (buffer) =
       gst_shm_ring_frame_time (frame->info.duration_ns);
   GST_BUFFER_OFFSET (buffer) = frame->info.frame_number;
+  GST_BUFFER_OFFSET_END (buffer) = frame->info.frame_number_end;
   gst_buffer_append_memory (buffer, gst_shm_ring_frame_to_memory (frame));
   if (video != NULL)
     gst_shm_ring_frame_add_video_meta (&frame->info, video, buffer);

@@ -77,11 +77,9 @@ gst_shm_ring_picture_set_framerate (
 gboolean
 gst_shm_ring_picture_set_caps (GstShmRingPicture *self, GstCaps *caps)
 {
-  const struct shmring_frame_info none = SHMRING_FRAME_INFO_INIT;
   const GstStructure *structure = gst_caps_get_structure (caps, 0);
 
-  memset (self, 0, sizeof (*self));
-  self->info = none;
+  *self = (GstShmRingPicture){ .info = SHMRING_FRAME_INFO_INIT };
   if (gst_structure_has_name (structure, "video/x-raw"))
     return gst_shm_ring_picture_set_video (self, caps);
   gst_shm_ring_picture_set_framerate (self, structure);

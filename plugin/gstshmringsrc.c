@@ -33,6 +33,9 @@
  * * `dropped` (#guint64): frames that did not come, `lagged` of them because
  *   this reader was too slow, `before-base-time` because they were older than
  *   the pipeline
+ * * `withdrawn` (#guint64): frames of those that the writer took back, because
+ *   this reader took none for longer than it waits
+ * * `skipped` (#guint64): frames of those that need others before them
  * * `damaged` (#guint64): frames of those that could not be what they said
  * * `flushed` (#guint64): frames that the writer's flush took back
  * * `lag` (#guint64): frames that wait to be read
@@ -277,37 +280,48 @@ gst_shm_ring_src_get_too_early (GstShmRingSrc *self)
   return too_early;
 }
 
+/* Frames that this reader was offered, and that did not become buffers. */
+static guint64
+gst_shm_ring_src_dropped (const GstShmRingSrcStats *stats, guint64 too_early)
+{
+  return stats->ring.dropped + stats->ring.withdrawn + stats->ring.skipped
+      + stats->refused + too_early;
+}
+
 static GstStructure *
 gst_shm_ring_src_get_stats (GstShmRingSrc *self)
 {
   guint64 too_early = gst_shm_ring_src_get_too_early (self);
   guint64 copied = gst_shm_ring_src_stream_get_copied (&self->stream);
   GstShmRingSrcStats stats;
+  const struct shmring_reader_stats *ring = &stats.ring;
 
   gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
   return gst_structure_new ("application/x-shmring-src-stats", "received",
-      G_TYPE_UINT64, stats.ring.received, "bytes", G_TYPE_UINT64, stats.bytes,
-      "copied", G_TYPE_UINT64, stats.ring.copied + copied, "dropped",
-      G_TYPE_UINT64, stats.ring.dropped + stats.damaged + too_early, "lagged",
-      G_TYPE_UINT64, stats.ring.dropped, "before-base-time", G_TYPE_UINT64,
-      too_early, "damaged", G_TYPE_UINT64, stats.damaged, "flushed",
-      G_TYPE_UINT64, stats.ring.flushed, "lag", G_TYPE_UINT64, stats.ring.lag,
-      "held", G_TYPE_UINT, stats.ring.held, "lease", G_TYPE_UINT,
-      stats.ring.lease, "waits", G_TYPE_UINT64, stats.waits, "wait-time",
-      G_TYPE_UINT64, stats.wait_time, NULL);
+      G_TYPE_UINT64, ring->received, "bytes", G_TYPE_UINT64, stats.bytes,
+      "copied", G_TYPE_UINT64, ring->copied + copied, "dropped", G_TYPE_UINT64,
+      gst_shm_ring_src_dropped (&stats, too_early), "lagged", G_TYPE_UINT64,
+      ring->dropped - stats.damaged, "withdrawn", G_TYPE_UINT64,
+      ring->withdrawn, "skipped", G_TYPE_UINT64, ring->skipped,
+      "before-base-time", G_TYPE_UINT64, too_early, "damaged", G_TYPE_UINT64,
+      stats.damaged + stats.refused, "flushed", G_TYPE_UINT64, ring->flushed,
+      "lag", G_TYPE_UINT64, ring->lag, "held", G_TYPE_UINT, ring->held, "lease",
+      G_TYPE_UINT, ring->lease, "waits", G_TYPE_UINT64, stats.waits,
+      "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
 }
 
 /* Tells of the frames that were lost before BUFFER, or of BUFFER itself. */
 static void
 gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
 {
-  guint64 dropped = gst_shm_ring_src_get_too_early (self);
+  guint64 dropped;
   GstClockTime time = GST_BUFFER_PTS (buffer);
   GstShmRingSrcStats stats;
   GstMessage *message;
 
   gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
-  dropped += stats.ring.dropped + stats.damaged;
+  dropped =
+      gst_shm_ring_src_dropped (&stats, gst_shm_ring_src_get_too_early (self));
   if (dropped == self->dropped)
     return;
   self->dropped = dropped;
@@ -362,9 +376,7 @@ gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
 {
   struct shmring_frame *frame;
   const gchar *problem = NULL;
-  gboolean is_new, is_discont;
-  GstFlowReturn flow = gst_shm_ring_src_reader_next (
-      &self->reader, &frame, &is_new, &is_discont);
+  GstFlowReturn flow = gst_shm_ring_src_reader_next (&self->reader, &frame);
 
   if (flow != GST_FLOW_OK)
     return flow;
@@ -377,8 +389,9 @@ gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
     shmring_frame_release (frame);
     return flow;
   }
-  gst_shm_ring_src_update_latency (self, is_new);
-  self->is_discont = self->is_discont || is_discont;
+  gst_shm_ring_src_update_latency (self, frame->is_first);
+  if (frame->is_first || frame->missed > 0)
+    self->is_discont = TRUE;
   return gst_shm_ring_src_deliver (self, frame, buffer);
 }
 
@@ -462,6 +475,17 @@ gst_shm_ring_src_stop (GstBaseSrc *bsrc)
   gst_shm_ring_src_reader_stop (&self->reader);
   gst_shm_ring_src_stream_forget (&self->stream);
   return TRUE;
+}
+
+/* What ends here is read no more, whether or not the application stops the
+ * pipeline then: num-buffers, an error, EOS that somebody sent. */
+static GstPadProbeReturn
+gst_shm_ring_src_leave_at_end (
+    GstPad *pad, GstPadProbeInfo *info, gpointer reader)
+{
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_EOS)
+    gst_shm_ring_src_reader_leave (reader);
+  return GST_PAD_PROBE_OK;
 }
 
 /* ---- The object ---------------------------------------------------------- */
@@ -583,6 +607,9 @@ gst_shm_ring_src_init (GstShmRingSrc *self)
   self->settings.first_timeout = GST_CLOCK_TIME_NONE;
   self->reader.src = GST_BASE_SRC (self);
   self->stream.src = GST_BASE_SRC (self);
+  gst_pad_add_probe (GST_BASE_SRC_PAD (self),
+      GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, gst_shm_ring_src_leave_at_end,
+      &self->reader, NULL);
   gst_base_src_set_live (GST_BASE_SRC (self), TRUE);
   gst_base_src_set_format (GST_BASE_SRC (self), GST_FORMAT_TIME);
 }

@@ -2,12 +2,14 @@
 #include "gstshmringsrcreader.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "gstshmringelement.h"
 
 /* A pause whose interruption was missed is seen after this. */
 #define SLICE (100 * GST_MSECOND)
+
+#define ANY_END                                                                \
+  (1u << SHMRING_ENDED | 1u << SHMRING_CLOSED | 1u << SHMRING_LOST)
 
 /* Frames in a row that cannot be what they say, before that is an error. */
 #define MAX_REFUSED 5
@@ -15,7 +17,8 @@
 /* When the waits for one frame began. */
 typedef struct {
   gint64 ring;
-  gint64 frame;      /* of an attached ring */
+  gint64 frame; /* of an attached ring */
+  gboolean has_ring;
   gboolean is_there; /* it was not there at once */
 } GstShmRingSrcWait;
 
@@ -24,8 +27,13 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
     const GstShmRingSrcSettings *settings)
 {
   struct shmring_error error = { 0 };
+  struct shmring_reader_options options = settings->options;
   struct shmring_reader *handle;
-  int res = shmring_reader_new (ring, &settings->options, &handle, &error);
+  int res;
+
+  if (settings->on_disconnect == GST_SHM_RING_ON_DISCONNECT_WAIT)
+    options.go_on_after = ANY_END;
+  res = shmring_reader_new (ring, &options, &handle, &error);
 
   if (res < 0) {
     gst_shm_ring_element_post_errno (
@@ -33,15 +41,14 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
     g_free (ring);
     return FALSE;
   }
-  self->attached = FALSE;
   self->had_buffer = FALSE;
-  self->refused = 0;
+  self->in_a_row = 0;
   self->began = SHMRING_FOREVER;
   GST_OBJECT_LOCK (self->src);
   self->ring = ring;
   self->settings = *settings;
   self->handle = handle;
-  memset (&self->stats, 0, sizeof (self->stats));
+  self->stats = (GstShmRingSrcStats){ .ring = SHMRING_READER_STATS_INIT };
   shmring_reader_interrupt (handle, self->unlocked || self->paused);
   GST_OBJECT_UNLOCK (self->src);
   return TRUE;
@@ -76,7 +83,7 @@ gst_shm_ring_src_reader_slice (
     GstShmRingSrcReader *self, const GstShmRingSrcWait *wait)
 {
   const GstShmRingSrcSettings *settings = &self->settings;
-  GstClockTime left = self->attached
+  GstClockTime left = wait->has_ring
       ? gst_shm_ring_src_reader_left (wait->frame, settings->timeout)
       : gst_shm_ring_src_reader_left (wait->ring, settings->connection_timeout);
 
@@ -102,15 +109,15 @@ gst_shm_ring_src_reader_no_ring (GstShmRingSrcReader *self,
 }
 
 static GstFlowReturn
-gst_shm_ring_src_reader_no_frame (
-    GstShmRingSrcReader *self, const GstShmRingSrcWait *wait)
+gst_shm_ring_src_reader_no_frame (GstShmRingSrcReader *self,
+    const GstShmRingSrcWait *wait, const gchar *found)
 {
   GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
       ("No frame came through the ring \"%s\" within %" GST_TIME_FORMAT
-       ". Its writer is there but sends nothing: see what it does, or set "
+       " (%s). Its writer is there but sends nothing: see what it does, or set "
        "timeout.",
           self->ring,
-          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame))),
+          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame)), found),
       (NULL));
   return GST_FLOW_ERROR;
 }
@@ -149,18 +156,21 @@ gst_shm_ring_src_reader_stay (
 
 static GstFlowReturn
 gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
-    GstShmRingSrcWait *wait, int res, const gchar *found)
+    GstShmRingSrcWait *wait, int res, const struct shmring_error *error)
 {
   GstFlowReturn flow = gst_shm_ring_src_reader_stay (self, wait);
 
-  if (!self->attached)
-    wait->frame = gst_shm_ring_src_reader_now ();
   wait->is_there = TRUE;
-  if (flow != GST_FLOW_OK || res == SHMRING_INTERRUPTED
-      || gst_shm_ring_src_reader_slice (self, wait) > 0)
+  if (flow != GST_FLOW_OK || res == SHMRING_INTERRUPTED)
     return flow;
-  return self->attached ? gst_shm_ring_src_reader_no_frame (self, wait)
-                        : gst_shm_ring_src_reader_no_ring (self, wait, found);
+  wait->has_ring = error->code != -ENOENT;
+  if (!wait->has_ring)
+    wait->frame = gst_shm_ring_src_reader_now ();
+  if (gst_shm_ring_src_reader_slice (self, wait) > 0)
+    return GST_FLOW_OK;
+  return wait->has_ring
+      ? gst_shm_ring_src_reader_no_frame (self, wait, error->message)
+      : gst_shm_ring_src_reader_no_ring (self, wait, error->message);
 }
 
 /* ---- Ends ---------------------------------------------------------------- */
@@ -190,9 +200,6 @@ static GstFlowReturn
 gst_shm_ring_src_reader_end (
     GstShmRingSrcReader *self, int end, const gchar *message)
 {
-  self->attached = FALSE;
-  if (self->settings.on_disconnect == GST_SHM_RING_ON_DISCONNECT_WAIT)
-    return GST_FLOW_OK;
   if (end == SHMRING_CLOSED)
     return gst_shm_ring_src_reader_closed (self);
   if (end == SHMRING_LOST)
@@ -202,29 +209,26 @@ gst_shm_ring_src_reader_end (
 
 /* ---- Frames -------------------------------------------------------------- */
 
-static guint64
-gst_shm_ring_src_reader_count_damaged (GstShmRingSrcReader *self)
+static gboolean
+gst_shm_ring_src_reader_is_attached (GstShmRingSrcReader *self)
 {
-  guint64 damaged;
+  struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
 
-  GST_OBJECT_LOCK (self->src);
-  damaged = ++self->stats.damaged;
-  GST_OBJECT_UNLOCK (self->src);
-  return damaged;
+  shmring_reader_get_stats (self->handle, &stats);
+  return stats.attached;
 }
 
 /* Of a writer that lies now and then the warnings become rare, the error is for
  * one that does nothing else. */
-GstFlowReturn
-gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
+static GstFlowReturn
+gst_shm_ring_src_reader_skip (
+    GstShmRingSrcReader *self, guint64 damaged, const gchar *problem)
 {
-  guint64 damaged = gst_shm_ring_src_reader_count_damaged (self);
-
-  if (++self->refused >= MAX_REFUSED) {
+  if (++self->in_a_row >= MAX_REFUSED) {
     GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
         ("The last %u frames of the ring \"%s\" make no sense: %s. Its writer "
          "has to be repaired.",
-            self->refused, self->ring, problem),
+            self->in_a_row, self->ring, problem),
         (NULL));
     return GST_FLOW_ERROR;
   }
@@ -235,6 +239,30 @@ gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
             self->ring, problem),
         ("%" G_GUINT64_FORMAT " frames so far", damaged));
   return GST_FLOW_OK;
+}
+
+/* The ring counts those that it finds itself as dropped. */
+static GstFlowReturn
+gst_shm_ring_src_reader_damaged (
+    GstShmRingSrcReader *self, const gchar *problem)
+{
+  guint64 damaged;
+
+  GST_OBJECT_LOCK (self->src);
+  damaged = ++self->stats.damaged + self->stats.refused;
+  GST_OBJECT_UNLOCK (self->src);
+  return gst_shm_ring_src_reader_skip (self, damaged, problem);
+}
+
+GstFlowReturn
+gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
+{
+  guint64 damaged;
+
+  GST_OBJECT_LOCK (self->src);
+  damaged = self->stats.damaged + ++self->stats.refused;
+  GST_OBJECT_UNLOCK (self->src);
+  return gst_shm_ring_src_reader_skip (self, damaged, problem);
 }
 
 static void
@@ -250,49 +278,33 @@ gst_shm_ring_src_reader_count (GstShmRingSrcReader *self,
   GST_OBJECT_UNLOCK (self->src);
 }
 
-/* Attaches when it must. */
-static int
-gst_shm_ring_src_reader_take (GstShmRingSrcReader *self, gint64 timeout,
-    struct shmring_frame **frame, struct shmring_error *error)
-{
-  int res;
-
-  if (!self->attached) {
-    res = shmring_reader_attach (self->handle, timeout, error);
-    if (res != SHMRING_OK)
-      return res;
-    self->attached = TRUE;
-    self->is_new = TRUE;
-  }
-  return shmring_reader_take (self->handle, timeout, frame, error);
-}
-
 /* What a take that brought no frame means. OK: ask again. */
 static GstFlowReturn
 gst_shm_ring_src_reader_without (GstShmRingSrcReader *self,
-    GstShmRingSrcWait *wait, int res, const gchar *message)
+    GstShmRingSrcWait *wait, int res, const struct shmring_error *error)
 {
   switch (res) {
     case SHMRING_INTERRUPTED:
     case SHMRING_TIMEOUT:
-      return gst_shm_ring_src_reader_wait (self, wait, res, message);
+      return gst_shm_ring_src_reader_wait (self, wait, res, error);
     case SHMRING_ENDED:
     case SHMRING_CLOSED:
     case SHMRING_LOST:
-      return gst_shm_ring_src_reader_end (self, res, message);
+      return gst_shm_ring_src_reader_end (self, res, error->message);
     case -EPROTO:
-      if (self->attached)
-        return gst_shm_ring_src_reader_refuse (self, message);
+      if (gst_shm_ring_src_reader_is_attached (self))
+        return gst_shm_ring_src_reader_damaged (self, error->message);
       /* fall through */
     default:
-      gst_shm_ring_element_post_errno (GST_ELEMENT (self->src), res, message);
+      gst_shm_ring_element_post_errno (
+          GST_ELEMENT (self->src), res, error->message);
       return GST_FLOW_ERROR;
   }
 }
 
 GstFlowReturn
-gst_shm_ring_src_reader_next (GstShmRingSrcReader *self,
-    struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont)
+gst_shm_ring_src_reader_next (
+    GstShmRingSrcReader *self, struct shmring_frame **frame)
 {
   GstShmRingSrcWait wait = { 0 };
   struct shmring_error error = { 0 };
@@ -302,17 +314,13 @@ gst_shm_ring_src_reader_next (GstShmRingSrcReader *self,
 
   gst_shm_ring_src_reader_begin (self, &wait);
   do {
-    res = gst_shm_ring_src_reader_take (self, slice, frame, &error);
+    res = shmring_reader_take (self->handle, slice, frame, &error);
     if (res != SHMRING_OK)
-      flow = gst_shm_ring_src_reader_without (self, &wait, res, error.message);
+      flow = gst_shm_ring_src_reader_without (self, &wait, res, &error);
     slice = gst_shm_ring_src_reader_slice (self, &wait);
   } while (res != SHMRING_OK && flow == GST_FLOW_OK);
   if (res != SHMRING_OK)
     return flow;
-  *is_new = self->is_new;
-  *is_discont = self->is_new || (*frame)->info.seq != self->next_seq;
-  self->is_new = FALSE;
-  self->next_seq = (*frame)->info.seq + 1;
   gst_shm_ring_src_reader_count (self, &(*frame)->info, &wait);
   return GST_FLOW_OK;
 }
@@ -321,36 +329,17 @@ void
 gst_shm_ring_src_reader_had_buffer (GstShmRingSrcReader *self)
 {
   self->had_buffer = TRUE;
-  self->refused = 0;
+  self->in_a_row = 0;
 }
 
 /* ---- Other threads ------------------------------------------------------- */
-
-static bool
-gst_shm_ring_src_reader_is_it (const struct shmring_info *info, void *data)
-{
-  struct shmring_info *wanted = data;
-
-  if (!g_str_equal (info->name, wanted->name))
-    return true;
-  *wanted = *info;
-  return false;
-}
-
-/* The ring that this reader would attach to now. */
-static void
-gst_shm_ring_src_reader_find (const gchar *ring, struct shmring_info *info)
-{
-  g_strlcpy (info->name, ring, sizeof (info->name));
-  shmring_list (gst_shm_ring_src_reader_is_it, info);
-}
 
 void
 gst_shm_ring_src_reader_get_latency (
     GstShmRingSrcReader *self, GstClockTime *latency, guint *lease)
 {
-  struct shmring_reader_stats stats = { 0 };
-  struct shmring_info info = { 0 };
+  struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
+  struct shmring_info info = SHMRING_INFO_INIT;
   gchar *ring;
   int res = -ENOTCONN;
 
@@ -363,7 +352,7 @@ gst_shm_ring_src_reader_get_latency (
   *lease = res == SHMRING_OK ? stats.lease : self->settings.options.lease;
   GST_OBJECT_UNLOCK (self->src);
   if (res < 0 && ring != NULL)
-    gst_shm_ring_src_reader_find (ring, &info);
+    shmring_query (ring, &info, NULL);
   g_free (ring);
   *latency = MAX (info.latency_ns, 0);
 }
@@ -397,10 +386,22 @@ gst_shm_ring_src_reader_set_unlocked (
   gst_shm_ring_src_reader_set (self, &self->unlocked, unlocked);
 }
 
+/* Under the lock: nobody frees the handle meanwhile. */
+void
+gst_shm_ring_src_reader_leave (GstShmRingSrcReader *self)
+{
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL)
+    shmring_reader_leave (self->handle);
+  GST_OBJECT_UNLOCK (self->src);
+}
+
 void
 gst_shm_ring_src_reader_set_paused (GstShmRingSrcReader *self, gboolean paused)
 {
   gst_shm_ring_src_reader_set (self, &self->paused, paused);
+  if (paused)
+    gst_shm_ring_src_reader_leave (self);
 }
 
 void

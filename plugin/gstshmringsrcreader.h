@@ -33,7 +33,8 @@ typedef struct {
 typedef struct {
   struct shmring_reader_stats ring;
   guint64 bytes;
-  guint64 damaged; /* frames that were refused */
+  guint64 damaged; /* frames of ring.dropped that made no sense */
+  guint64 refused; /* others that made none */
   guint64 waits;   /* for a frame */
   GstClockTime wait_time;
 } GstShmRingSrcStats;
@@ -47,12 +48,9 @@ typedef struct {
   struct shmring_reader *handle; /* changed under the source's object lock */
   gboolean unlocked, paused;     /* under the source's object lock */
 
-  gboolean attached;
-  gboolean is_new;     /* attached, and no frame came yet */
   gboolean had_buffer; /* since the start */
-  gint64 began; /* the wait for the first buffer; SHMRING_FOREVER: not yet */
-  guint64 next_seq;
-  guint refused; /* frames, one after the other */
+  gint64 began;   /* the wait for the first buffer; SHMRING_FOREVER: not yet */
+  guint in_a_row; /* frames that made no sense */
 } GstShmRingSrcReader;
 
 /* Takes RING, the ring's name. Touches no ring yet. False: an error was posted.
@@ -61,10 +59,10 @@ gboolean gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
     const GstShmRingSrcSettings *settings);
 void gst_shm_ring_src_reader_stop (GstShmRingSrcReader *self);
 
-/* Waits for the ring and the next frame of it. *IS_NEW: the first frame from
- * this writer. EOS, FLUSHING, or ERROR after an error was posted. */
-GstFlowReturn gst_shm_ring_src_reader_next (GstShmRingSrcReader *self,
-    struct shmring_frame **frame, gboolean *is_new, gboolean *is_discont);
+/* Waits for the ring and the next frame of it. EOS, FLUSHING, or ERROR after an
+ * error was posted. */
+GstFlowReturn gst_shm_ring_src_reader_next (
+    GstShmRingSrcReader *self, struct shmring_frame **frame);
 
 /* The frame cannot be what it says, for the reason of PROBLEM. A camera does
  * not end for one: OK, and a warning now and then. ERROR, posted: frames in a
@@ -76,7 +74,11 @@ GstFlowReturn gst_shm_ring_src_reader_refuse (
  * player waits for. */
 void gst_shm_ring_src_reader_had_buffer (GstShmRingSrcReader *self);
 
-/* While either is true, waits end at once; a pause goes on afterwards. */
+/* Until the next frame is asked for, the writer waits for nobody here. */
+void gst_shm_ring_src_reader_leave (GstShmRingSrcReader *self);
+
+/* While either is true, waits end at once. A pause leaves the ring, and goes on
+ * afterwards. */
 void gst_shm_ring_src_reader_set_unlocked (
     GstShmRingSrcReader *self, gboolean unlocked);
 void gst_shm_ring_src_reader_set_paused (
