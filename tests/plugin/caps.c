@@ -26,8 +26,10 @@ static void assert_caps(GstHarness *h, const gchar *text) {
 }
 
 static void publish_caps(struct shmring_writer *writer, const gchar *caps, gsize size) {
-    struct shmring_frame_info info = {.clock_ns = SHMRING_TIME_NONE, .caps = caps, .size = size};
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
 
+    info.caps = caps;
+    info.size = size;
     publish(writer, &info, 1);
 }
 

@@ -20,7 +20,7 @@ static gpointer publish_all(gpointer unused) {
     while (!g_atomic_int_get(&is_over)) {
         struct shmring_slot slot;
 
-        if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, 100 * GST_MSECOND, &slot) ==
+        if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, 100 * GST_MSECOND, &slot, NULL) ==
             SHMRING_OK) {
             memset(slot.data, 0, info.size);
             fail_unless(shmring_writer_publish(writer, &slot, &info, NULL, NULL) == SHMRING_OK);

@@ -15,7 +15,10 @@ static void teardown(void) {
 
 /* A writer of one frame with CAPS, after H's source came to it; and the frame. */
 static GstBuffer *next_life(GstHarness *h, const gchar *caps, gsize size) {
-    struct shmring_frame_info info = {.clock_ns = SHMRING_TIME_NONE, .caps = caps, .size = size};
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+    info.caps = caps;
+    info.size = size;
     struct shmring_writer *writer = open_writer(ring, size);
     GstBuffer *buffer;
 

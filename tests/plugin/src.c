@@ -45,10 +45,11 @@ static void assert_caps(GstHarness *h, const gchar *text) {
 GST_START_TEST(test_caps_from_text) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer = writer_for(h, 100);
-    struct shmring_frame_info info = {
-        .size = 100, .clock_ns = SHMRING_TIME_NONE, .caps = "application/x-test, n=(int)1"};
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     GstBuffer *buffer;
 
+    info.size = 100;
+    info.caps = "application/x-test, n=(int)1";
     publish(writer, &info, 0);
     buffer = gst_harness_pull(h);
     assert_equals_int(gst_buffer_get_size(buffer), 100);
