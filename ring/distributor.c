@@ -131,6 +131,8 @@ static bool free_slot(struct distributor *d, uint32_t slot) {
     for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
         if (!(d->slot[slot].claims >> port & 1))
             continue;
+        if (port_reads(d, port)) /* it moved since the slot was chosen */
+            return false;
         if (d->port[port].stuck && port_is_attached(d, port)) {
             if (!withdraw(d, port, d->slot[slot].seq))
                 return false;

@@ -34,7 +34,8 @@ struct port {
     bool banned;        /* wrote nonsense in this epoch */
     bool has_end;       /* was told where its stream ends: is offered nothing more */
     bool stuck;         /* patience ended, and it has not moved since */
-    int64_t waited_ns;  /* slept for it since its last progress */
+    int64_t waited_ns;  /* waited for it since its last progress */
+    int64_t clock_at;   /* and since then too; 0: its clock stands */
     uint64_t withdrawn;
     uint64_t known[SHMRING_MAX_SLOTS]; /* claims */
 };
@@ -45,6 +46,7 @@ struct distributor {
     uint32_t refs; /* the writer's, one a loan, and one a sleep */
     uint32_t loans;
     uint64_t revoked, withdrawn, flushed, dead_readers, bad_claims;
+    bool clocks_run;    /* the writer waits, or waited for nothing with its last frame */
     bool key_requested; /* by somebody, since it was asked last */
     int64_t key_at_ns;
     struct port port[SHMRING_MAX_READERS];
@@ -111,6 +113,11 @@ static inline bool port_is(const struct distributor *d, uint32_t port, enum shmr
 static inline bool port_reads(const struct distributor *d, uint32_t port) {
     return port_is(d, port, SHMRING_MODE_ALL) && !d->port[port].stuck;
 }
+/* Its time begins anew: it moved, or has nothing to take. */
+static inline void port_reset_clock(struct distributor *d, uint32_t port) {
+    d->port[port].waited_ns = d->port[port].clock_at = 0;
+}
+
 /* Such a one with an offer that it did not take. Who only holds its lease is waited for never. */
 bool port_is_waited_for(const struct distributor *d, uint32_t port);
 

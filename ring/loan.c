@@ -59,9 +59,27 @@ static bool is_anybody_waited_for(struct shmring_writer *w, const struct distrib
     return false;
 }
 
+/* The clock of each that is waited for runs while the writer sleeps, and goes on after a loan that
+ * found no slot: who only asks, and never sleeps, waits too. */
+static void run_clocks(struct shmring_writer *w, struct distributor *d, bool go_on) {
+    int64_t now = monotonic_ns();
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        struct port *p = &d->port[port];
+        bool counts = is_waited_for(w, d, port);
+        if (p->clock_at)
+            p->waited_ns += now - p->clock_at;
+        if (!counts)
+            port_reset_clock(d, port);
+        p->clock_at = counts && go_on ? now : 0;
+    }
+    d->clocks_run = go_on;
+}
+
 /* After a look: who made no progress for so long is not waited for until it does. */
 static void end_patience(struct shmring_writer *w, struct distributor *d) {
     int64_t patience = w->options.patience_ns;
+    if (d->clocks_run)
+        run_clocks(w, d, true);
     for (uint32_t port = 0; port < d->seg->g.max_readers && patience >= 0; port++) {
         if (is_waited_for(w, d, port) && d->port[port].waited_ns >= patience)
             d->port[port].stuck = true;
@@ -99,25 +117,14 @@ static int64_t until_patience_ends(struct shmring_writer *w, const struct distri
     return least;
 }
 
-/* The clock of each that is waited for runs while the writer sleeps. */
 static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, uint32_t bell,
                              int64_t deadline) {
-    uint32_t waited_for = 0;
-    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
-        if (is_waited_for(w, d, port))
-            waited_for |= UINT32_C(1) << port;
-        else
-            d->port[port].waited_ns = 0;
-    }
-    int64_t slice = deadline_left(deadline, until_patience_ends(w, d)), before = monotonic_ns();
-    show_waiting(w, d, before);
+    run_clocks(w, d, true);
+    int64_t slice = deadline_left(deadline, until_patience_ends(w, d));
+    show_waiting(w, d, monotonic_ns());
     d->refs++;
     int result = sleep_on(w, d, bell, slice);
-    int64_t slept = monotonic_ns() - before;
-    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
-        if (waited_for >> port & 1)
-            d->port[port].waited_ns += slept;
-    }
+    run_clocks(w, d, result == SHMRING_TIMEOUT || w->sleepers > 0);
     atomic_store_explicit(&d->seg->header->waited_port, 0, memory_order_relaxed);
     distributor_unref(d);
     return result;
@@ -197,6 +204,8 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
             result = sleep_for_readers(w, wait_for, bell, deadline);
         }
     }
+    if (result == SHMRING_OK && w->distributor->clocks_run && w->sleepers == 0)
+        run_clocks(w, w->distributor, false);
     if (started) {
         w->stats.waits++;
         w->stats.wait_ns += monotonic_ns() - started;

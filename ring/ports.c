@@ -43,9 +43,9 @@ void ports_ban(struct distributor *d, uint32_t port) {
     segment_announce(d->seg);
 }
 
-static void progress(struct port *p) {
-    p->stuck = false;
-    p->waited_ns = 0;
+static void progress(struct distributor *d, uint32_t port) {
+    d->port[port].stuck = false;
+    port_reset_clock(d, port);
 }
 
 static bool may_become(uint64_t known, uint64_t claim) {
@@ -68,7 +68,7 @@ static uint64_t see(struct distributor *d, uint32_t port, uint32_t slot) {
         return 0;
     }
     know(d, port, slot, claim);
-    progress(p);
+    progress(d, port);
     return claim;
 }
 
@@ -277,7 +277,8 @@ static bool adopt_claim(struct distributor *d, uint32_t port, uint32_t slot) {
     uint64_t claim = atomic_load_explicit(claim_of(d, port, slot), memory_order_acquire);
     if (claim_seq(claim) >= distributor_head(d) && claim_kind(claim) == CLAIM_OFFERED) {
         know(d, port, slot, claim);
-        return port_revoke(d, port, slot) && !d->port[port].banned;
+        port_revoke(d, port, slot); /* or its reader did, which leaves */
+        return !d->port[port].banned;
     }
     know(d, port, slot, claim);
     return claim == 0 || (claim_seq(claim) == d->slot[slot].seq && claim_kind(claim) > 0 &&
