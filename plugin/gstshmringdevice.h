@@ -4,6 +4,8 @@
 
 #include <gst/gst.h>
 
+#include "gstshmringcompat.h"
+
 G_BEGIN_DECLS
 
 GST_DEVICE_PROVIDER_REGISTER_DECLARE (shmringdeviceprovider);

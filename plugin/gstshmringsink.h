@@ -4,6 +4,8 @@
 
 #include <gst/base/gstbasesink.h>
 
+#include "gstshmringcompat.h"
+
 G_BEGIN_DECLS
 
 #define GST_TYPE_SHM_RING_SINK (gst_shm_ring_sink_get_type ())

@@ -2,7 +2,7 @@
 #include "gstshmringsinkmemory.h"
 
 #include <errno.h>
-#include <gst/video/gstvideopool.h>
+#include <gst/video/video.h>
 
 #define MEMORY_TYPE "ShmRingMemory"
 

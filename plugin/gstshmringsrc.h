@@ -4,6 +4,8 @@
 
 #include <gst/base/gstpushsrc.h>
 
+#include "gstshmringcompat.h"
+
 G_BEGIN_DECLS
 
 #define GST_TYPE_SHM_RING_SRC (gst_shm_ring_src_get_type ())

@@ -136,7 +136,8 @@ gst_shm_ring_video_copy_in (
   GstVideoFrame from, to = { .info = *info };
   gboolean ok;
 
-  if (!gst_video_frame_map (&from, info, buffer, GST_MAP_READ))
+  /* GStreamer before 1.20 does not say that it only reads the info. */
+  if (!gst_video_frame_map (&from, (GstVideoInfo *) info, buffer, GST_MAP_READ))
     return FALSE;
   for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
     to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);

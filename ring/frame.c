@@ -15,7 +15,9 @@
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 /* The fence below is not modelled by it; what it orders is checked by content. */
+#if __GNUC__ > 10
 #pragma GCC diagnostic ignored "-Wtsan"
+#endif
 #else
 #define AnnotateIgnoreReadsBegin(file, line) ((void)0)
 #define AnnotateIgnoreReadsEnd(file, line) ((void)0)
