@@ -387,6 +387,43 @@ static int pass(struct attachment *at, struct shmring_frame **frame) {
 
 /* ---- The frame that is there ---- */
 
+static uint64_t limit_of(const struct attachment *at) {
+    /* Acquire, both: pairs with the releases in distributor.c. */
+    uint64_t head = atomic_load_explicit(&at->seg->header->head, memory_order_acquire);
+    uint64_t end = atomic_load_explicit(&my_answer(at)->end, memory_order_acquire);
+    return end < head ? end : head;
+}
+
+static void count_passed(struct attachment *at) {
+    /* The newest frame was had already, as a copy. */
+    if (at->cursor != at->newest)
+        miss(at, 1);
+    step(at, 1);
+}
+
+static int take_offered(struct attachment *at, uint64_t limit, struct shmring_frame **frame,
+                        struct shmring_error *error) {
+    uint64_t capacity = at->seg->g.capacity;
+    if (limit > at->cursor && limit - at->cursor > capacity) {
+        miss(at, limit - at->cursor - capacity);
+        step(at, limit - at->cursor - capacity);
+    }
+    while (at->cursor < limit) {
+        int result = take_at_cursor(at, frame, error);
+        if (result == SHMRING_LEASE)
+            return result;
+        if (result == SHMRING_OK) {
+            result = pass(at, frame);
+            step(at, 1);
+        } else {
+            count_passed(at);
+        }
+        if (result != -EAGAIN)
+            return result;
+    }
+    return TAKE_NOTHING;
+}
+
 /* As an observer copies it; the offers that follow are newer. One try. */
 static int take_newest(struct attachment *at, struct shmring_frame **frame) {
     uint64_t head = atomic_load_explicit(&at->seg->header->head, memory_order_acquire);
@@ -408,55 +445,20 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
     at->newest = at->seen = newest;
     at->wants_key = false;
     /* Not answered: what the writer answers is no older than head was. */
-    if (is_answered(at) && newest >= at->cursor)
+    if (is_answered(at) && newest >= at->cursor) {
         count_received(at, *frame);
-    else
+        take_offered(at, newest + 1, NULL, NULL); /* what is older is missed before it */
+    } else {
         at->early++;
+    }
     return SHMRING_OK;
-}
-
-static uint64_t limit_of(const struct attachment *at) {
-    /* Acquire, both: pairs with the releases in distributor.c. */
-    uint64_t head = atomic_load_explicit(&at->seg->header->head, memory_order_acquire);
-    uint64_t end = atomic_load_explicit(&my_answer(at)->end, memory_order_acquire);
-    return end < head ? end : head;
-}
-
-static void count_passed(struct attachment *at) {
-    /* The newest frame was had already, as a copy. */
-    if (at->cursor != at->newest)
-        miss(at, 1);
-    step(at, 1);
-}
-
-static int take_offered(struct attachment *at, struct shmring_frame **frame,
-                        struct shmring_error *error) {
-    uint64_t limit = limit_of(at), capacity = at->seg->g.capacity;
-    if (limit > at->cursor && limit - at->cursor > capacity) {
-        miss(at, limit - at->cursor - capacity);
-        step(at, limit - at->cursor - capacity);
-    }
-    while (at->cursor < limit) {
-        int result = take_at_cursor(at, frame, error);
-        if (result == SHMRING_LEASE)
-            return result;
-        if (result == SHMRING_OK) {
-            result = pass(at, frame);
-            step(at, 1);
-        } else {
-            count_passed(at);
-        }
-        if (result != -EAGAIN)
-            return result;
-    }
-    return TAKE_NOTHING;
 }
 
 int attachment_take(struct attachment *at, struct shmring_frame **frame,
                     struct shmring_error *error) {
     if (!at->tried_newest && take_newest(at, frame) == SHMRING_OK)
         return SHMRING_OK;
-    return is_answered(at) ? take_offered(at, frame, error) : TAKE_NOTHING;
+    return is_answered(at) ? take_offered(at, limit_of(at), frame, error) : TAKE_NOTHING;
 }
 
 /* ---- What becomes of it ---- */
