@@ -244,15 +244,22 @@ static bool is_known(const struct layout_header *old) {
     return old->version == LAYOUT_VERSION && old->header_bytes == sizeof *old;
 }
 
+static bool has_finished(const struct layout_header *old) {
+    uint32_t state = atomic_load_explicit(&old->state, memory_order_relaxed);
+    return state == STATE_ENDED || state == STATE_CLOSED;
+}
+
+/* And the stream, if the dead writer did not end it. */
 static void continue_numbering(struct segment *seg, const struct layout_header *old) {
     struct layout_header *new = seg->header;
     uint64_t head = atomic_load_explicit(&old->head, memory_order_acquire);
-    if (!is_known(old) || head <= seg->g.base || head >= UINT64_C(1) << 47)
+    if (!is_known(old))
         return;
-    begin_at(seg, head);
-    atomic_store_explicit(&new->stream,
-                          atomic_load_explicit(&old->stream, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    if (head > seg->g.base && head < UINT64_C(1) << 47)
+        begin_at(seg, head);
+    atomic_store_explicit(
+        &new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed) + has_finished(old),
+        memory_order_relaxed);
     atomic_store_explicit(&new->stretch,
                           atomic_load_explicit(&old->stretch, memory_order_relaxed) + 1,
                           memory_order_relaxed);
@@ -260,8 +267,7 @@ static void continue_numbering(struct segment *seg, const struct layout_header *
 
 /* Sends the dead writer's readers to the new segment. */
 static void supersede_old(struct layout_header *old) {
-    uint32_t state = atomic_load_explicit(&old->state, memory_order_relaxed);
-    if (!is_known(old) || state == STATE_ENDED || state == STATE_CLOSED)
+    if (!is_known(old) || has_finished(old))
         return;
     atomic_store_explicit(&old->state, STATE_SUPERSEDED, memory_order_seq_cst);
     atomic_fetch_add_explicit(&old->event, 1, memory_order_release);
