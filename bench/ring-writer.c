@@ -31,6 +31,7 @@ static void fill(const struct picture *picture, uint8_t *data, uint64_t number) 
 
 static struct shmring_frame_info describe(const struct picture *picture, uint64_t number) {
     return (struct shmring_frame_info){
+        .struct_size = sizeof(struct shmring_frame_info),
         .width = picture->width,
         .height = picture->height,
         .channels = 3,
@@ -39,22 +40,22 @@ static struct shmring_frame_info describe(const struct picture *picture, uint64_
         .stride = {(int32_t)picture->width * 3},
         .size = picture->size,
         .frame_number = number,
+        .frame_number_end = SHMRING_NUMBER_NONE,
         .pts_ns = SHMRING_TIME_NONE,
         .dts_ns = SHMRING_TIME_NONE,
         .duration_ns = SHMRING_TIME_NONE,
         .clock_ns = now_ns(),
+        .fps_den = 1,
     };
 }
 
 static bool publish(struct program *p, uint64_t number) {
     struct shmring_frame_info info = describe(&p->picture, number);
     struct shmring_slot slot;
-    int result = shmring_writer_loan(p->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot);
-    if (result != SHMRING_OK) {
-        snprintf(p->error.message, sizeof p->error.message, "no slot for frame %llu",
-                 (unsigned long long)number);
+    int result =
+        shmring_writer_loan(p->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot, &p->error);
+    if (result != SHMRING_OK)
         return false;
-    }
     fill(&p->picture, slot.data, number);
     result = shmring_writer_publish(p->writer, &slot, &info, NULL, &p->error);
     shmring_slot_return(&slot);

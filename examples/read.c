@@ -15,8 +15,6 @@ int main(int argc, char **argv) {
     struct shmring_frame *frame = NULL;
     struct shmring_error error = {0};
     int result = shmring_reader_new(argc > 1 ? argv[1] : "cam0", NULL, &reader, &error);
-    if (result == 0)
-        result = shmring_reader_attach(reader, SHMRING_FOREVER, &error);
     while (result == SHMRING_OK) {
         result = shmring_reader_take(reader, SHMRING_FOREVER, &frame, &error);
         if (result == SHMRING_OK) {

@@ -18,7 +18,7 @@ static void write_frame(struct shmring_writer *writer, int n) {
     strcpy(info.format, "GRAY8");
     info.caps = "video/x-raw, format=GRAY8, width=640, height=480, framerate=30/1";
     struct shmring_slot slot;
-    if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot) != SHMRING_OK)
+    if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot, NULL) != SHMRING_OK)
         return;
     memset(slot.data, n % 256, SIZE);
     shmring_writer_publish(writer, &slot, &info, NULL, NULL);

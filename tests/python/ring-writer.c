@@ -81,6 +81,7 @@ static bool set_number(struct program *p, const char *key, uint64_t value) {
         {"perms", &p->options.perms},
         {"max-readers", &p->options.max_readers},
         {"lend-limit", &p->options.lend_limit},
+        {"header-size", &p->options.header_size},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         if (strcmp(numbers[i].key, key) == 0) {
@@ -128,7 +129,8 @@ static void fill(uint8_t *data, uint64_t size, uint64_t seq) {
 
 static bool publish_one(struct program *p, int64_t timeout_ns, struct shmring_error *error) {
     struct shmring_slot slot;
-    if (shmring_writer_loan(p->writer, SHMRING_LOAN_FILL, timeout_ns, &slot) != SHMRING_OK)
+    int result = shmring_writer_loan(p->writer, SHMRING_LOAN_FILL, timeout_ns, &slot, NULL);
+    if (result != SHMRING_OK)
         return false;
     struct shmring_frame_info info = p->info;
     info.frame_number = p->next;
@@ -136,7 +138,7 @@ static bool publish_one(struct program *p, int64_t timeout_ns, struct shmring_er
     info.timestamp_ns = 1700000000000000000 + info.pts_ns;
     info.caps = p->caps[0] ? p->caps : NULL;
     fill(slot.data, info.size, p->next);
-    int result = shmring_writer_publish(p->writer, &slot, &info, NULL, error);
+    result = shmring_writer_publish(p->writer, &slot, &info, NULL, error);
     shmring_slot_return(&slot);
     if (result == SHMRING_OK)
         p->next++;
@@ -165,7 +167,7 @@ static void resize(struct program *p, uint64_t size) {
 }
 
 static void answer_readers(struct program *p) {
-    struct shmring_writer_stats stats;
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
     shmring_writer_get_stats(p->writer, &stats);
     answer("readers", stats.readers);
 }
@@ -211,7 +213,9 @@ static bool configure(struct program *p, int argc, char **argv) {
 int main(int argc, char **argv) {
     struct program p = {
         .options = SHMRING_WRITER_OPTIONS_INIT,
-        .info = {.dts_ns = SHMRING_TIME_NONE,
+        .info = {.struct_size = sizeof(struct shmring_frame_info),
+                 .frame_number_end = SHMRING_NUMBER_NONE,
+                 .dts_ns = SHMRING_TIME_NONE,
                  .duration_ns = FRAME_NS,
                  .clock_ns = SHMRING_TIME_NONE,
                  .fps_num = 25,

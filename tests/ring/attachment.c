@@ -18,8 +18,8 @@ static void close_ring(void) {
     shmring_writer_close(writer);
 }
 
-static struct layout_place *place(uint32_t number) {
-    return &writer_segment(writer)->ctl->place[number];
+static struct layout_port *place(uint32_t number) {
+    return &writer_segment(writer)->ctl->port[number];
 }
 
 static uint32_t claims_at(uint32_t number) {
@@ -43,17 +43,17 @@ START_TEST(a_place_says_who_sits_there) {
     char comm[16] = {0};
     uint32_t bell = writer_segment(writer)->ctl->doorbell;
     struct shmring_reader *reader = new_latest(name, 7);
-    ck_assert_uint_eq(place(0)->attach, attach_word(1, 7, SHMRING_MODE_LATEST, PLACE_ATTACHED));
+    ck_assert_uint_eq(place(0)->attach, attach_word(1, 7, SHMRING_MODE_LATEST, PORT_ATTACHED));
     ck_assert_uint_eq(place(0)->lease, 2);
     ck_assert_uint_eq(place(0)->pid, (uint32_t)getpid());
     strncpy(comm, program_invocation_short_name, sizeof comm - 1);
-    ck_assert_str_eq(place(0)->comm, comm);
-    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    ck_assert_str_eq(place(0)->process, comm);
+    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_attach(8)));
     ck_assert_uint_ne(writer_segment(writer)->ctl->doorbell, bell);
     shmring_reader_free(reader);
-    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_FREE);
-    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_FREE);
+    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     reader = new_reader(name, 2);
     ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
     shmring_reader_free(reader);
@@ -61,7 +61,8 @@ START_TEST(a_place_says_who_sits_there) {
 END_TEST
 
 START_TEST(the_epoch_after_the_last_is_not_zero) {
-    place(0)->attach = attach_word(UINT32_MAX, 0, 0, PLACE_FREE);
+    place(0)->attach = attach_word(UINT32_MAX, 0, 0, PORT_FREE);
+    writer_segment(writer)->header->answer[0].epoch = UINT32_MAX;
     struct shmring_reader *reader = new_reader(name, 2);
     ck_assert_uint_eq(attach_epoch(place(0)->attach), 1);
     put(writer, 1);
@@ -76,12 +77,34 @@ START_TEST(an_epoch_that_was_answered_is_not_taken_again) {
     put(writer, 1);
     read_many(reader, 1, 1);
     shmring_reader_free(reader);
-    place(0)->attach = attach_word(0, 0, 0, PLACE_FREE);
+    place(0)->attach = attach_word(0, 0, 0, PORT_FREE);
     reader = new_reader(name, 2);
     ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
     put(writer, 2);
     read_many(reader, 2, 2);
     shmring_reader_free(reader);
+}
+END_TEST
+
+/* Far ahead of what was answered, or behind it: whatever stands there, the next reader reads. */
+START_TEST(an_epoch_that_is_a_lie_traps_nobody) {
+    static const uint32_t answered[] = {1, 5, 0x80000000, UINT32_MAX - 1, UINT32_MAX};
+    static const uint32_t left[] = {0,         1, 4, 5, 6, 0x7fffffff, 0x80000000, UINT32_MAX - 1,
+                                    UINT32_MAX};
+    uint64_t number = 1;
+    for (size_t i = 0; i < COUNT(answered) * COUNT(left); i++) {
+        place(0)->attach = attach_word(answered[i / COUNT(left)], 1, 0, PORT_ATTACHED);
+        stats_of(writer); /* answers */
+        ck_assert_uint_eq(writer_segment(writer)->header->answer[0].epoch,
+                          answered[i / COUNT(left)]);
+        place(0)->attach = attach_word(left[i % COUNT(left)], 0, 0, PORT_FREE);
+        struct shmring_reader *reader = new_reader(name, 2);
+        ck_assert_uint_ne(attach_epoch(place(0)->attach), answered[i / COUNT(left)]);
+        put(writer, number);
+        read_many(reader, number, number);
+        number++;
+        shmring_reader_free(reader);
+    }
 }
 END_TEST
 
@@ -103,14 +126,14 @@ START_TEST(who_leaves_keeps_what_it_holds) {
     struct shmring_frame *first = take(reader, 1), *second = take(reader, 2);
     shmring_reader_free(reader);
     ck_assert_uint_eq(claims_at(0), 2);
-    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_LEAVING);
+    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_LEAVING);
     put_many(writer, 6, 30); /* not into those two, and without waiting */
     ck_assert(is_filled(first->data, 1) && is_filled(second->data, 2));
     shmring_frame_release(second);
-    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
+    ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     shmring_frame_release(first);
-    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_place(0)));
-    ck_assert_uint_eq(attach_state(place(0)->attach), PLACE_FREE);
+    ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
+    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_FREE);
     ck_assert_uint_eq(claims_at(0), 0);
     ck_assert_uint_eq(stats_of(writer).dead_readers, 0);
 }
@@ -119,12 +142,17 @@ END_TEST
 START_TEST(the_superseded_are_not_joined) {
     struct segment *seg = NULL;
     struct attachment *at = NULL;
+    struct layout_header header;
+    struct shmring_error error = {0};
+    const struct attachment_start start = {0};
     struct shmring_reader_options options = options_of(SHMRING_MODE_ALL, 2);
-    ck_assert_int_eq(segment_open(name, SEGMENT_ATTACH, NULL, &seg, NULL), 0);
+    ck_assert_int_eq(segment_look(name, SEGMENT_ATTACH, &seg, &header, NULL), 0);
+    ck_assert_int_eq(segment_map(seg, false), 0);
     ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), 0);
-    ck_assert_int_eq(attachment_join(segment_ref(seg), &options, 0, &at, NULL), -EAGAIN);
+    ck_assert_int_eq(attachment_join(segment_ref(seg), &options, &start, &at, &error), -EAGAIN);
+    assert_says(&error, name);
     ck_assert_ptr_null(at);
-    ck_assert_uint_eq(attach_state(seg->ctl->place[0].attach), PLACE_FREE);
+    ck_assert_uint_eq(attach_state(seg->ctl->port[0].attach), PORT_FREE);
     segment_unref(seg);
     put(writer, 1);
 }
@@ -151,7 +179,7 @@ START_TEST(all_places_taken_names_who_took_them) {
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_nonnull(strstr(strstr(first + 1, who) + 1, who));
     ck_assert_ptr_nonnull(strstr(error.message, ring));
-    ck_assert_ptr_nonnull(strstr(error.message, "all its 3 reader places"));
+    ck_assert_ptr_nonnull(strstr(error.message, "has its 3 readers already"));
     shmring_reader_free(readers[1]); /* room again */
     ck_assert_int_eq(shmring_reader_attach(late, LONG, &error), SHMRING_OK);
     put(other, 1);
@@ -173,8 +201,8 @@ START_TEST(hostile_names_of_readers_are_harmless) {
     struct segment *seg = writer_segment(other);
     int fd = open(path_of(ring, ".ctl"), O_RDWR | O_CLOEXEC);
     for (uint32_t i = 0; i < 32; i++) {
-        ck_assert_int_eq(lock_try(fd, lock_place(i)), 0);
-        memset(seg->ctl->place[i].comm, '\033', sizeof seg->ctl->place[i].comm);
+        ck_assert_int_eq(lock_try(fd, lock_port(i)), 0);
+        memset(seg->ctl->port[i].process, '\033', sizeof seg->ctl->port[i].process);
     }
     struct shmring_reader *late = unattached_reader(ring, NULL);
     ck_assert_int_eq(shmring_reader_attach(late, LONG, &error), -EUSERS);
@@ -278,6 +306,7 @@ START_TEST(beyond_the_lease_frames_are_copies) {
     struct shmring_reader_options options = options_of(modes[_i], 2);
     struct shmring_reader *reader = open_reader(name, &options);
     struct shmring_frame *frames[5];
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
     put_many(writer, 1, 5);
     for (uint64_t i = 0; i < 5; i++) {
         frames[i] = take(reader, i + 1);
@@ -474,6 +503,7 @@ int main(void) {
     tcase_add_test(tests, a_place_says_who_sits_there);
     tcase_add_test(tests, the_epoch_after_the_last_is_not_zero);
     tcase_add_test(tests, an_epoch_that_was_answered_is_not_taken_again);
+    tcase_add_test(tests, an_epoch_that_is_a_lie_traps_nobody);
     tcase_add_test(tests, nothing_from_before_is_seen);
     tcase_add_test(tests, who_leaves_keeps_what_it_holds);
     tcase_add_test(tests, the_superseded_are_not_joined);

@@ -151,7 +151,7 @@ START_TEST(what_others_need_is_not_taken_back) {
     for (int n = 0; n < 4; n++)
         publish_next(d);
     ck_assert_uint_eq(reclaim(d), NO_SLOT);
-    *claim_of(d, 1, 1) = 0;                          /* read */
+    *claim_of(d, 1, 1) = 0;                      /* read */
     *claim_of(d, 1, 2) = *claim_of(d, 1, 3) = 0; /* read */
     *claim_of(d, 0, 1) = claim_taken(2);
     ck_assert_uint_eq(reclaim(d), 2);

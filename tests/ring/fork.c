@@ -39,25 +39,31 @@ static void try_inherited_writer(void) {
     struct shmring_slot other = {.data = &other};
     struct shmring_frame_info info = info_of(1);
     struct shmring_error error = {0};
-    CHILD_ASSERT(shmring_writer_loan(writer, SHMRING_LOAN_FILL, 0, &other) == -ECHILD);
+    CHILD_ASSERT(shmring_writer_loan(writer, SHMRING_LOAN_FILL, 0, &other, &error) == -ECHILD);
     CHILD_ASSERT(!other.data);
+    CHILD_ASSERT(error.code == -ECHILD && strstr(error.message, name));
+    error.code = 0;
     CHILD_ASSERT(shmring_writer_publish(writer, &slot, &info, NULL, &error) == -ECHILD);
     CHILD_ASSERT(error.code == -ECHILD && strstr(error.message, name));
     CHILD_ASSERT(shmring_writer_resize(writer, 8, FRAME_SIZE, 4096, &error) == -ECHILD);
     CHILD_ASSERT(shmring_writer_wait_reader(writer, SHMRING_FOREVER) == -ECHILD);
     CHILD_ASSERT(!shmring_writer_can_publish(writer, &slot));
-    CHILD_ASSERT(shmring_writer_get_readers(writer, NULL, 0) == 0);
+    CHILD_ASSERT(shmring_writer_each_reader(writer, NULL, NULL) == 0);
     CHILD_ASSERT(stats_of(writer).published == 0);
     shmring_writer_drop(writer);
     shmring_writer_flush(writer);
+    CHILD_ASSERT(shmring_writer_watch(writer, SHMRING_FOREVER) == -ECHILD);
+    CHILD_ASSERT(!shmring_writer_take_key_request(writer, NULL));
     shmring_writer_set_latency(writer, 5);
+    shmring_writer_set_patience(writer, 0);
+    shmring_writer_begin_stretch(writer);
     shmring_writer_interrupt(writer, true);
     shmring_writer_end(writer);
 }
 
 static void try_inherited_readers(void) {
     struct shmring_error error = {0};
-    struct shmring_info info;
+    struct shmring_info info = SHMRING_INFO_INIT;
     struct shmring_frame *other = frame;
     CHILD_ASSERT(shmring_reader_attach(reader, 0, &error) == -ECHILD);
     CHILD_ASSERT(error.code == -ECHILD && strstr(error.message, name));
@@ -65,6 +71,9 @@ static void try_inherited_readers(void) {
     CHILD_ASSERT(!other);
     CHILD_ASSERT(shmring_reader_get_info(reader, &info) == -ECHILD);
     CHILD_ASSERT(reader_stats(reader).received == 0);
+    CHILD_ASSERT(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) == -ECHILD);
+    shmring_reader_resume(reader);
+    shmring_reader_leave(reader);
     shmring_reader_interrupt(reader, true);
     error.code = 0;
     CHILD_ASSERT(shmring_observer_latest(observer, 0, 0, &other, &error) == -ECHILD);
@@ -83,7 +92,7 @@ static int try_inherited(struct child *test, const char *ring) {
 
 /* The parent's ring is as it was: nothing given back, ended, flushed, dropped or interrupted. */
 static void assert_untouched(void) {
-    struct shmring_info info;
+    struct shmring_info info = SHMRING_INFO_INIT;
     ck_assert_uint_eq(stats_of(writer).readers, 1);
     ck_assert_uint_eq(stats_of(writer).loans, 1);
     ck_assert_uint_eq(stats_of(writer).dropped | stats_of(writer).flushed, 0);
@@ -92,6 +101,7 @@ static void assert_untouched(void) {
     ck_assert_int_eq(info.latency_ns, 0);
     ck_assert(segment_has_name(writer_segment(writer)));
     ck_assert_uint_eq(writer_segment(writer)->header->state, STATE_ACTIVE);
+    ck_assert_uint_eq(writer_segment(writer)->header->stretch, 1);
     read_many(reader, 3, 3);
     put_many(writer, 4, 7);
     read_many(reader, 4, 7);

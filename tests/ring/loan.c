@@ -13,11 +13,19 @@ static void close_ring(void) {
     shmring_writer_close(writer);
 }
 
-static int loan_result(enum shmring_loan kind, int64_t timeout_ns) {
+/* What a loan without a slot said, and why. */
+static int loan_error(enum shmring_loan kind, int64_t timeout_ns, struct shmring_error *error) {
     struct shmring_slot slot;
-    int result = shmring_writer_loan(writer, kind, timeout_ns, &slot);
+    int result = shmring_writer_loan(writer, kind, timeout_ns, &slot, error);
     ck_assert(!slot.data && !slot.size);
+    assert_says(error, name);
+    ck_assert_int_lt(error->code, 0);
     return result;
+}
+
+static int loan_result(enum shmring_loan kind, int64_t timeout_ns) {
+    struct shmring_error error = {0};
+    return loan_error(kind, timeout_ns, &error);
 }
 
 /* Full of frames that READER did not read. */
@@ -36,7 +44,7 @@ START_TEST(a_slot_is_writable_memory) {
     memset(slot.data, 0xff, slot.size);
     ck_assert_uint_eq(stats_of(writer).loans, 1);
     shmring_slot_return(&slot);
-    ck_assert(!slot.data && !slot.size && !slot.store);
+    ck_assert(!slot.data && !slot.size && !slot.segment);
     shmring_slot_return(&slot); /* zeroed is allowed */
     ck_assert_uint_eq(stats_of(writer).loans, 0);
 }
@@ -46,15 +54,15 @@ START_TEST(lend_limit_and_one_more) {
     struct shmring_slot slots[4];
     for (int i = 0; i < 3; i++)
         slots[i] = loan(writer, SHMRING_LOAN_LEND);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, SHMRING_FOREVER), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, SHMRING_FOREVER), SHMRING_LIMIT);
     slots[3] = loan(writer, SHMRING_LOAN_FILL);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, SHMRING_FOREVER), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, SHMRING_FOREVER), SHMRING_LIMIT);
     for (int i = 0; i < 4; i++) {
         for (int other = 0; other < i; other++)
             ck_assert_ptr_ne(slots[i].data, slots[other].data);
     }
     shmring_slot_return(&slots[1]);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, 0), SHMRING_FULL); /* FILL's counts too */
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, 0), SHMRING_LIMIT); /* FILL's counts too */
     slots[1] = loan(writer, SHMRING_LOAN_FILL);
     for (int i = 0; i < 4; i++)
         shmring_slot_return(&slots[i]);
@@ -70,7 +78,7 @@ START_TEST(published_slots_count_until_returned) {
         fill(slots[i].data, 1);
         ck_assert_int_eq(shmring_writer_publish(writer, &slots[i], &info, NULL, NULL), 0);
     }
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, 0), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_LEND, 0), SHMRING_LIMIT);
     put_many(writer, 4, 23); /* round and round, not through the three */
     for (int i = 0; i < 3; i++) {
         ck_assert(is_filled(slots[i].data, 1));
@@ -90,8 +98,8 @@ END_TEST
 
 START_TEST(a_full_ring_waits_for_a_lossless_reader_until_the_timeout) {
     struct shmring_reader *reader = fill_ring();
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_FULL);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_TIMEOUT);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_TIMEOUT);
     ck_assert_uint_eq(stats_of(writer).waits, 2);
     ck_assert_int_ge(stats_of(writer).wait_ns, 1000000);
     read_many(reader, 1, 1);
@@ -111,13 +119,10 @@ START_TEST(latest_readers_are_never_waited_for) {
 }
 END_TEST
 
-/* All slots held by `latest` readers and on loan: nobody to wait for. */
-START_TEST(nobody_to_wait_for) {
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+/* All slots held by `latest` readers and on loan: nothing is waited for. */
+START_TEST(nothing_to_wait_for) {
     struct shmring_slot slots[4];
-    options.mode = SHMRING_MODE_LATEST;
-    options.depth = 100;
-    struct shmring_reader *reader = open_reader(name, &options);
+    struct shmring_reader *reader = new_latest(name, 100);
     struct shmring_frame *held[2];
     put_many(writer, 1, 2);
     held[0] = take(reader, 1);
@@ -126,7 +131,7 @@ START_TEST(nobody_to_wait_for) {
         slots[i] = loan(writer, SHMRING_LOAN_FILL);
     shmring_slot_return(&slots[0]);
     slots[0] = loan(writer, SHMRING_LOAN_FILL);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, SHMRING_FOREVER), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, SHMRING_FOREVER), SHMRING_LIMIT);
     ck_assert_uint_eq(stats_of(writer).waits, 0);
     for (int i = 0; i < 4; i++)
         shmring_slot_return(&slots[i]);
@@ -136,10 +141,121 @@ START_TEST(nobody_to_wait_for) {
 }
 END_TEST
 
+/* Only a reader that takes more than its lease can fill the ring, and only once. */
+START_TEST(full_by_a_liar) {
+    struct shmring_reader *liar = new_latest(name, 100);
+    struct shmring_error error = {0};
+    put_many(writer, 1, 6);
+    for (uint64_t slot = 0; slot < 6; slot++)
+        writer_segment(writer)->ctl->port[0].claim[slot] = claim_word(slot + 1, CLAIM_TAKEN);
+    ck_assert_int_eq(loan_error(SHMRING_LOAN_FILL, SHMRING_FOREVER, &error), SHMRING_FULL);
+    assert_says(&error, "held by readers");
+    put(writer, 7);
+    ck_assert_uint_eq(stats_of(writer).bad_claims, 1);
+    shmring_reader_free(liar);
+}
+END_TEST
+
+/* Who holds its lease is waited for never: the others go on. */
+START_TEST(a_held_lease_is_not_waited_for) {
+    struct shmring_reader *holder = new_reader(name, 2);
+    put_many(writer, 1, 2);
+    struct shmring_frame *first = take(holder, 1), *second = take(holder, 2);
+    for (uint64_t number = 3; number <= 40; number++) {
+        put(writer, number);
+        read_many(holder, number, number); /* copies */
+    }
+    ck_assert_uint_eq(stats_of(writer).waits, 0);
+    ck_assert(is_filled(first->data, 1) && is_filled(second->data, 2));
+    shmring_frame_release(first);
+    shmring_frame_release(second);
+    shmring_reader_free(holder);
+}
+END_TEST
+
+START_TEST(a_timeout_says_who_is_waited_for) {
+    struct shmring_reader *reader = fill_ring();
+    struct shmring_error error = {0};
+    char pid[32];
+    snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
+    ck_assert_int_eq(loan_error(SHMRING_LOAN_FILL, 2000000, &error), SHMRING_TIMEOUT);
+    assert_says(&error, pid);
+    assert_says(&error, "6 to take");
+    struct described all = readers_of(writer);
+    ck_assert(all.reader[0].is_waited_for && !all.reader[0].is_stuck);
+    ck_assert_int_ge(all.reader[0].waited_ns, 2000000);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* ---- Patience ---- */
+
+/* Its own frames are taken from the reader that takes none; the other loses nothing. */
+START_TEST(patience_ends_for_one_reader_only) {
+    struct shmring_reader *idle = new_reader(name, 1), *other = new_reader(name, 1);
+    shmring_writer_set_patience(writer, 20000000);
+    for (uint64_t number = 1; number <= 60; number++) {
+        put(writer, number);
+        read_many(other, number, number);
+    }
+    struct shmring_writer_stats stats = stats_of(writer);
+    ck_assert_uint_eq(stats.waits, 1);
+    ck_assert_int_ge(stats.wait_ns, 20000000);
+    ck_assert_uint_eq(stats.dropped | stats.revoked | stats.bad_claims, 0);
+    ck_assert_uint_gt(stats.withdrawn, 0);
+    struct described all = readers_of(writer);
+    ck_assert(all.reader[0].is_stuck && !all.reader[1].is_stuck);
+    ck_assert_uint_eq(all.reader[0].withdrawn, stats.withdrawn);
+    ck_assert_uint_eq(all.reader[1].withdrawn, 0);
+    struct shmring_frame *frame = take(idle, stats.withdrawn + 1);
+    ck_assert_uint_eq(frame->missed, stats.withdrawn);
+    shmring_frame_release(frame);
+    ck_assert_uint_eq(reader_stats(idle).withdrawn, stats.withdrawn);
+    ck_assert_uint_eq(reader_stats(idle).dropped, 0);
+    read_many(idle, stats.withdrawn + 2, 60);
+    ck_assert_uint_eq(reader_stats(idle).received + stats.withdrawn, 60);
+    shmring_reader_free(idle);
+    shmring_reader_free(other);
+}
+END_TEST
+
+/* A frame taken, and it is waited for again. */
+START_TEST(patience_begins_anew_with_progress) {
+    struct shmring_reader *reader = fill_ring();
+    shmring_writer_set_patience(writer, 0);
+    put_many(writer, 7, 9); /* 1 to 3 are withdrawn */
+    ck_assert_uint_eq(stats_of(writer).withdrawn, 3);
+    shmring_writer_set_patience(writer, SHMRING_FOREVER);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
+    read_many(reader, 4, 4);
+    put(writer, 10);
+    ck_assert(!readers_of(writer).reader[0].is_stuck);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_TIMEOUT);
+    read_many(reader, 5, 10);
+    shmring_reader_free(reader);
+}
+END_TEST
+
+/* What it holds stays its own. */
+START_TEST(patience_takes_no_held_frame) {
+    struct shmring_reader *reader = new_reader(name, 2);
+    put(writer, 1);
+    struct shmring_frame *frame = take(reader, 1);
+    shmring_writer_set_patience(writer, 0);
+    put_many(writer, 2, 50);
+    ck_assert(is_filled(frame->data, 1));
+    shmring_frame_release(frame);
+    ck_assert_int_eq(shmring_reader_take(reader, 0, &frame, NULL), SHMRING_OK);
+    ck_assert_uint_eq(frame->info.seq, frame->missed + 2);
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+}
+END_TEST
+
 /* ---- What ends a wait ---- */
 
 static void *loan_for_ever(void *slot) {
-    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot);
+    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, NULL);
     return (void *)(intptr_t)result;
 }
 
@@ -205,7 +321,7 @@ START_TEST(an_interrupt_ends_it) {
     ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, SHMRING_FOREVER), SHMRING_INTERRUPTED);
     ck_assert_int_eq(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_INTERRUPTED);
     shmring_writer_interrupt(writer, false);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_TIMEOUT);
     shmring_reader_free(reader);
 }
 END_TEST
@@ -247,7 +363,7 @@ static struct child start_holder(void) {
 
 START_TEST(a_reader_killed_while_holding) {
     struct child child = start_holder();
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 0), SHMRING_TIMEOUT);
     kill_child(&child);
     put_many(writer, 7, 30);
     ck_assert_uint_eq(stats_of(writer).dead_readers, 1);
@@ -260,7 +376,7 @@ START_TEST(a_reader_killed_while_the_writer_waits) {
     struct shmring_slot slot;
     pthread_t thread = start_loan(&slot);
     kill_child(&child);
-    ck_assert_int_eq(end_loan(thread), SHMRING_OK); /* found by the probe, within a second */
+    ck_assert_int_eq(end_loan(thread), SHMRING_OK); /* found by the probe */
     shmring_slot_return(&slot);
     ck_assert_uint_eq(stats_of(writer).dead_readers, 1);
 }
@@ -272,7 +388,7 @@ START_TEST(a_stopped_reader_is_waited_for) {
     int status;
     kill(child.pid, SIGSTOP);
     ck_assert_int_eq(waitpid(child.pid, &status, WUNTRACED), child.pid);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_FULL);
+    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_TIMEOUT);
     ck_assert_uint_eq(stats_of(writer).dead_readers, 0);
     kill_child(&child);
     put(writer, 7);
@@ -286,13 +402,20 @@ START_TEST(a_scribbler_is_banned) {
     struct shmring_reader *scribbler = new_reader(name, 1), *other = new_reader(name, 1);
     put_many(writer, 1, 6);
     for (int slot = 0; slot < 6; slot++)
-        writer_segment(writer)->ctl->place[0].claim[slot] = UINT64_C(0xdeadbeef00000000) + slot;
+        writer_segment(writer)->ctl->port[0].claim[slot] = UINT64_C(0xdeadbeef00000000) + slot;
     read_many(other, 1, 6);
     put_many(writer, 7, 12);
     read_many(other, 7, 12);
     ck_assert_uint_eq(stats_of(writer).bad_claims, 1);
     ck_assert_uint_eq(stats_of(writer).readers, 1);
-    ck_assert_int_eq(take_result(scribbler, 0), SHMRING_TIMEOUT);
+    struct shmring_error error = {0};
+    struct shmring_frame *frame;
+    ck_assert_int_eq(shmring_reader_take(scribbler, 0, &frame, &error), -ECONNRESET); /* it hears */
+    assert_says(&error, name);
+    ck_assert_int_eq(take_result(scribbler, 0), SHMRING_TIMEOUT); /* and is welcome again */
+    put(writer, 13);
+    read_many(scribbler, 13, 13);
+    read_many(other, 13, 13);
     shmring_reader_free(scribbler);
     shmring_reader_free(other);
 }
@@ -313,7 +436,7 @@ static const uint64_t words[] = {
 START_TEST(hostile_attach_words) {
     struct shmring_reader *hostile = new_reader(name, 1), *other = new_reader(name, 1);
     for (uint64_t number = 1; number <= 30; number++) {
-        writer_segment(writer)->ctl->place[0].attach = words[_i] + ((number % 2) << 32);
+        writer_segment(writer)->ctl->port[0].attach = words[_i] + ((number % 2) << 32);
         shmring_frame_release(number > 1 ? take(other, number - 1) : NULL);
         put(writer, number);
     }
@@ -392,7 +515,13 @@ int main(void) {
     tcase_add_test(tests, without_readers_it_never_waits);
     tcase_add_test(tests, a_full_ring_waits_for_a_lossless_reader_until_the_timeout);
     tcase_add_test(tests, latest_readers_are_never_waited_for);
-    tcase_add_test(tests, nobody_to_wait_for);
+    tcase_add_test(tests, nothing_to_wait_for);
+    tcase_add_test(tests, full_by_a_liar);
+    tcase_add_test(tests, a_held_lease_is_not_waited_for);
+    tcase_add_test(tests, a_timeout_says_who_is_waited_for);
+    tcase_add_test(tests, patience_ends_for_one_reader_only);
+    tcase_add_test(tests, patience_begins_anew_with_progress);
+    tcase_add_test(tests, patience_takes_no_held_frame);
     tcase_add_test(tests, a_release_ends_it);
     tcase_add_test(tests, a_reader_that_leaves_ends_it);
     tcase_add_test(tests, a_returned_slot_ends_it);

@@ -14,7 +14,8 @@ static const char *repeat(char c, unsigned count) {
 
 START_TEST(names_that_are_allowed) {
     static const char *const names[] = {
-        "a", "cam0", "A-Z", "a.b_c-9", "0", "-", "_", "cam.", "ctl", "cam.ctl.x", "cam0ctl",
+        "a",    "cam0", "A-Z",       "a.b_c-9", "0",   "-",          "_",
+        "cam.", "ctl",  "cam.ctl.x", "cam0ctl", "new", "cam0.new.x",
     };
     for (size_t i = 0; i < COUNT(names); i++)
         ck_assert_msg(!shmring_name_problem(names[i]), "'%s'", names[i]);
@@ -33,6 +34,8 @@ static const struct {
     {".ctl", "starts with '.'"},
     {"cam0.ctl", "ends in '.ctl'"},
     {"a.ctl.ctl", "ends in '.ctl'"},
+    {"cam0.new", "ends in '.new'"},
+    {"cam0.ctl.new", "ends in '.new'"},
     {"/cam0", "only A-Z"},
     {"a/b", "only A-Z"},
     {"cam 0", "only A-Z"},
@@ -89,7 +92,7 @@ START_TEST(the_longest_name_makes_a_ring) {
     memset(name + used, 'x', SHMRING_MAX_NAME - (size_t)used);
     struct shmring_writer *writer = new_writer(name, 4);
     struct shmring_reader *reader = new_reader(name, 1);
-    struct shmring_info info;
+    struct shmring_info info = SHMRING_INFO_INIT;
     ck_assert_int_eq(access(path_of(name, ".ctl"), F_OK), 0);
     ck_assert_int_eq(shmring_reader_get_info(reader, &info), 0);
     ck_assert_str_eq(info.name, name);
@@ -106,11 +109,11 @@ START_TEST(paths_of_objects) {
     ck_assert_str_eq(paths.frames, "/dev/shm/cam0");
     ck_assert_str_eq(paths.ctl, "/dev/shm/cam0.ctl");
     name_temporary_paths(&paths, "cam0", instance);
-    ck_assert_str_eq(paths.frames, "/dev/shm/.cam0." DIGITS);
-    ck_assert_str_eq(paths.ctl, "/dev/shm/.cam0." DIGITS ".ctl");
+    ck_assert_str_eq(paths.frames, "/dev/shm/cam0." DIGITS ".new");
+    ck_assert_str_eq(paths.ctl, "/dev/shm/cam0." DIGITS ".ctl.new");
     name_temporary_paths(&paths, repeat('x', 200), instance);
-    ck_assert_uint_eq(strlen(paths.ctl), strlen("/dev/shm/.") + 200 + 1 + 32 + 4);
-    ck_assert_ptr_nonnull(strstr(paths.ctl, "x." DIGITS ".ctl"));
+    ck_assert_uint_eq(strlen(paths.ctl), strlen("/dev/shm/") + 200 + 1 + 32 + 8);
+    ck_assert_ptr_nonnull(strstr(paths.ctl, "x." DIGITS ".ctl.new"));
 }
 END_TEST
 
@@ -118,27 +121,47 @@ static const struct {
     const char *entry;
     bool ours;
 } entries[] = {
-    {".cam0." DIGITS, true},
+    {"cam0." DIGITS ".new", true},
+    {"cam0." DIGITS ".ctl.new", true},
+    {".cam0." DIGITS, true}, /* of a first version */
     {".cam0." DIGITS ".ctl", true},
     {"cam0", false},
     {"cam0.ctl", false},
     {"cam0." DIGITS, false},
+    {"cam0." DIGITS ".ctl", false},
+    {"cam0.new", false},
+    {".new", false},
+    {"", false},
+    {".", false},
+    {DIGITS ".new", false},
+    {"." DIGITS ".new", false},
     {".cam0", false},
     {".cam0.", false},
-    {".cam0.0123", false},
-    {".cam0." DIGITS "0", false},
-    {".cam0." DIGITS ".ct", false},
-    {".cam0." DIGITS ".ctl.ctl", false},
-    {".cam0.0123456789ABCDEF0123456789abcdef", false},
-    {".cam01." DIGITS, false},
-    {".cam." DIGITS, false},
-    {".cam0.x." DIGITS, false},
-    {".cam0." DIGITS "." DIGITS, false},
+    {"cam0.0123.new", false},
+    {"cam0." DIGITS "0.new", false},
+    {"cam0." DIGITS ".ct.new", false},
+    {"cam0." DIGITS ".ctl.ctl.new", false},
+    {"cam0." DIGITS ".new.new", false},
+    {"cam0.0123456789ABCDEF0123456789abcdef.new", false},
+    {"cam01." DIGITS ".new", false},
+    {"cam." DIGITS ".new", false},
+    {"cam0.x." DIGITS ".new", false},
+    {"cam0." DIGITS "." DIGITS ".new", false},
 };
 
 START_TEST(leftovers) {
     ck_assert_msg(name_is_leftover("cam0", entries[_i].entry) == entries[_i].ours, "%s",
                   entries[_i].entry);
+    if (entries[_i].ours) /* of any ring */
+        ck_assert(name_is_leftover(NULL, entries[_i].entry));
+}
+END_TEST
+
+START_TEST(leftovers_of_any_ring) {
+    ck_assert(name_is_leftover(NULL, "x." DIGITS ".new"));
+    ck_assert(name_is_leftover(NULL, "a.b." DIGITS ".ctl.new"));
+    ck_assert(!name_is_leftover(NULL, "x." DIGITS));
+    ck_assert(!name_is_leftover(NULL, "x.new"));
 }
 END_TEST
 
@@ -151,5 +174,6 @@ int main(void) {
     tcase_add_test(tests, the_longest_name_makes_a_ring);
     tcase_add_test(tests, paths_of_objects);
     tcase_add_loop_test(tests, leftovers, 0, COUNT(entries));
+    tcase_add_test(tests, leftovers_of_any_ring);
     return run_tests(tests);
 }

@@ -8,22 +8,20 @@
 
 static int open_error(const char *name, enum segment_use use, struct shmring_error *error) {
     struct segment *seg = NULL;
+    struct layout_header header;
     *error = (struct shmring_error){0};
-    int result = segment_open(name, use, NULL, &seg, error);
+    int result = segment_look(name, use, &seg, &header, error);
     ck_assert_ptr_null(seg);
     return result;
 }
 
 static struct segment *open_segment(const char *name, enum segment_use use) {
     struct segment *seg = NULL;
+    struct layout_header header;
     struct shmring_error error = {0};
-    int result = segment_open(name, use, NULL, &seg, &error);
+    int result = segment_look(name, use, &seg, &header, &error);
     ck_assert_msg(result == 0, "%d %s", result, error.message);
     return seg;
-}
-
-static void assert_says(const struct shmring_error *error, const char *text) {
-    ck_assert_msg(strstr(error->message, text) != NULL, "'%s' is not in: %s", text, error->message);
 }
 
 /* ---- What opens ---- */
@@ -33,12 +31,31 @@ START_TEST(both_uses_open_a_ring) {
     struct shmring_writer *writer = new_writer(name, 4);
     struct segment *attached = open_segment(name, SEGMENT_ATTACH);
     struct segment *observed = open_segment(name, SEGMENT_OBSERVE);
-    ck_assert_ptr_nonnull(attached->ctl);
-    ck_assert_ptr_null(observed->ctl);
+    ck_assert_int_ge(attached->ctl_fd, 0);
     ck_assert_int_eq(observed->ctl_fd, -1);
-    ck_assert_mem_eq(&attached->g.slots, &observed->g.slots, sizeof attached->g.slots);
+    ck_assert_uint_eq(attached->g.slots, 4);
+    ck_assert_uint_eq(observed->g.slots, 4);
+    ck_assert_uint_eq(attached->inode, writer_segment(writer)->inode);
+    ck_assert_uint_eq(attached->ctl_inode, writer_segment(writer)->ctl_inode);
+    ck_assert_uint_eq(observed->owner, geteuid());
+    ck_assert_uint_eq(observed->mode, 0600);
     segment_unref(attached);
     segment_unref(observed);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+START_TEST(a_look_maps_nothing) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct segment *seg = open_segment(name, SEGMENT_ATTACH);
+    struct layout_header header;
+    ck_assert_ptr_null(seg->header);
+    ck_assert_ptr_null(seg->ctl);
+    put(writer, 1);
+    ck_assert_int_eq(segment_read_header(seg, &header), 0);
+    ck_assert_uint_eq(header.head, 2); /* as it is now */
+    segment_unref(seg);
     shmring_writer_close(writer);
 }
 END_TEST
@@ -48,6 +65,7 @@ START_TEST(frames_are_mapped_read_only) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 4);
     struct segment *seg = open_segment(name, SEGMENT_ATTACH);
+    ck_assert_int_eq(segment_map(seg, false), 0);
     ck_assert_int_eq(mprotect(seg->header, LAYOUT_PAGE, PROT_READ | PROT_WRITE), -1);
     ck_assert_int_eq(errno, EACCES);
     segment_unref(seg);
@@ -71,8 +89,8 @@ END_TEST
 START_TEST(a_shared_mapping_has_the_same_addresses) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 4);
-    struct segment *seg = NULL, *over = writer_segment(writer);
-    ck_assert_int_eq(segment_open(name, SEGMENT_ATTACH, over, &seg, NULL), 0);
+    struct segment *seg = open_segment(name, SEGMENT_ATTACH), *over = writer_segment(writer);
+    segment_borrow_map(seg, over);
     ck_assert_ptr_eq(seg->header, over->header);
     ck_assert_ptr_eq(seg->ctl, over->ctl);
     segment_unref(seg);
@@ -197,6 +215,31 @@ START_TEST(a_file_shorter_than_it_says) {
 }
 END_TEST
 
+/* The header of a ring, and a file of holes behind it: mapping it would cost all of its memory. */
+START_TEST(a_ring_of_holes) {
+    static const enum segment_use uses[] = {SEGMENT_ATTACH, SEGMENT_OBSERVE};
+    const char *name = new_name();
+    struct shmring_writer_options options = writer_options(4);
+    options.slot_size = 100000;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct stat before, after;
+    int fd = writer_segment(writer)->frames_fd;
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               (off_t)writer_segment(writer)->g.slots_offset, 4 * 102400),
+                     0);
+    fstat(fd, &before);
+    for (size_t i = 0; i < COUNT(uses); i++) {
+        struct shmring_error error;
+        ck_assert_int_eq(open_error(name, uses[i], &error), -EPROTO);
+        assert_says(&error, name);
+        assert_says(&error, "never there");
+    }
+    fstat(fd, &after);
+    ck_assert_int_eq(before.st_blocks, after.st_blocks);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(two_owners) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 4);
@@ -228,7 +271,8 @@ static void try_as_nobody(const char *name, enum segment_use use, const char *re
     struct segment *seg = NULL;
     struct shmring_error error = {0};
     CHILD_ASSERT(setresuid(65534, 65534, 65534) == 0);
-    int result = segment_open(name, use, NULL, &seg, &error);
+    struct layout_header header;
+    int result = segment_look(name, use, &seg, &header, &error);
     CHILD_ASSERT(open(path_of(name, ""), O_RDWR) < 0 && errno == EACCES);
     CHILD_ASSERT(result == (refusal ? -EACCES : 0));
     if (!refusal)
@@ -269,6 +313,9 @@ START_TEST(it_knows_whether_the_name_is_its_own) {
     ck_assert(segment_has_name(writer_segment(writer)));
     ck_assert_int_eq(unlink(path_of(name, "")), 0);
     ck_assert(!segment_has_name(writer_segment(writer)));
+    ck_assert(segment_has_ctl_name(writer_segment(writer)));
+    ck_assert_int_eq(unlink(path_of(name, ".ctl")), 0);
+    ck_assert(!segment_has_ctl_name(writer_segment(writer)));
     segment_unref(seg);
     shmring_writer_close(writer);
 }
@@ -291,23 +338,28 @@ END_TEST
 START_TEST(bells_wrap) {
     struct shmring_writer *writer = new_writer(new_name(), 4);
     struct segment *seg = writer_segment(writer);
-    seg->ctl->doorbell = seg->header->event = UINT32_MAX;
+    seg->ctl->doorbell = seg->ctl->notice = seg->header->event = UINT32_MAX;
     segment_ring_doorbell(seg);
     segment_announce(seg);
     ck_assert_uint_eq(seg->ctl->doorbell, 0);
+    ck_assert_uint_eq(seg->ctl->notice, UINT32_MAX);
+    segment_give_notice(seg); /* rings too */
+    ck_assert_uint_eq(seg->ctl->doorbell, 1);
+    ck_assert_uint_eq(seg->ctl->notice, 0);
     ck_assert_uint_eq(seg->header->event, 0);
     shmring_writer_close(writer);
 }
 END_TEST
 
 START_TEST(texts_about_people) {
-    struct layout_header header = {.writer_pid = 812, .writer_comm = "gst-launch-1.0"};
+    struct layout_header header = {.writer_pid = 812};
     char text[64];
+    memcpy(header.writer_process, "gst-launch-1.0", 15);
     segment_writer_text(&header, text, sizeof text);
     ck_assert_str_eq(text, "gst-launch-1.0 (pid 812)");
-    memcpy(header.writer_comm, "0123456789abcd\n\033", 16); /* unterminated, unprintable */
+    memcpy(header.writer_process, "0123456789abcd\n\033", 16); /* unprintable, unterminated */
     segment_writer_text(&header, text, sizeof text);
-    ck_assert_str_eq(text, "0123456789abcd?? (pid 812)");
+    ck_assert_str_eq(text, "0123456789abcd? (pid 812)");
     header.writer_pid = 0;
     segment_writer_text(&header, text, sizeof text);
     ck_assert_str_eq(text, "a writer that is just starting");
@@ -319,6 +371,7 @@ END_TEST
 int main(void) {
     TCase *tests = tcase_create("segment");
     tcase_add_test(tests, both_uses_open_a_ring);
+    tcase_add_test(tests, a_look_maps_nothing);
     tcase_add_test(tests, frames_are_mapped_read_only);
     tcase_add_test(tests, descriptors_do_not_cross_exec);
     tcase_add_test(tests, a_shared_mapping_has_the_same_addresses);
@@ -329,6 +382,7 @@ int main(void) {
     tcase_add_test(tests, a_link_is_not_followed);
     tcase_add_test(tests, another_version);
     tcase_add_test(tests, a_file_shorter_than_it_says);
+    tcase_add_test(tests, a_ring_of_holes);
     if (geteuid() == 0) {
         tcase_add_test(tests, two_owners);
         tcase_add_loop_test(tests, permissions_read_like_a_files, 0, COUNT(permissions));

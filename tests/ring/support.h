@@ -77,6 +77,7 @@ static inline struct shmring_writer_options writer_options(uint32_t slots) {
     options.slots = slots;
     options.slot_size = FRAME_SIZE;
     options.lend_limit = slots - 2 < 3 ? slots - 2 : 3;
+    options.header_size = 4096;
     return options;
 }
 
@@ -95,9 +96,31 @@ static inline struct shmring_writer *new_writer(const char *name, uint32_t slots
 }
 
 static inline struct shmring_writer_stats stats_of(struct shmring_writer *writer) {
-    struct shmring_writer_stats stats;
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
     shmring_writer_get_stats(writer, &stats);
     return stats;
+}
+
+struct described {
+    struct shmring_reader_info reader[SHMRING_MAX_READERS];
+    uint32_t count;
+};
+
+static inline void describe_reader(const struct shmring_reader_info *reader, void *data) {
+    struct described *all = data;
+    all->reader[all->count++] = *reader;
+}
+
+static inline struct described readers_of(struct shmring_writer *writer) {
+    struct described all = {.count = 0};
+    ck_assert_uint_eq(shmring_writer_each_reader(writer, describe_reader, &all), all.count);
+    return all;
+}
+
+/* ---- What is said ---- */
+
+static inline void assert_says(const struct shmring_error *error, const char *text) {
+    ck_assert_msg(strstr(error->message, text) != NULL, "'%s' is not in: %s", text, error->message);
 }
 
 /* ---- Frames: byte I of frame NUMBER is 31 x NUMBER + I ---- */
@@ -116,15 +139,10 @@ static inline bool is_filled(const void *data, uint64_t number) {
 }
 
 static inline struct shmring_frame_info info_of(uint64_t number) {
-    return (struct shmring_frame_info){
-        .size = FRAME_SIZE,
-        .frame_number = number,
-        .pts_ns = SHMRING_TIME_NONE,
-        .dts_ns = SHMRING_TIME_NONE,
-        .duration_ns = SHMRING_TIME_NONE,
-        .clock_ns = SHMRING_TIME_NONE,
-        .fps_den = 1,
-    };
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    info.size = FRAME_SIZE;
+    info.frame_number = number;
+    return info;
 }
 
 /* What the loan said; published if it was SHMRING_OK. */
@@ -132,7 +150,7 @@ static inline int try_put(struct shmring_writer *writer, uint64_t number, int64_
     struct shmring_frame_info info = info_of(number);
     struct shmring_error error = {0};
     struct shmring_slot slot;
-    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, timeout_ns, &slot);
+    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, timeout_ns, &slot, &error);
     if (result != SHMRING_OK)
         return result;
     fill(slot.data, number);
@@ -152,7 +170,7 @@ static inline void put_many(struct shmring_writer *writer, uint64_t first, uint6
 
 static inline struct shmring_slot loan(struct shmring_writer *writer, enum shmring_loan kind) {
     struct shmring_slot slot;
-    ck_assert_int_eq(shmring_writer_loan(writer, kind, LONG, &slot), SHMRING_OK);
+    ck_assert_int_eq(shmring_writer_loan(writer, kind, LONG, &slot, NULL), SHMRING_OK);
     return slot;
 }
 
@@ -180,15 +198,26 @@ static inline struct shmring_reader *new_reader(const char *name, uint32_t lease
     return open_reader(name, &options);
 }
 
+/* It had the newest frame, if there was one. */
 static inline struct shmring_reader *new_latest(const char *name, uint32_t depth) {
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     options.mode = SHMRING_MODE_LATEST;
     options.depth = depth;
-    return open_reader(name, &options);
+    struct shmring_reader *reader = open_reader(name, &options);
+    struct shmring_frame *frame; /* the one that is there already */
+    shmring_reader_take(reader, 0, &frame, NULL);
+    shmring_frame_release(frame);
+    return reader;
+}
+
+static inline struct shmring_info info_of_ring(struct shmring_reader *reader) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    ck_assert_int_eq(shmring_reader_get_info(reader, &info), SHMRING_OK);
+    return info;
 }
 
 static inline struct shmring_reader_stats reader_stats(struct shmring_reader *reader) {
-    struct shmring_reader_stats stats;
+    struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     shmring_reader_get_stats(reader, &stats);
     return stats;
 }

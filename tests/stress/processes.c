@@ -11,12 +11,12 @@ static struct stress_plan plan = {
     .frames = 30000, .frame_size = 16384, .flush_every = 997, .resize_every = 3001};
 
 static const struct stress_reader jobs[READERS] = {
-    {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 2}, .hold = 2},
-    {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 0}, .hold = 4},
-    {.options = {.mode = SHMRING_MODE_LATEST, .depth = 1, .lease = 2}, .hold = 2},
-    {.options = {.mode = SHMRING_MODE_LATEST, .depth = 3, .lease = 0}, .hold = 3},
-    {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 1}, .hold = 1, .leave_every = 50},
-    {.options = {.mode = SHMRING_MODE_LATEST, .depth = 2, .lease = 1}, .hold = 1, .leave_every = 9},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 2), .hold = 2},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 0), .hold = 4},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_LATEST, 1, 2), .hold = 2},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_LATEST, 3, 0), .hold = 3},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 1), .hold = 1, .leave_every = 50},
+    {.options = STRESS_OPTIONS(SHMRING_MODE_LATEST, 2, 1), .hold = 1, .leave_every = 9},
 };
 
 /* In a child: attaches, says so on the pipe, reads to the end. */

@@ -56,12 +56,14 @@ struct shmring_writer *stress_open(const struct stress_plan *plan) {
 }
 
 static void publish_one(struct shmring_writer *writer, uint64_t number, uint64_t size) {
-    struct shmring_frame_info info = {
-        .size = size, .frame_number = number, .caps = "application/octet-stream"};
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     struct shmring_error error = {0};
     struct shmring_slot slot;
-    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, WAIT_NS, &slot);
-    REQUIRE(result == SHMRING_OK, "loan: %d", result);
+    info.size = size;
+    info.frame_number = number;
+    info.caps = "application/octet-stream";
+    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, WAIT_NS, &slot, &error);
+    REQUIRE(result == SHMRING_OK, "loan: %d %s", result, error.message);
     fill(slot.data, size, number);
     result = shmring_writer_publish(writer, &slot, &info, NULL, &error);
     REQUIRE(result == 0, "publish: %s", error.message);
@@ -76,7 +78,7 @@ static int is_due(uint64_t number, uint32_t every) {
 struct shmring_writer_stats stress_write(struct shmring_writer *writer,
                                          const struct stress_plan *plan) {
     struct random random = {plan->seed};
-    struct shmring_writer_stats stats;
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
     struct shmring_error error = {0};
     for (uint64_t number = 0; number < plan->frames; number++) {
         if (is_due(number, plan->flush_every))
@@ -96,12 +98,12 @@ struct shmring_writer_stats stress_write(struct shmring_writer *writer,
 
 void stress_require_all_free(struct shmring_writer *writer) {
     struct segment *seg = writer_segment(writer);
-    for (uint32_t place = 0; place < seg->g.max_readers; place++) {
+    for (uint32_t port = 0; port < seg->g.max_readers; port++) {
         for (uint32_t slot = 0; slot < seg->g.slots; slot++)
-            REQUIRE(atomic_load(&seg->ctl->place[place].claim[slot]) == 0,
-                    "I7: place %u still has slot %u", place, slot);
-        uint64_t word = atomic_load(&seg->ctl->place[place].attach);
-        REQUIRE(attach_state(word) == PLACE_FREE, "I7: place %u is not free", place);
+            REQUIRE(atomic_load(&seg->ctl->port[port].claim[slot]) == 0,
+                    "I7: port %u still has slot %u", port, slot);
+        uint64_t word = atomic_load(&seg->ctl->port[port].attach);
+        REQUIRE(attach_state(word) == PORT_FREE, "I7: port %u is not free", port);
     }
 }
 
@@ -146,22 +148,30 @@ static uint64_t missed(const struct shmring_reader_stats *stats) {
     return stats->dropped + stats->flushed;
 }
 
-/* I5: in mode all only a flush makes a gap; both modes: what was missed is what was counted. */
+/* I5: in mode all only a flush makes a gap; both modes: what was missed is what was counted, and
+ * what the frame tells. */
 static void require_order(struct shmring_reader *reader, const struct stress_reader *job,
-                          uint64_t previous, uint64_t seq, uint64_t missed_before) {
-    struct shmring_reader_stats stats;
+                          uint64_t previous, const struct shmring_frame *frame,
+                          const struct shmring_reader_stats *before) {
+    struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
+    uint64_t seq = frame->info.seq;
     shmring_reader_get_stats(reader, &stats);
     if (job->options.mode == SHMRING_MODE_ALL)
         REQUIRE(stats.dropped == 0, "I5: %llu dropped", (unsigned long long)stats.dropped);
-    if (previous)
-        REQUIRE(seq - previous - 1 == missed(&stats) - missed_before,
-                "I6: %llu after %llu, %llu counted", (unsigned long long)seq,
-                (unsigned long long)previous, (unsigned long long)(missed(&stats) - missed_before));
+    REQUIRE(frame->missed == missed(&stats) - missed(before), "I6: %llu told, %llu counted",
+            (unsigned long long)frame->missed,
+            (unsigned long long)(missed(&stats) - missed(before)));
+    if (previous && before->received) /* not after one from before it was attached */
+        REQUIRE(seq - previous - 1 == frame->missed, "I6: %llu after %llu, %llu told",
+                (unsigned long long)seq, (unsigned long long)previous,
+                (unsigned long long)frame->missed);
+    REQUIRE(seq > previous, "I6: %llu after %llu", (unsigned long long)seq,
+            (unsigned long long)previous);
 }
 
 static int take_one(struct shmring_reader *reader, const struct stress_reader *job,
                     struct hand *hand, uint64_t *previous) {
-    struct shmring_reader_stats before;
+    struct shmring_reader_stats before = SHMRING_READER_STATS_INIT;
     struct shmring_frame *frame;
     struct shmring_error error = {0};
     shmring_reader_get_stats(reader, &before);
@@ -172,7 +182,7 @@ static int take_one(struct shmring_reader *reader, const struct stress_reader *j
         return 0;
     }
     require_content(frame, "when taken");
-    require_order(reader, job, *previous, frame->info.seq, missed(&before));
+    require_order(reader, job, *previous, frame, &before);
     if (job->options.mode == SHMRING_MODE_LATEST)
         REQUIRE(frame->info.seq + job->options.depth + 1 >= head,
                 "I6: %llu is older than %llu - %u", (unsigned long long)frame->info.seq,
@@ -183,7 +193,7 @@ static int take_one(struct shmring_reader *reader, const struct stress_reader *j
 }
 
 static void require_sum(struct shmring_reader *reader, const struct stress_reader *job) {
-    struct shmring_reader_stats stats;
+    struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     shmring_reader_get_stats(reader, &stats);
     REQUIRE(stats.received + missed(&stats) == job->plan->frames, "I6: %llu + %llu of %llu",
             (unsigned long long)stats.received, (unsigned long long)missed(&stats),

@@ -44,6 +44,12 @@ struct shmring_writer *stress_open(const struct stress_plan *plan);
 struct shmring_writer_stats stress_write(struct shmring_writer *writer,
                                          const struct stress_plan *plan);
 
+#define STRESS_OPTIONS(how, frames, hold)                                                          \
+    {                                                                                              \
+        .struct_size = sizeof(struct shmring_reader_options), .mode = how, .depth = frames,        \
+        .lease = hold, .attach_timeout_ns = SHMRING_FOREVER,                                       \
+    }
+
 struct stress_reader {
     const struct stress_plan *plan;
     struct shmring_reader_options options;

@@ -27,13 +27,11 @@ static void *observe_all(void *data) {
 
 static void start(struct thread *threads, struct segment *mapping) {
     static const struct stress_reader jobs[READERS] = {
-        {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 2}, .hold = 2},
-        {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 0}, .hold = 4},
-        {.options = {.mode = SHMRING_MODE_LATEST, .depth = 1, .lease = 2}, .hold = 2},
-        {.options = {.mode = SHMRING_MODE_LATEST, .depth = 3, .lease = 0}, .hold = 3},
-        {.options = {.mode = SHMRING_MODE_ALL, .depth = 1, .lease = 1},
-         .hold = 1,
-         .leave_every = 50},
+        {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 2), .hold = 2},
+        {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 0), .hold = 4},
+        {.options = STRESS_OPTIONS(SHMRING_MODE_LATEST, 1, 2), .hold = 2},
+        {.options = STRESS_OPTIONS(SHMRING_MODE_LATEST, 3, 0), .hold = 3},
+        {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 1), .hold = 1, .leave_every = 50},
     };
     for (int i = 0; i < READERS; i++) {
         threads[i].job = jobs[i];
