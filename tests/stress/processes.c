@@ -8,7 +8,7 @@
 #define READERS 6
 
 static struct stress_plan plan = {
-    .frames = 30000, .frame_size = 16384, .flush_every = 997, .resize_every = 3001};
+    .frames = 30000, .frame_size = 16384, .flush_every = 997, .resize_every = 3001, .sizes = 6};
 
 static const struct stress_reader jobs[READERS] = {
     {.options = STRESS_OPTIONS(SHMRING_MODE_ALL, 1, 2), .hold = 2},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stress.h"
 
+#include <dirent.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,7 +48,10 @@ struct shmring_writer *stress_open(const struct stress_plan *plan) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     struct shmring_writer *writer = NULL;
     struct shmring_error error = {0};
+    struct random random = {~plan->seed};
     options.slot_size = plan->frame_size;
+    options.header_size = 4096;
+    options.slots = 6 + random_below(&random, plan->sizes);
     /* Wraps the 32-bit wake-up words on the way. */
     options.first_seq = UINT32_MAX - plan->frames / 2;
     int result = shmring_writer_open(plan->name, &options, &writer, &error);
@@ -75,25 +79,43 @@ static int is_due(uint64_t number, uint32_t every) {
     return every && number && number % every == 0;
 }
 
-struct shmring_writer_stats stress_write(struct shmring_writer *writer,
-                                         const struct stress_plan *plan) {
+void stress_publish(struct shmring_writer *writer, const struct stress_plan *plan) {
     struct random random = {plan->seed};
-    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
     struct shmring_error error = {0};
     for (uint64_t number = 0; number < plan->frames; number++) {
         if (is_due(number, plan->flush_every))
             shmring_writer_flush(writer);
         if (is_due(number, plan->resize_every)) {
-            int result = shmring_writer_resize(writer, 6 + random_below(&random, 6),
+            int result = shmring_writer_resize(writer, 6 + random_below(&random, plan->sizes),
                                                plan->frame_size, 4096, &error);
             REQUIRE(result == 0, "resize: %s", error.message);
         }
         publish_one(writer, number, 8 * (1 + random_below(&random, plan->frame_size / 8)));
     }
+}
+
+struct shmring_writer_stats stress_write(struct shmring_writer *writer,
+                                         const struct stress_plan *plan) {
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    stress_publish(writer, plan);
     shmring_writer_end(writer);
     shmring_writer_get_stats(writer, &stats);
     REQUIRE(stats.published == plan->frames, "published %llu", (unsigned long long)stats.published);
     return stats;
+}
+
+uint32_t stress_readers(struct shmring_writer *writer) {
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    shmring_writer_get_stats(writer, &stats);
+    return stats.readers;
+}
+
+void stress_require_nothing_left(const char *name) {
+    DIR *directory = opendir("/dev/shm");
+    REQUIRE(directory, "/dev/shm");
+    for (struct dirent *entry; (entry = readdir(directory));)
+        REQUIRE(!strstr(entry->d_name, name), "%s was left", entry->d_name);
+    closedir(directory);
 }
 
 void stress_require_all_free(struct shmring_writer *writer) {
@@ -235,6 +257,70 @@ void stress_read(const struct stress_reader *job, struct shmring_reader *reader)
             return;
         }
     }
+}
+
+struct follower {
+    const struct stress_reader *job;
+    struct shmring_reader *reader;
+    uint64_t previous; /* seq */
+    bool was_first;
+};
+
+/* In one segment a lossless reader misses nothing, whoever writes it by now. In mode latest the
+ * first frame may be from before it was there: of what lies behind that it is not told. */
+static void require_next(struct follower *f, const struct shmring_frame *frame, bool moved) {
+    uint64_t seq = frame->info.seq, gap = seq - f->previous - 1;
+    bool is_lossless = f->job->options.mode == SHMRING_MODE_ALL;
+    REQUIRE(seq > f->previous, "%llu after %llu", (unsigned long long)seq,
+            (unsigned long long)f->previous);
+    if (!frame->is_first && !(f->was_first && !is_lossless))
+        REQUIRE(gap == frame->missed, "I6: %llu after %llu, %llu told", (unsigned long long)seq,
+                (unsigned long long)f->previous, (unsigned long long)frame->missed);
+    if (is_lossless && !moved)
+        REQUIRE(frame->missed == 0, "I5: %llu missed before %llu",
+                (unsigned long long)frame->missed, (unsigned long long)seq);
+    f->previous = seq;
+    f->was_first = frame->is_first;
+}
+
+/* Not by its address, which the next one may get. */
+static struct shmring_info ring_of(struct shmring_reader *reader) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    shmring_reader_get_info(reader, &info);
+    return info;
+}
+
+static int follow_one(struct follower *f, struct hand *hand) {
+    struct shmring_info before = ring_of(f->reader), after;
+    struct shmring_frame *frame;
+    struct shmring_error error = {0};
+    int result = shmring_reader_take(f->reader, WAIT_NS, &frame, &error);
+    if (result != SHMRING_OK) {
+        REQUIRE(result == SHMRING_ENDED, "take: %d %s", result, error.message);
+        return 0;
+    }
+    require_content(frame, "when taken");
+    after = ring_of(f->reader);
+    require_next(f, frame, memcmp(before.instance, after.instance, sizeof after.instance) != 0);
+    hand->frame[hand->count++] = frame;
+    return 1;
+}
+
+void stress_follow(const struct stress_reader *job) {
+    struct random random = {job->seed};
+    struct follower f = {.job = job};
+    struct shmring_error error = {0};
+    struct hand hand = {.count = 0};
+    int result = shmring_reader_new(job->plan->name, &job->options, &f.reader, &error);
+    REQUIRE(result == 0, "%s", error.message);
+    while (follow_one(&f, &hand)) {
+        pause_sometimes(&random);
+        while (hand.count > random_below(&random, job->hold + 1))
+            release_one(&hand, &random);
+    }
+    shmring_reader_free(f.reader);
+    while (hand.count)
+        release_one(&hand, &random);
 }
 
 uint64_t stress_observe(const struct stress_plan *plan) {

@@ -35,12 +35,15 @@ struct stress_plan {
     uint32_t frame_size;   /* bytes at most; each frame has its own size */
     uint32_t flush_every;  /* frames; 0: never */
     uint32_t resize_every; /* frames; 0: never */
+    uint32_t sizes;        /* that it is made and resized with: 6 slots, 7, ... */
     uint64_t seed;
 };
 
 /* Opens the plan's ring. */
 struct shmring_writer *stress_open(const struct stress_plan *plan);
-/* Publishes the plan's frames, ends the stream; returns what it counted. */
+/* Publishes the plan's frames. */
+void stress_publish(struct shmring_writer *writer, const struct stress_plan *plan);
+/* Publishes them, ends the stream; returns what it counted. */
 struct shmring_writer_stats stress_write(struct shmring_writer *writer,
                                          const struct stress_plan *plan);
 
@@ -64,8 +67,16 @@ struct shmring_reader *stress_attach(const struct stress_reader *job);
 /* Reads to the end. */
 void stress_read(const struct stress_reader *job, struct shmring_reader *reader);
 
+/* Reads by a handle that goes on after what its options say, to the end that they do not. */
+void stress_follow(const struct stress_reader *job);
+
 /* Copies the newest frames out to the end of the stream; returns how many. */
 uint64_t stress_observe(const struct stress_plan *plan);
+
+uint32_t stress_readers(struct shmring_writer *writer);
+
+/* Of a ring whose writer closed it: no name, no temporary one. */
+void stress_require_nothing_left(const char *name);
 
 /* I7: nobody has a claim on any slot. */
 void stress_require_all_free(struct shmring_writer *writer);

@@ -7,7 +7,8 @@
 
 #define READERS 5
 
-static struct stress_plan plan = {.frames = 6000, .frame_size = 2048, .flush_every = 97};
+static struct stress_plan plan = {
+    .frames = 6000, .frame_size = 2048, .flush_every = 97, .sizes = 1};
 
 struct thread {
     struct stress_reader job;
