@@ -10,6 +10,7 @@
 #include "error.h"
 #include "lock.h"
 #include "name.h"
+#include "sweep.h"
 
 static bool is_ours(const struct segment *seg) {
     struct stat frames, ctl;
@@ -77,9 +78,11 @@ int segment_adopt(const char *name, const struct shmring_writer_options *options
     if (geometry_plan(&wanted, options, &problem) && segment_perms_are_good(options->perms) &&
         open_ours(seg, &paths) && lock_try(seg->ctl_fd, LOCK_WRITER) == 0 && fits(seg, &wanted))
         result = take(seg, &paths, options->perms);
-    if (result == 0)
-        *adopted = seg;
-    else
+    if (result < 0) {
         segment_unref(seg);
-    return result < 0 ? -ENOENT : 0;
+        return -ENOENT;
+    }
+    sweep_leftovers(name); /* it may have died in a resize */
+    *adopted = seg;
+    return 0;
 }
