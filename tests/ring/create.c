@@ -461,6 +461,18 @@ START_TEST(leftovers_are_swept) {
 }
 END_TEST
 
+/* Its writer was killed in the midst of a resize; the next one takes the old segment as it lies. */
+START_TEST(leftovers_of_an_adopted_ring_are_swept) {
+    const char *name = new_name(), *frames = leftover_of(name, "");
+    struct child child = start_writer(name);
+    kill_child(&child);
+    make_file(frames, "half");
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(access(frames, F_OK), -1);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(what_a_live_writer_makes_is_not_swept) {
     const char *name = new_name(), *frames = leftover_of(name, "");
     make_file(frames, "half");
@@ -499,12 +511,25 @@ START_TEST(an_absurd_size_is_refused_with_the_numbers) {
 }
 END_TEST
 
+static bool mount_shm(const char *options) {
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
+}
+
+static void run_in_namespace(int (*run)(struct child *test, const char *name), const char *what) {
+    struct child child = start_child(run, new_name());
+    int status = end_child(&child);
+    if (status == 77)
+        fprintf(stderr, "skipped: %s, no mount namespace here\n", what);
+    else
+        ck_assert_int_eq(status, 0);
+}
+
 static int fill_small_shm(struct child *test, const char *name) {
     struct shmring_writer_options options = writer_options(8);
     struct shmring_writer *writer = NULL;
     struct shmring_error error = {0};
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("tmpfs", SHM_DIR, "tmpfs", 0, "size=1m") < 0)
+    if (!mount_shm("size=1m"))
         return 77;
     options.slot_size = 1000000;
     CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == -ENOSPC);
@@ -523,12 +548,82 @@ static int fill_small_shm(struct child *test, const char *name) {
 }
 
 START_TEST(a_full_tmpfs) {
-    struct child child = start_child(fill_small_shm, new_name());
-    int status = end_child(&child);
-    if (status == 77)
-        fprintf(stderr, "skipped: a_full_tmpfs, no mount namespace here\n");
-    else
-        ck_assert_int_eq(status, 0);
+    run_in_namespace(fill_small_shm, "a_full_tmpfs");
+}
+END_TEST
+
+/* A directory and one file more: the second one of a ring finds none. */
+static int fill_inodes(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    struct shmring_error error = {0};
+    if (!mount_shm("size=1m,nr_inodes=2"))
+        return 77;
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == -ENOSPC);
+    CHILD_ASSERT(strstr(error.message, name) && strstr(error.message, "inode"));
+    CHILD_ASSERT(!strstr(error.message, "slots"));
+    CHILD_ASSERT(shm_entries(name, false) == 0);
+    return 0;
+}
+
+START_TEST(no_inode_left) {
+    run_in_namespace(fill_inodes, "no_inode_left");
+}
+END_TEST
+
+static int die_as_a_writer(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    options.slot_size = 40000;
+    return shmring_writer_open(name, &options, &writer, NULL) < 0;
+}
+
+/* Each under a name of its own: they do not fill it up for ever. Those with a reader stay. */
+static int fill_with_the_dead(struct child *test, const char *name) {
+    struct shmring_reader *reader = NULL;
+    char each[SHMRING_MAX_NAME];
+    if (!mount_shm("size=1m"))
+        return 77;
+    for (int i = 0; i < 30; i++) {
+        snprintf(each, sizeof each, "%.100s-%d", name, i);
+        struct child writer = start_child(i ? die_as_a_writer : write_until_told, each);
+        CHILD_ASSERT(i > 0 || child_hear(&writer) == 'O');
+        if (i == 0) {
+            CHILD_ASSERT(shmring_reader_new(each, NULL, &reader, NULL) == 0);
+            CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == 0);
+            kill(writer.pid, SIGKILL);
+        }
+        CHILD_ASSERT(end_child(&writer) == (i ? 0 : 128 + SIGKILL));
+    }
+    snprintf(each, sizeof each, "%.100s-0", name);
+    CHILD_ASSERT(access(path_of(each, ""), F_OK) == 0);
+    shmring_reader_free(reader);
+    return 0;
+}
+
+START_TEST(dead_rings_make_room) {
+    run_in_namespace(fill_with_the_dead, "dead_rings_make_room");
+}
+END_TEST
+
+/* What fills it is named. */
+static int fill_with_a_file(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    struct shmring_error error = {0};
+    if (!mount_shm("size=1m"))
+        return 77;
+    int fd = open(SHM_DIR "/somebodys", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHILD_ASSERT(fallocate(fd, 0, 0, 900000) == 0);
+    options.slot_size = 100000;
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == -ENOSPC);
+    CHILD_ASSERT(strstr(error.message, "somebodys (0.9 MB)"));
+    CHILD_ASSERT(shm_entries(name, false) == 0);
+    return 0;
+}
+
+START_TEST(what_fills_it_is_named) {
+    run_in_namespace(fill_with_a_file, "what_fills_it_is_named");
 }
 END_TEST
 
@@ -581,10 +676,14 @@ int main(void) {
     tcase_add_test(tests, of_threads_racing_for_a_dead_ring_one_wins);
     tcase_add_test(tests, of_racing_processes_one_wins);
     tcase_add_test(tests, leftovers_are_swept);
+    tcase_add_test(tests, leftovers_of_an_adopted_ring_are_swept);
     tcase_add_test(tests, what_a_live_writer_makes_is_not_swept);
     tcase_add_test(tests, other_rings_leftovers_are_not_swept);
     tcase_add_test(tests, an_absurd_size_is_refused_with_the_numbers);
     tcase_add_test(tests, a_full_tmpfs);
+    tcase_add_test(tests, no_inode_left);
+    tcase_add_test(tests, dead_rings_make_room);
+    tcase_add_test(tests, what_fills_it_is_named);
     tcase_add_test(tests, closing_leaves_what_is_somebody_elses);
     tcase_add_test(tests, a_name_can_be_used_again_and_again);
     return run_tests(tests);
