@@ -158,6 +158,42 @@ START_TEST(the_superseded_are_not_joined) {
 }
 END_TEST
 
+struct resizing {
+    _Atomic bool over;
+    _Atomic uint64_t times;
+};
+
+static void *resize_again_and_again(void *data) {
+    struct resizing *r = data;
+    for (; !r->over; r->times++)
+        shmring_writer_resize(writer, 8, 4096 + r->times % 4096, 4096, NULL);
+    return NULL;
+}
+
+/* Superseded between the look and the port: whatever is told, it is told of this ring. */
+START_TEST(attaches_that_cross_resizes) {
+    struct resizing r = {.over = false};
+    pthread_t thread;
+    int attached = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, resize_again_and_again, &r), 0);
+    for (int i = 0; i < 2000 || (r.times < 200 && i < 100000); i++) {
+        struct shmring_reader *reader = unattached_reader(name, NULL);
+        struct shmring_error error = {0};
+        int result = shmring_reader_attach(reader, 0, &error);
+        if (result == SHMRING_TIMEOUT)
+            assert_says(&error, name);
+        else if (result != SHMRING_OK)
+            ck_abort_msg("%d %s", result, error.message);
+        attached += result == SHMRING_OK;
+        shmring_reader_free(reader);
+    }
+    r.over = true;
+    pthread_join(thread, NULL);
+    ck_assert_int_gt(attached, 0);
+    ck_assert_int_eq(shm_entries(name, false), 2);
+}
+END_TEST
+
 /* ---- All places taken ---- */
 
 START_TEST(all_places_taken_names_who_took_them) {
@@ -507,6 +543,7 @@ int main(void) {
     tcase_add_test(tests, nothing_from_before_is_seen);
     tcase_add_test(tests, who_leaves_keeps_what_it_holds);
     tcase_add_test(tests, the_superseded_are_not_joined);
+    tcase_add_test(tests, attaches_that_cross_resizes);
     tcase_add_test(tests, all_places_taken_names_who_took_them);
     tcase_add_test(tests, hostile_names_of_readers_are_harmless);
     tcase_add_test(tests, an_attach_lock_that_is_never_let_go);

@@ -382,6 +382,32 @@ START_TEST(a_reader_killed_while_the_writer_waits) {
 }
 END_TEST
 
+static int64_t time_until_noticed(void) {
+    struct child child = start_holder();
+    struct shmring_slot slot;
+    pthread_t thread = start_loan(&slot);
+    kill_child(&child);
+    int64_t died = monotonic_ns();
+    ck_assert_int_eq(end_loan(thread), SHMRING_OK);
+    int64_t noticed = monotonic_ns() - died;
+    shmring_slot_return(&slot);
+    return noticed;
+}
+
+/* Nobody stands still for a second because somebody died. The best of some tries: a busy machine
+ * is slow at times. */
+START_TEST(a_reader_that_dies_is_noticed_soon) {
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 5 && best > 300000000; i++) {
+        int64_t noticed = time_until_noticed();
+        best = noticed < best ? noticed : best;
+        shmring_writer_close(writer);
+        open_ring();
+    }
+    ck_assert_int_le(best, 300000000); /* looked for every 100 ms */
+}
+END_TEST
+
 /* Stopped is alive: mode `all` means it. */
 START_TEST(a_stopped_reader_is_waited_for) {
     struct child child = start_holder();
@@ -529,6 +555,7 @@ int main(void) {
     tcase_add_test(tests, two_threads_wait);
     tcase_add_test(tests, a_reader_killed_while_holding);
     tcase_add_test(tests, a_reader_killed_while_the_writer_waits);
+    tcase_add_test(tests, a_reader_that_dies_is_noticed_soon);
     tcase_add_test(tests, a_stopped_reader_is_waited_for);
     tcase_add_test(tests, a_scribbler_is_banned);
     tcase_add_loop_test(tests, hostile_attach_words, 0, COUNT(words));

@@ -449,6 +449,100 @@ START_TEST(a_restarted_writer_is_followed) {
 }
 END_TEST
 
+static struct shmring_reader *new_reader_that_goes_on(uint32_t ends) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.go_on_after = ends;
+    return open_reader(name, &options);
+}
+
+static void move(const char *suffix, const char *to) {
+    ck_assert_int_eq(rename(path_of(name, suffix), path_of(name, to)), 0);
+}
+
+/* The name moved on, its writer died before it said so, and the first look at the new one finds
+ * half of it: no failure of one look stays. */
+START_TEST(a_look_at_half_a_successor_is_not_the_last) {
+    static const uint32_t ends[] = {0, 1u << SHMRING_LOST};
+    struct child first = start_writer();
+    struct shmring_reader *reader = new_reader_that_goes_on(ends[_i]);
+    tell_to_put(&first);
+    read_many(reader, 1, 1);
+    move("", ".old");
+    move(".ctl", ".old-ctl");
+    struct child second = start_writer();
+    move(".ctl", ".half");
+    kill_child(&first);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(take_result(reader, 120000000), SHMRING_TIMEOUT);
+    move(".half", ".ctl");
+    int result = take_result(reader, 500000000); /* it follows, or hears of the death */
+    ck_assert(result == SHMRING_TIMEOUT || (result == SHMRING_LOST && ends[_i] == 0));
+    shmring_reader_resume(reader);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
+    tell_to_put(&second);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&second), 0);
+    unlink(path_of(name, ".old"));
+    unlink(path_of(name, ".old-ctl"));
+}
+END_TEST
+
+/* As a kill between the two renames leaves it: the .ctl of another segment beside the old NAME. */
+START_TEST(a_writer_that_died_between_two_renames) {
+    static const uint32_t ends[] = {0, 1u << SHMRING_LOST};
+    const char *ring = name;
+    struct child first = start_writer();
+    struct shmring_reader *reader = new_reader_that_goes_on(ends[_i]);
+    struct shmring_error error;
+    struct shmring_frame *frame = NULL;
+    name = new_name();
+    struct child other = start_writer();
+    kill_child(&first);
+    kill_child(&other);
+    ck_assert_int_eq(rename(path_of(name, ".ctl"), path_of(ring, ".ctl")), 0);
+    unlink(path_of(name, ""));
+    name = ring;
+    int result = shmring_reader_take(reader, 300000000, &frame, &error);
+    ck_assert_int_eq(result, ends[_i] ? SHMRING_TIMEOUT : SHMRING_LOST);
+    assert_says(&error, "died");
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
+    ck_assert_int_eq(take_result(reader, 200000000), SHMRING_TIMEOUT); /* it is there by then */
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+}
+END_TEST
+
+/* Its own place, in the same memory: not one frame is missing. */
+START_TEST(a_dead_writers_ring_goes_on_without_a_gap) {
+    struct child child = start_writer();
+    struct shmring_reader *reader = new_reader_that_goes_on(1u << SHMRING_LOST);
+    struct shmring_frame *frame;
+    struct shmring_error error;
+    tell_to_put(&child);
+    tell_to_put(&child);
+    read_many(reader, 1, 1);
+    kill_child(&child);
+    read_many(reader, 2, 2);
+    ck_assert_int_eq(shmring_reader_take(reader, 300000000, &frame, &error), SHMRING_TIMEOUT);
+    assert_says(&error, "died"); /* it knows */
+    struct shmring_writer *writer = new_writer(name, 4);
+    put(writer, 3);
+    frame = take(reader, 3);
+    ck_assert_uint_eq(frame->info.seq, 3);
+    ck_assert_uint_eq(frame->missed, 0);
+    ck_assert(!frame->is_first);
+    ck_assert(frame->info.flags & SHMRING_FRAME_DISCONT);
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* Superseded while the name is still the old one's: its successor is on the way. */
 START_TEST(a_successor_that_is_not_there_yet_is_waited_for) {
     struct shmring_writer *writer = new_writer(name, 4);
@@ -541,6 +635,9 @@ int main(void) {
     tcase_add_test(tests, a_removed_name_does_not_end_a_stream);
     tcase_add_test(tests, attach_is_the_way_back);
     tcase_add_loop_test(tests, a_restarted_writer_is_followed, 0, 2);
+    tcase_add_loop_test(tests, a_look_at_half_a_successor_is_not_the_last, 0, 2);
+    tcase_add_loop_test(tests, a_writer_that_died_between_two_renames, 0, 2);
+    tcase_add_test(tests, a_dead_writers_ring_goes_on_without_a_gap);
     tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
     tcase_add_test(tests, a_successor_without_a_place_is_told);
     tcase_add_test(tests, counts_are_exact);
