@@ -3,7 +3,16 @@
 
 #include <time.h>
 
+/* A clock that is further from where it was has jumped. */
+#define MAX_DRIFT (50 * GST_MSECOND)
+/* Of a new reading that is believed at once. */
+#define DRIFT_SHARE 64
+
+/* From 1900 to 1970. */
+#define NTP_EPOCH (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
+
 static GstStaticCaps unix_time_caps = GST_STATIC_CAPS ("timestamp/x-unix");
+static GstStaticCaps ntp_time_caps = GST_STATIC_CAPS ("timestamp/x-ntp");
 
 /* Subclasses of GstSystemClock (net, PTP) keep another time than the system's.
  */
@@ -19,7 +28,7 @@ gst_shm_ring_clock_is_monotonic (GstClock *clock)
 }
 
 static GstClockTimeDiff
-gst_shm_ring_clock_now (clockid_t id)
+gst_shm_ring_clock_read (clockid_t id)
 {
   struct timespec now;
 
@@ -27,17 +36,58 @@ gst_shm_ring_clock_now (clockid_t id)
   return GST_TIMESPEC_TO_TIME (now);
 }
 
+gint64
+gst_shm_ring_clock_now (void)
+{
+  return gst_shm_ring_clock_read (CLOCK_MONOTONIC);
+}
+
+/* What is known of a clock, kept with it: all elements that go by it agree. */
+typedef struct {
+  GMutex lock;
+  gboolean is_known;
+  GstClockTimeDiff offset;
+} GstShmRingClockOffset;
+
+static void
+gst_shm_ring_clock_offset_free (gpointer data)
+{
+  GstShmRingClockOffset *self = data;
+
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static GstShmRingClockOffset *
+gst_shm_ring_clock_get_offset (GstClock *clock)
+{
+  static GMutex lock;
+  const GQuark quark = g_quark_from_static_string ("shmring-clock-offset");
+  GstShmRingClockOffset *self;
+
+  g_mutex_lock (&lock);
+  self = g_object_get_qdata (G_OBJECT (clock), quark);
+  if (self == NULL) {
+    self = g_new0 (GstShmRingClockOffset, 1);
+    g_mutex_init (&self->lock);
+    g_object_set_qdata_full (
+        G_OBJECT (clock), quark, self, gst_shm_ring_clock_offset_free);
+  }
+  g_mutex_unlock (&lock);
+  return self;
+}
+
 /* CLOCK_MONOTONIC minus CLOCK, now. Between two readings this thread may lose
  * its CPU: of three tries the quickest is the truest. */
 static GstClockTimeDiff
-gst_shm_ring_clock_offset (GstClock *clock)
+gst_shm_ring_clock_read_offset (GstClock *clock)
 {
   GstClockTimeDiff best = G_MAXINT64, offset = 0;
 
   for (gint i = 0; i < 3; i++) {
-    GstClockTimeDiff before = gst_shm_ring_clock_now (CLOCK_MONOTONIC);
+    GstClockTimeDiff before = gst_shm_ring_clock_now ();
     GstClockTimeDiff there = gst_clock_get_time (clock);
-    GstClockTimeDiff after = gst_shm_ring_clock_now (CLOCK_MONOTONIC);
+    GstClockTimeDiff after = gst_shm_ring_clock_now ();
 
     if (after - before < best) {
       best = after - before;
@@ -47,10 +97,28 @@ gst_shm_ring_clock_offset (GstClock *clock)
   return offset;
 }
 
-/* The time of CLOCK_MONOTONIC at which ELEMENT's running time is 0. False: it
- * has no clock, so its times have no place in the world. */
-static gboolean
-gst_shm_ring_clock_origin (GstElement *element, GstClockTimeDiff *origin)
+/* The same, without the steps in which an audio device's clock advances, and
+ * with its drift. */
+static GstClockTimeDiff
+gst_shm_ring_clock_offset (GstClock *clock)
+{
+  GstShmRingClockOffset *self = gst_shm_ring_clock_get_offset (clock);
+  GstClockTimeDiff read, offset;
+
+  g_mutex_lock (&self->lock);
+  read = gst_shm_ring_clock_read_offset (clock);
+  if (!self->is_known || ABS (read - self->offset) > MAX_DRIFT)
+    self->offset = read;
+  else
+    self->offset += (read - self->offset) / DRIFT_SHARE;
+  self->is_known = TRUE;
+  offset = self->offset;
+  g_mutex_unlock (&self->lock);
+  return offset;
+}
+
+gboolean
+gst_shm_ring_clock_origin (GstElement *element, gint64 *origin)
 {
   GstClock *clock = gst_element_get_clock (element);
 
@@ -67,42 +135,55 @@ gst_shm_ring_clock_origin (GstElement *element, GstClockTimeDiff *origin)
 static GstClockTimeDiff
 gst_shm_ring_clock_wall_offset (void)
 {
-  GstClockTimeDiff monotonic = gst_shm_ring_clock_now (CLOCK_MONOTONIC);
+  GstClockTimeDiff monotonic = gst_shm_ring_clock_now ();
 
-  return gst_shm_ring_clock_now (CLOCK_REALTIME) - monotonic;
+  return gst_shm_ring_clock_read (CLOCK_REALTIME) - monotonic;
 }
 
+/* Outside the segment too: with B-frames the first DTS lies before it. */
 gint64
 gst_shm_ring_clock_running_time (const GstSegment *segment, GstClockTime time)
 {
+  guint64 distance;
+  gint sign;
+
   if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (time))
     return SHMRING_TIME_NONE;
-  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
+  sign = gst_segment_to_running_time_full (
+      segment, GST_FORMAT_TIME, time, &distance);
+  if (sign == 0 || distance > G_MAXINT64)
+    return SHMRING_TIME_NONE;
+  if (sign > 0)
+    return distance;
+  /* the header's "none" is -1 */
+  return distance == 1 ? -2 : -(gint64) distance;
 }
 
-void
-gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
-    gboolean is_live, GstClockTimeDiff waited, struct shmring_frame_info *frame)
+static GstReferenceTimestampMeta *
+gst_shm_ring_clock_find_time (GstBuffer *buffer, GstStaticCaps *of)
 {
-  GstCaps *unix_time = gst_static_caps_get (&unix_time_caps);
-  GstReferenceTimestampMeta *meta;
-  GstClockTimeDiff origin;
+  GstCaps *caps = gst_static_caps_get (of);
+  GstReferenceTimestampMeta *meta =
+      gst_buffer_get_reference_timestamp_meta (buffer, caps);
 
-  frame->pts_ns =
-      gst_shm_ring_clock_running_time (&sink->segment, GST_BUFFER_PTS (buffer));
-  frame->dts_ns =
-      gst_shm_ring_clock_running_time (&sink->segment, GST_BUFFER_DTS (buffer));
-  frame->clock_ns = SHMRING_TIME_NONE;
-  if (frame->pts_ns != SHMRING_TIME_NONE
-      && gst_shm_ring_clock_origin (GST_ELEMENT (sink), &origin)) {
-    frame->clock_ns = frame->pts_ns + origin + waited;
-    if (is_live)
-      frame->timestamp_ns = frame->clock_ns + gst_shm_ring_clock_wall_offset ();
-  }
-  meta = gst_buffer_get_reference_timestamp_meta (buffer, unix_time);
+  gst_caps_unref (caps);
+  return meta;
+}
+
+gint64
+gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns)
+{
+  GstReferenceTimestampMeta *meta;
+
+  meta = gst_shm_ring_clock_find_time (buffer, &unix_time_caps);
   if (meta != NULL)
-    frame->timestamp_ns = meta->timestamp;
-  gst_caps_unref (unix_time);
+    return meta->timestamp;
+  meta = gst_shm_ring_clock_find_time (buffer, &ntp_time_caps);
+  if (meta != NULL && meta->timestamp > NTP_EPOCH)
+    return meta->timestamp - NTP_EPOCH;
+  if (clock_ns == SHMRING_TIME_NONE)
+    return 0;
+  return clock_ns + gst_shm_ring_clock_wall_offset ();
 }
 
 /* Unsigned, since a damaged frame may say any time. */
@@ -118,7 +199,7 @@ gboolean
 gst_shm_ring_clock_stamp_buffer (
     GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer)
 {
-  GstClockTimeDiff origin;
+  gint64 origin;
   guint64 shift;
 
   if (frame->pts_ns < 0 || frame->clock_ns < 0

@@ -10,17 +10,21 @@
 
 G_BEGIN_DECLS
 
-/* TIME of a stream as the frame header says it: nanoseconds of running time, or
- * none. */
+/* TIME of a stream as the frame header says it: nanoseconds of running time,
+ * negative before the segment, or none. */
 gint64 gst_shm_ring_clock_running_time (
     const GstSegment *segment, GstClockTime time);
 
-/* FRAME's times from BUFFER, in SINK's pipeline: its running times, the
- * CLOCK_MONOTONIC of its pts, and the moment of capture if anybody knows it.
- * WAITED: how much later than the pipeline its stream began. */
-void gst_shm_ring_clock_stamp_frame (GstBaseSink *sink, GstBuffer *buffer,
-    gboolean is_live, GstClockTimeDiff waited,
-    struct shmring_frame_info *frame);
+/* CLOCK_MONOTONIC, now. */
+gint64 gst_shm_ring_clock_now (void);
+
+/* The time of CLOCK_MONOTONIC at which ELEMENT's running time is 0. False: it
+ * has no clock, so its times have no place in the world. */
+gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
+
+/* When BUFFER was captured, CLOCK_REALTIME: as it says itself, else at CLOCK_NS
+ * of CLOCK_MONOTONIC; 0 where that is none either. */
+gint64 gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns);
 
 /* In a live pipeline a frame keeps the moment at which it was made: the
  * writer's running times in BUFFER become SRC's. False: it was made before

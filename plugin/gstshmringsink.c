@@ -230,11 +230,13 @@ static gboolean
 gst_shm_ring_sink_event (GstBaseSink *bsink, GstEvent *event)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (bsink);
+  gboolean resets_time;
   GstTagList *tags;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_FLUSH_STOP:
-      gst_shm_ring_sink_ring_flush (&self->ring);
+      gst_event_parse_flush_stop (event, &resets_time);
+      gst_shm_ring_sink_ring_flush (&self->ring, resets_time);
       break;
     case GST_EVENT_STREAM_START:
       gst_shm_ring_sink_ring_set_tags (&self->ring, NULL);
@@ -462,6 +464,8 @@ gst_shm_ring_sink_init (GstShmRingSink *self)
   self->settings.timeout = GST_SHM_RING_SINK_TIMEOUT_AUTO;
   self->ring.sink = GST_BASE_SINK (self);
   gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
+  /* what the sink itself takes is measured */
+  gst_base_sink_set_processing_deadline (GST_BASE_SINK (self), 0);
   /* it would pin one of upstream's buffers for nobody */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }

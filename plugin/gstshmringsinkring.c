@@ -11,9 +11,6 @@
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
 #define LIVE_PATIENCE (1 * GST_SECOND)
 
-/* More than any hiccup of a stream that keeps up. */
-#define LATE GST_SECOND
-
 /* The frame has no slot and will get none. */
 #define FLOW_DROP GST_FLOW_CUSTOM_SUCCESS
 /* It cannot be published from the slot it has: it needs another one, and a
@@ -77,17 +74,21 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->is_refused = FALSE;
   self->had_reader = FALSE;
   self->had_frame = FALSE;
-  self->waited = 0;
+  self->had_jump = FALSE;
+  self->told_latency = 0;
   self->frames = 0;
   self->metas = g_byte_array_new ();
   /* a ring of few slots lends less, without a setting of its own */
   options.lend_limit = MIN (options.lend_limit, options.slots - 2);
+  gst_shm_ring_sink_time_start (&self->time, self->sink);
+  options.timeline = self->time.timeline;
   slots = gst_shm_ring_allocator_new (&options);
   GST_OBJECT_LOCK (self->sink);
   self->in_place = self->copied = self->dropped_metas = 0;
   self->slots = slots;
   GST_OBJECT_UNLOCK (self->sink);
-  self->watch = gst_shm_ring_sink_watch_new (GST_ELEMENT (self->sink), slots);
+  self->watch = gst_shm_ring_sink_watch_new (
+      GST_ELEMENT (self->sink), name, slots, self->time.timeline);
 }
 
 static gboolean
@@ -138,6 +139,7 @@ gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
   if (slots != NULL)
     gst_shm_ring_allocator_close (slots);
   g_clear_pointer (&self->watch, gst_shm_ring_sink_watch_free);
+  gst_shm_ring_sink_time_stop (&self->time);
   g_clear_object (&slots);
   g_clear_pointer (&self->metas, g_byte_array_unref);
   g_clear_pointer (&self->tags, gst_tag_list_unref);
@@ -152,44 +154,28 @@ gst_shm_ring_sink_ring_get_patience (GstShmRingSinkRing *self)
 {
   if (self->settings.timeout != GST_SHM_RING_SINK_TIMEOUT_AUTO)
     return self->settings.timeout;
-  return g_atomic_int_get (&self->is_live) ? LIVE_PATIENCE : SHMRING_FOREVER;
+  return g_atomic_int_get (&self->time.is_live) ? LIVE_PATIENCE
+                                                : SHMRING_FOREVER;
 }
 
-static void
-gst_shm_ring_sink_ring_tell_latency (
-    GstShmRingSinkRing *self, GstClockTime latency)
+void
+gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
 {
   GstShmRingAllocator *slots = gst_shm_ring_sink_ring_ref_slots (self);
   struct shmring_writer *writer;
 
   if (slots == NULL)
     return;
+  gst_shm_ring_sink_time_ask (&self->time);
   writer = gst_shm_ring_allocator_borrow_writer (slots);
   if (writer != NULL) {
-    shmring_writer_set_latency (writer, MIN (latency, G_MAXINT64));
+    shmring_writer_set_latency (
+        writer, gst_shm_ring_sink_time_latency (&self->time));
     shmring_writer_set_patience (
         writer, gst_shm_ring_sink_ring_get_patience (self));
     gst_shm_ring_allocator_return_writer (slots);
   }
   gst_object_unref (slots);
-}
-
-/* Frames leave a sink that keeps time when the pipeline's latency has passed,
- * any other as soon as they come. */
-void
-gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
-{
-  GstQuery *query = gst_query_new_latency ();
-  GstClockTime latency = 0;
-  gboolean live = FALSE;
-
-  if (gst_pad_peer_query (GST_BASE_SINK_PAD (self->sink), query))
-    gst_query_parse_latency (query, &live, &latency, NULL);
-  gst_query_unref (query);
-  g_atomic_int_set (&self->is_live, live);
-  if (gst_base_sink_get_sync (self->sink))
-    latency = MAX (latency, gst_base_sink_get_latency (self->sink));
-  gst_shm_ring_sink_ring_tell_latency (self, live ? latency : 0);
 }
 
 gboolean
@@ -203,6 +189,7 @@ gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
   }
   g_free (self->caps_text);
   self->caps_text = gst_caps_to_string (caps);
+  gst_shm_ring_sink_watch_set_encoded (self->watch, !self->picture.is_video);
   if (self->writer == NULL
       && (self->is_refused || !gst_shm_ring_sink_ring_open (self)))
     return FALSE;
@@ -255,6 +242,7 @@ gst_shm_ring_sink_ring_begin_wait (GstShmRingSinkRing *self, GstBuffer *buffer)
     return flow;
   gst_shm_ring_allocator_resume (self->slots);
   GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
+  self->wait_began = gst_shm_ring_clock_now ();
   return GST_FLOW_OK;
 }
 
@@ -262,27 +250,12 @@ static GstFlowReturn
 gst_shm_ring_sink_ring_end_wait (GstShmRingSinkRing *self, GstBuffer *buffer,
     int res, const struct shmring_error *error)
 {
+  gst_shm_ring_sink_time_waited (
+      &self->time, gst_shm_ring_clock_now () - self->wait_began);
   GST_BASE_SINK_PREROLL_LOCK (self->sink);
   if (res < 0)
     return gst_shm_ring_sink_ring_fail (self, res, error->message);
   return gst_shm_ring_sink_ring_settle (self, buffer);
-}
-
-/* How long ago BUFFER would have been due. */
-static GstClockTimeDiff
-gst_shm_ring_sink_ring_lateness (GstShmRingSinkRing *self, GstBuffer *buffer)
-{
-  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self->sink));
-  gint64 due = gst_shm_ring_clock_running_time (
-      &self->sink->segment, GST_BUFFER_PTS (buffer));
-  GstClockTimeDiff now;
-
-  if (clock == NULL)
-    return 0;
-  now = gst_clock_get_time (clock)
-      - gst_element_get_base_time (GST_ELEMENT (self->sink));
-  gst_object_unref (clock);
-  return due == SHMRING_TIME_NONE ? 0 : MAX (now - due, 0);
 }
 
 static GstFlowReturn
@@ -301,13 +274,8 @@ gst_shm_ring_sink_ring_wait_reader (GstShmRingSinkRing *self, GstBuffer *buffer)
     res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
     flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res, &error);
   } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
-  if (flow != GST_FLOW_OK)
-    return flow;
-  self->had_reader = TRUE;
-  /* a stream that is not live begins when somebody is there */
-  if (!g_atomic_int_get (&self->is_live))
-    self->waited = gst_shm_ring_sink_ring_lateness (self, buffer);
-  return GST_FLOW_OK;
+  self->had_reader = flow == GST_FLOW_OK;
+  return flow;
 }
 
 static GstFlowReturn
@@ -406,20 +374,39 @@ gst_shm_ring_sink_ring_fill (
 
 /* ---- What a frame says of itself ----------------------------------------- */
 
-/* A stream that is not live and cannot keep up with the clock has no place on
- * it: its frames would be older than every reader that comes late, for ever. It
- * goes on from now. */
+/* Frames of a camera with another clock, or of one that was set. */
 static void
-gst_shm_ring_sink_ring_keep_up (GstShmRingSinkRing *self, GstBuffer *buffer)
+gst_shm_ring_sink_ring_jump (
+    GstShmRingSinkRing *self, struct shmring_frame_info *info)
 {
-  GstClockTimeDiff late;
+  GError *error;
 
-  if (g_atomic_int_get (&self->is_live)
-      || GST_STATE (self->sink) != GST_STATE_PLAYING)
+  info->flags |= SHMRING_FRAME_DISCONT;
+  shmring_writer_begin_stretch (self->writer);
+  if (self->had_jump)
     return;
-  late = gst_shm_ring_sink_ring_lateness (self, buffer) - self->waited;
-  if (late > LATE)
-    self->waited += late;
+  self->had_jump = TRUE;
+  error = g_error_new (GST_CORE_ERROR, GST_CORE_ERROR_CLOCK,
+      "Frames that come to the ring \"%s\" have times of another clock. They "
+      "are "
+      "taken to be due as they come. A source's do-timestamp=true gives them "
+      "the "
+      "pipeline's.",
+      self->name);
+  gst_shm_ring_sink_watch_post (self->watch,
+      gst_message_new_warning (GST_OBJECT (self->sink), error, NULL));
+  g_error_free (error);
+}
+
+/* Before the frame is there that it is true for. */
+static void
+gst_shm_ring_sink_ring_tell_latency (GstShmRingSinkRing *self)
+{
+  gint64 latency = gst_shm_ring_sink_time_latency (&self->time);
+
+  if (latency != self->told_latency)
+    shmring_writer_set_latency (self->writer, latency);
+  self->told_latency = latency;
 }
 
 /* All but the picture. Returns how many metas were left out. */
@@ -435,9 +422,9 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
   /* to readers of a dead writer's ring, which this one took over, it goes on */
   if (!self->had_frame)
     info->flags |= SHMRING_FRAME_DISCONT;
-  gst_shm_ring_sink_ring_keep_up (self, buffer);
-  gst_shm_ring_clock_stamp_frame (self->sink, buffer,
-      g_atomic_int_get (&self->is_live), self->waited, info);
+  if (gst_shm_ring_sink_time_stamp (&self->time, buffer, info))
+    gst_shm_ring_sink_ring_jump (self, info);
+  gst_shm_ring_sink_ring_tell_latency (self);
   g_byte_array_set_size (self->metas, 0);
   dropped = gst_shm_ring_meta_write (self->metas, buffer);
   if (self->tags != NULL)
@@ -472,6 +459,8 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
   self->dropped_metas += dropped_metas;
   GST_OBJECT_UNLOCK (self->sink);
   self->had_frame = TRUE;
+  if ((info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
+    gst_shm_ring_sink_watch_key_frame (self->watch);
   return GST_FLOW_OK;
 }
 
@@ -515,7 +504,7 @@ gst_shm_ring_sink_ring_drop (GstShmRingSinkRing *self, GstBuffer *buffer)
   shmring_writer_drop (self->writer);
   shmring_writer_get_stats (self->writer, &stats);
   message = gst_message_new_qos (GST_OBJECT (self->sink),
-      g_atomic_int_get (&self->is_live),
+      g_atomic_int_get (&self->time.is_live),
       gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer)),
       gst_segment_to_stream_time (
           segment, segment->format, GST_BUFFER_PTS (buffer)),
@@ -547,6 +536,7 @@ gst_shm_ring_sink_ring_publish_any (GstShmRingSinkRing *self, GstBuffer *buffer)
 
   if (self->writer == NULL)
     return gst_shm_ring_sink_ring_refuse (self);
+  gst_shm_ring_sink_time_arrive (&self->time);
   flow = gst_shm_ring_sink_ring_wait_reader (self, buffer);
   if (flow != GST_FLOW_OK)
     return flow;
@@ -596,12 +586,15 @@ gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self)
 }
 
 void
-gst_shm_ring_sink_ring_flush (GstShmRingSinkRing *self)
+gst_shm_ring_sink_ring_flush (GstShmRingSinkRing *self, gboolean resets_time)
 {
+  if (resets_time)
+    gst_shm_ring_sink_time_reset (&self->time);
   if (self->writer == NULL)
     return;
   shmring_writer_flush (self->writer);
-  self->waited = 0; /* running time begins anew */
+  if (resets_time)
+    shmring_writer_begin_stretch (self->writer);
   gst_shm_ring_allocator_resume (self->slots);
 }
 

@@ -14,6 +14,7 @@
 
 #include "gstshmringpicture.h"
 #include "gstshmringsinkmemory.h"
+#include "gstshmringsinktime.h"
 #include "gstshmringsinkwatch.h"
 #include "shmring.h"
 
@@ -36,12 +37,15 @@ typedef struct {
   gchar *name;
   struct shmring_writer *writer; /* of SLOTS */
   GstShmRingSinkWatch *watch;
-  gint unlocked, is_live;
+  gint unlocked;
 
   /* under the sink's object lock */
   GstShmRingAllocator *slots;
   guint64 in_place, copied, dropped_metas;
   GstStructure *last_stats;
+
+  GstShmRingSinkTime time;
+  gint64 told_latency;
 
   GstShmRingPicture picture;
   gchar *caps_text;
@@ -51,7 +55,8 @@ typedef struct {
   gboolean is_refused; /* the ring, and that was told */
   gboolean had_reader;
   gboolean had_frame;
-  GstClockTimeDiff waited;
+  gboolean had_jump; /* that was told, too */
+  gint64 wait_began;
   guint64 frames;
 
   /* an error, posted when nothing is locked any more; TEXT NULL: none */
@@ -81,7 +86,9 @@ void gst_shm_ring_sink_ring_set_tags (
 void gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self);
 
 void gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self);
-void gst_shm_ring_sink_ring_flush (GstShmRingSinkRing *self);
+/* RESETS_TIME: running time begins anew. */
+void gst_shm_ring_sink_ring_flush (
+    GstShmRingSinkRing *self, gboolean resets_time);
 /* From any thread. */
 void gst_shm_ring_sink_ring_set_unlocked (
     GstShmRingSinkRing *self, gboolean unlocked);

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringsinkwatch.h"
 
-#define INTERVAL (200 * G_TIME_SPAN_MILLISECOND)
+#include <gst/video/video.h>
+
+#include "gstshmringclock.h"
+#include "gstshmringsinktime.h"
+
+#define INTERVAL (100 * GST_MSECOND)
+/* How often it is told that a reader is waited for, while nothing ends that. */
+#define REMINDER (10 * GST_SECOND)
+/* Requests for a key frame within it are one. */
+#define KEY_INTERVAL (250 * GST_MSECOND)
 /* Far more than handlers of the last signals need, unless they wait for whoever
  * waits here. */
 #define PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
@@ -10,21 +19,45 @@
 #define MAX_MESSAGES 64
 
 typedef struct {
+  struct shmring_reader_info info;
+  gint64 told; /* when it was, that it is waited for */
+} GstShmRingReader;
+
+typedef struct {
   guint count;
-  struct shmring_reader_info reader[SHMRING_MAX_READERS];
+  GstShmRingReader reader[SHMRING_MAX_READERS];
 } GstShmRingReaders;
+
+/* What one look found. */
+typedef struct {
+  GstShmRingReaders readers;
+  guint64 names_lost;
+  gboolean key_requested;
+  gint64 key_at;
+} GstShmRingSight;
 
 struct _GstShmRingSinkWatch {
   gatomicrefcount refs; /* the owner's and the thread's */
   GstElement *sink;
+  gchar *name;
   GstShmRingAllocator *slots;
+  struct shmring_timeline *timeline;
   GThread *thread;
   GMutex lock;
   GCond wake;      /* one of these has changed */
   GQueue messages; /* to be posted */
   gboolean stopping;
   gboolean finished;
-  guint64 names_lost; /* the thread's */
+  gboolean is_encoded;
+  gint64 key_frame; /* when the last one was published */
+
+  /* the thread's */
+  guint64 names_lost;
+  gboolean is_key_wanted;
+  gint64 key_wanted; /* since when */
+  gint64 key_at;
+  gint64 key_sent; /* when one was asked for */
+  guint key_count;
 };
 
 static void
@@ -34,13 +67,15 @@ gst_shm_ring_sink_watch_unref (GstShmRingSinkWatch *self)
     return;
   g_queue_clear_full (&self->messages, (GDestroyNotify) gst_message_unref);
   gst_object_unref (self->slots);
+  shmring_timeline_unref (self->timeline);
+  g_free (self->name);
   gst_object_unref (self->sink);
   g_cond_clear (&self->wake);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
 
-/* ---- Comparing ----------------------------------------------------------- */
+/* ---- Readers ------------------------------------------------------------- */
 
 static void
 gst_shm_ring_readers_add (const struct shmring_reader_info *reader, void *data)
@@ -48,17 +83,17 @@ gst_shm_ring_readers_add (const struct shmring_reader_info *reader, void *data)
   GstShmRingReaders *self = data;
 
   if (self->count < SHMRING_MAX_READERS)
-    self->reader[self->count++] = *reader;
+    self->reader[self->count++] = (GstShmRingReader){ .info = *reader };
 }
 
-static gboolean
-gst_shm_ring_readers_have (const GstShmRingReaders *self, guint64 id)
+static const GstShmRingReader *
+gst_shm_ring_readers_find (const GstShmRingReaders *self, guint64 id)
 {
   for (guint i = 0; i < self->count; i++) {
-    if (self->reader[i].id == id)
-      return TRUE;
+    if (self->reader[i].info.id == id)
+      return &self->reader[i];
   }
-  return FALSE;
+  return NULL;
 }
 
 /* Emits SIGNAL for those of NOW that THEN does not have. */
@@ -69,10 +104,10 @@ gst_shm_ring_readers_emit (const GstShmRingReaders *now,
   guint emitted = 0;
 
   for (guint i = 0; i < now->count; i++) {
-    const struct shmring_reader_info *reader = &now->reader[i];
+    const struct shmring_reader_info *reader = &now->reader[i].info;
     gchar *valid;
 
-    if (gst_shm_ring_readers_have (then, reader->id))
+    if (gst_shm_ring_readers_find (then, reader->id) != NULL)
       continue;
     valid = g_utf8_make_valid (reader->process, -1);
     g_signal_emit_by_name (sink, signal, reader->id, reader->pid, valid);
@@ -82,37 +117,167 @@ gst_shm_ring_readers_emit (const GstShmRingReaders *now,
   return emitted;
 }
 
-/* A careless rm, or a session's end that removes what its user has there. */
 static void
-gst_shm_ring_sink_watch_warn_of_name (GstShmRingSinkWatch *self)
+gst_shm_ring_sink_watch_compare (GstShmRingSinkWatch *self,
+    const GstShmRingReaders *now, const GstShmRingReaders *then)
 {
+  guint changes =
+      gst_shm_ring_readers_emit (then, now, self->sink, "reader-detached");
+
+  changes +=
+      gst_shm_ring_readers_emit (now, then, self->sink, "reader-attached");
+  if (changes > 0)
+    g_object_notify (G_OBJECT (self->sink), "num-readers");
+}
+
+/* ---- Readers that do not read -------------------------------------------- */
+
+static void
+gst_shm_ring_sink_watch_warn_of_reader (GstShmRingSinkWatch *self,
+    const struct shmring_reader_info *reader, gint64 waited,
+    const gchar *outcome)
+{
+  gchar *process = g_utf8_make_valid (reader->process, -1);
+
+  GST_ELEMENT_WARNING (self->sink, RESOURCE, BUSY,
+      ("The reader %s (pid %u) of the ring \"%s\" has taken no frame for %.1f "
+       "s "
+       "while the ring was full; it has %u to take and holds %u. %s",
+          process, reader->pid, self->name, waited / (gdouble) GST_SECOND,
+          reader->offered, reader->held, outcome),
+      (NULL));
+  g_free (process);
+}
+
+/* Once when patience with it has ended, and now and then while there is no end
+ * to it. */
+static void
+gst_shm_ring_sink_watch_judge (GstShmRingSinkWatch *self,
+    GstShmRingReader *reader, const GstShmRingReader *then)
+{
+  const struct shmring_reader_info *info = &reader->info;
+  const gint64 now = gst_shm_ring_clock_now ();
+
+  if (then != NULL)
+    reader->told = then->told;
+  if (info->is_stuck && (then == NULL || !then->info.is_stuck)) {
+    gst_shm_ring_sink_watch_warn_of_reader (self, info,
+        MAX (info->waited_ns, then != NULL ? then->info.waited_ns : 0),
+        "It is not waited for any more, and loses its oldest frames, until it "
+        "takes one.");
+  } else if (info->is_waited_for && info->waited_ns >= (gint64) REMINDER
+      && now - reader->told >= (gint64) REMINDER) {
+    reader->told = now;
+    gst_shm_ring_sink_watch_warn_of_reader (self, info, info->waited_ns,
+        "The stream waits for it. Let it read, stop it, let it take only the "
+        "newest frames (leaky-type=downstream, mode latest), or set a timeout "
+        "here.");
+  }
+}
+
+static void
+gst_shm_ring_sink_watch_judge_all (GstShmRingSinkWatch *self,
+    GstShmRingReaders *now, const GstShmRingReaders *then)
+{
+  for (guint i = 0; i < now->count; i++)
+    gst_shm_ring_sink_watch_judge (self, &now->reader[i],
+        gst_shm_ring_readers_find (then, now->reader[i].info.id));
+}
+
+/* ---- Names --------------------------------------------------------------- */
+
+static void
+gst_shm_ring_sink_watch_check_names (
+    GstShmRingSinkWatch *self, guint64 names_lost)
+{
+  gboolean are_lost = names_lost > self->names_lost;
+
+  self->names_lost = names_lost;
+  if (!are_lost)
+    return;
   GST_ELEMENT_WARNING (self->sink, RESOURCE, NOT_FOUND,
-      ("Somebody removed the name of %s's ring from /dev/shm. It moved to a "
-       "new "
-       "one of that name, and its readers follow. Look for who cleans up "
-       "there: "
-       "a rm, or logind's RemoveIPC.",
-          GST_OBJECT_NAME (self->sink)),
+      ("Somebody removed the ring \"%s\" from /dev/shm. It has moved to a new "
+       "segment of that name, and its readers follow. Look for what cleans up "
+       "there: a rm, or logind at the end of a session (RemoveIPC).",
+          self->name),
       (NULL));
 }
 
-/* Takes what handlers are told of, and gives the writer back before they are.
- */
+/* ---- Key frames ---------------------------------------------------------- */
+
+void
+gst_shm_ring_sink_watch_set_encoded (
+    GstShmRingSinkWatch *self, gboolean encoded)
+{
+  g_mutex_lock (&self->lock);
+  self->is_encoded = encoded;
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_shm_ring_sink_watch_key_frame (GstShmRingSinkWatch *self)
+{
+  g_mutex_lock (&self->lock);
+  self->key_frame = gst_shm_ring_clock_now ();
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+gst_shm_ring_sink_watch_has_key (GstShmRingSinkWatch *self)
+{
+  gboolean has_key;
+
+  g_mutex_lock (&self->lock);
+  has_key = !self->is_encoded || self->key_frame > self->key_wanted;
+  g_mutex_unlock (&self->lock);
+  return has_key;
+}
+
+/* The first request goes up at once; those soon after it are one, unless a key
+ * frame came meanwhile. */
 static void
-gst_shm_ring_sink_watch_read (
-    GstShmRingSinkWatch *self, GstShmRingReaders *now, guint64 *names_lost)
+gst_shm_ring_sink_watch_request_key (
+    GstShmRingSinkWatch *self, const GstShmRingSight *sight)
+{
+  const gint64 now = gst_shm_ring_clock_now ();
+
+  if (sight->key_requested) {
+    if (!self->is_key_wanted)
+      self->key_wanted = now;
+    self->is_key_wanted = TRUE;
+    self->key_at = sight->key_at;
+  }
+  if (!self->is_key_wanted || now < self->key_sent + (gint64) KEY_INTERVAL)
+    return;
+  self->is_key_wanted = FALSE;
+  if (gst_shm_ring_sink_watch_has_key (self))
+    return;
+  self->key_sent = now;
+  gst_pad_push_event (GST_BASE_SINK_PAD (self->sink),
+      gst_video_event_new_upstream_force_key_unit (
+          gst_shm_ring_sink_time_of (self->sink, self->timeline, self->key_at),
+          TRUE, ++self->key_count));
+}
+
+/* ---- Looking ------------------------------------------------------------- */
+
+/* Gives the writer back before anybody is told. */
+static void
+gst_shm_ring_sink_watch_read (GstShmRingSinkWatch *self, GstShmRingSight *sight)
 {
   struct shmring_writer *writer =
       gst_shm_ring_allocator_borrow_writer (self->slots);
   struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
 
-  now->count = 0;
-  *names_lost = 0;
+  *sight = (GstShmRingSight){ .names_lost = self->names_lost };
   if (writer == NULL)
     return;
-  shmring_writer_each_reader (writer, gst_shm_ring_readers_add, now);
+  shmring_writer_each_reader (
+      writer, gst_shm_ring_readers_add, &sight->readers);
   shmring_writer_get_stats (writer, &stats);
-  *names_lost = stats.names_lost;
+  sight->names_lost = stats.names_lost;
+  sight->key_requested =
+      shmring_writer_take_key_request (writer, &sight->key_at);
   gst_shm_ring_allocator_return_writer (self->slots);
 }
 
@@ -134,34 +299,54 @@ static void
 gst_shm_ring_sink_watch_look (
     GstShmRingSinkWatch *self, GstShmRingReaders *readers)
 {
-  GstShmRingReaders now;
-  guint64 names_lost;
-  guint changes;
+  GstShmRingSight sight;
 
-  gst_shm_ring_sink_watch_read (self, &now, &names_lost);
+  gst_shm_ring_sink_watch_read (self, &sight);
+  gst_shm_ring_sink_watch_request_key (self, &sight);
   gst_shm_ring_sink_watch_post_all (self);
-  if (names_lost != self->names_lost)
-    gst_shm_ring_sink_watch_warn_of_name (self);
-  self->names_lost = names_lost;
-  changes =
-      gst_shm_ring_readers_emit (readers, &now, self->sink, "reader-detached");
-  changes +=
-      gst_shm_ring_readers_emit (&now, readers, self->sink, "reader-attached");
-  *readers = now;
-  if (changes > 0)
-    g_object_notify (G_OBJECT (self->sink), "num-readers");
+  gst_shm_ring_sink_watch_check_names (self, sight.names_lost);
+  gst_shm_ring_sink_watch_judge_all (self, &sight.readers, readers);
+  gst_shm_ring_sink_watch_compare (self, &sight.readers, readers);
+  *readers = sight.readers;
 }
 
 /* ---- The thread ---------------------------------------------------------- */
 
+static gint64
+gst_shm_ring_sink_watch_interval (GstShmRingSinkWatch *self)
+{
+  gint64 left = self->key_sent + KEY_INTERVAL - gst_shm_ring_clock_now ();
+
+  return self->is_key_wanted ? CLAMP (left, 0, (gint64) INTERVAL)
+                             : (gint64) INTERVAL;
+}
+
+/* Until a reader wants to be seen. False: there is no ring, or its waits are
+ * interrupted. */
+static gboolean
+gst_shm_ring_sink_watch_wait (GstShmRingSinkWatch *self, gint64 interval)
+{
+  struct shmring_writer *writer =
+      gst_shm_ring_allocator_borrow_writer (self->slots);
+  int res = SHMRING_INTERRUPTED;
+
+  if (writer == NULL)
+    return FALSE;
+  res = shmring_writer_watch (writer, interval);
+  gst_shm_ring_allocator_return_writer (self->slots);
+  return res == SHMRING_OK || res == SHMRING_TIMEOUT;
+}
+
 static gboolean
 gst_shm_ring_sink_watch_sleep (GstShmRingSinkWatch *self)
 {
-  const gint64 end = g_get_monotonic_time () + INTERVAL;
+  const gint64 interval = gst_shm_ring_sink_watch_interval (self);
+  const gint64 end = g_get_monotonic_time () + interval / GST_USECOND;
+  gboolean waited = gst_shm_ring_sink_watch_wait (self, interval);
   gboolean stopping;
 
   g_mutex_lock (&self->lock);
-  while (!self->stopping && g_queue_is_empty (&self->messages)
+  while (!waited && !self->stopping && g_queue_is_empty (&self->messages)
       && g_cond_wait_until (&self->wake, &self->lock, end))
     ;
   stopping = self->stopping;
@@ -188,7 +373,8 @@ gst_shm_ring_sink_watch_thread (gpointer data)
 }
 
 GstShmRingSinkWatch *
-gst_shm_ring_sink_watch_new (GstElement *sink, GstShmRingAllocator *slots)
+gst_shm_ring_sink_watch_new (GstElement *sink, const gchar *name,
+    GstShmRingAllocator *slots, struct shmring_timeline *timeline)
 {
   GstShmRingSinkWatch *self = g_new0 (GstShmRingSinkWatch, 1);
 
@@ -198,7 +384,9 @@ gst_shm_ring_sink_watch_new (GstElement *sink, GstShmRingAllocator *slots)
   g_cond_init (&self->wake);
   g_queue_init (&self->messages);
   self->sink = gst_object_ref (sink);
+  self->name = g_strdup (name);
   self->slots = gst_object_ref (slots);
+  self->timeline = shmring_timeline_ref (timeline);
   self->thread =
       g_thread_new ("shmring-watch", gst_shm_ring_sink_watch_thread, self);
   return self;

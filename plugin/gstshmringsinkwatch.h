@@ -15,9 +15,19 @@ G_BEGIN_DECLS
 typedef struct _GstShmRingSinkWatch GstShmRingSinkWatch;
 
 /* Emits SINK's signals reader-attached and reader-detached for the readers of
- * the ring of SLOTS, and notifies num-readers. */
-GstShmRingSinkWatch *gst_shm_ring_sink_watch_new (
-    GstElement *sink, GstShmRingAllocator *slots);
+ * the ring NAME of SLOTS, notifies num-readers, warns of readers that do not
+ * read, and asks upstream for the key frames that readers ask for, in the
+ * running time that TIMELINE makes. */
+GstShmRingSinkWatch *gst_shm_ring_sink_watch_new (GstElement *sink,
+    const gchar *name, GstShmRingAllocator *slots,
+    struct shmring_timeline *timeline);
+
+/* Whether frames may need others before them: nobody asks for a key frame
+ * otherwise. */
+void gst_shm_ring_sink_watch_set_encoded (
+    GstShmRingSinkWatch *self, gboolean encoded);
+/* A frame was published that stands alone. */
+void gst_shm_ring_sink_watch_key_frame (GstShmRingSinkWatch *self);
 
 /* Takes MESSAGE. */
 void gst_shm_ring_sink_watch_post (

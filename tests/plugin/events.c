@@ -15,6 +15,7 @@ static struct shmring_reader *reader;
 static void setup(void) {
     ring = unique_ring("events");
     h = harness_for("shmringsink", ring, "");
+    gst_harness_set_live(h, FALSE);
     gst_harness_set_src_caps_str(h, GRAY);
     reader = attach_reader(ring);
 }
@@ -216,6 +217,12 @@ static gint64 monotonic(void) {
     return GST_TIMESPEC_TO_TIME(now);
 }
 
+/* A sink asks for that when the latency is agreed. */
+static void become_live(void) {
+    gst_harness_set_live(h, TRUE);
+    gst_element_send_event(h->element, gst_event_new_latency(0));
+}
+
 /* A clock that stands at 7 s, in a pipeline that began when it said 5 s: a frame of running time
  * 3 s is due in one second from now. */
 GST_START_TEST(test_other_clock) {
@@ -223,6 +230,7 @@ GST_START_TEST(test_other_clock) {
     struct shmring_frame *frame;
     gint64 before, after;
 
+    become_live();
     gst_element_set_clock(h->element, clock);
     gst_element_set_base_time(h->element, 5 * GST_SECOND);
     before = monotonic();
@@ -242,8 +250,6 @@ GST_START_TEST(test_too_late) {
     struct shmring_frame *frame;
     gint64 before, then;
 
-    gst_harness_set_live(h, FALSE);
-    gst_element_send_event(h->element, gst_event_new_latency(0));
     gst_element_set_clock(h->element, clock);
     gst_element_set_base_time(h->element, 5 * GST_SECOND);
     before = monotonic();
@@ -259,17 +265,19 @@ GST_START_TEST(test_too_late) {
 }
 GST_END_TEST;
 
+/* The ring has one of its own. */
 GST_START_TEST(test_without_clock) {
+    gint64 before = monotonic();
     struct shmring_frame *frame;
 
     gst_element_set_clock(h->element, NULL);
     frame = carry(0, GST_SECOND);
-    assert_equals_int64(frame->info.clock_ns, SHMRING_TIME_NONE);
+    fail_unless(frame->info.clock_ns >= before);
     assert_equals_int64(frame->info.pts_ns, GST_SECOND);
     fail_unless(frame->info.timestamp_ns > 0);
     shmring_frame_release(frame);
     frame = carry(0, GST_CLOCK_TIME_NONE);
-    assert_equals_int64(frame->info.pts_ns, SHMRING_TIME_NONE);
+    fail_unless(frame->info.clock_ns >= before);
     shmring_frame_release(frame);
 }
 GST_END_TEST;
@@ -290,25 +298,21 @@ GST_START_TEST(test_segment) {
 GST_END_TEST;
 
 static gint64 latency_in_ring(void) {
-    struct shmring_info info;
+    struct shmring_info info = SHMRING_INFO_INIT;
 
-    assert_equals_int(shmring_reader_get_info(reader, &info), SHMRING_OK);
+    assert_equals_int(shmring_query(ring, &info, NULL), SHMRING_OK);
     return info.latency_ns;
 }
 
+/* What upstream says of itself is nothing; what the sink agreed to keep to is. */
 GST_START_TEST(test_latency) {
     gst_harness_set_live(h, TRUE);
     gst_harness_set_upstream_latency(h, 200 * GST_MSECOND);
-    assert_equals_int64(latency_in_ring(), 0);
     gst_element_send_event(h->element, gst_event_new_latency(300 * GST_MSECOND));
-    assert_equals_int64(latency_in_ring(), 200 * GST_MSECOND);
-    /* a sink that keeps time hands on as late as the pipeline agreed */
+    assert_equals_int64(latency_in_ring(), 0);
     g_object_set(h->element, "sync", TRUE, NULL);
     gst_element_send_event(h->element, gst_event_new_latency(300 * GST_MSECOND));
     assert_equals_int64(latency_in_ring(), 300 * GST_MSECOND);
-    gst_harness_set_live(h, FALSE);
-    gst_element_send_event(h->element, gst_event_new_latency(0));
-    assert_equals_int64(latency_in_ring(), 0);
 }
 GST_END_TEST;
 

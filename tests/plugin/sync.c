@@ -10,8 +10,8 @@
 
 #define FRAME (40 * GST_MSECOND)
 #define SOUND "audio/x-raw,format=U8,layout=interleaved,rate=8000,channels=1"
-#define FLASH_AT 10
-#define FRAMES 20
+#define FLASH_AT 5
+#define FRAMES 10
 
 static gchar *ring, *picture_ring, *sound_ring;
 
@@ -59,7 +59,8 @@ static void film(int out) {
     GstHarness *picture = device(picture_ring, GRAY, 7 * GST_SECOND);
     GstHarness *sound = device(sound_ring, SOUND, 90 * GST_SECOND);
     GstClock *clock = gst_element_get_clock(picture->element);
-    GstClockTime start = gst_clock_get_time(clock) + GST_SECOND, flash = start + FLASH_AT * FRAME;
+    GstClockTime start = gst_clock_get_time(clock) + GST_SECOND / 2,
+                 flash = start + FLASH_AT * FRAME;
 
     fail_unless(write(out, &flash, sizeof flash) == sizeof flash);
     for (guint i = 0; i < FRAMES; i++) {
