@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringframe.h"
 
+#include <string.h>
+
 #include "gstshmringmeta.h"
 #include "gstshmringvideo.h"
 
@@ -72,12 +74,26 @@ gst_shm_ring_frame_set_buffer (
   frame->frame_number_end = GST_BUFFER_OFFSET_END (buffer);
 }
 
+/* Of features a sink takes two, and of old names GStreamer warns. */
+static gboolean
+gst_shm_ring_frame_is_caps (const gchar *text)
+{
+  const gchar *features = text + strcspn (text, ",;(");
+
+  return gst_shm_ring_meta_is_structure (text)
+      && !g_str_has_prefix (text, "video/x-raw-")
+      && !g_str_has_prefix (text, "audio/x-raw-")
+      && (*features != '('
+          || g_str_has_prefix (features, "(memory:SystemMemory)")
+          || g_str_has_prefix (features, "(format:Interlaced)"));
+}
+
 static GstCaps *
 gst_shm_ring_frame_parse_caps (const gchar *text, const gchar **problem)
 {
   GstCaps *caps = NULL;
 
-  if (gst_shm_ring_meta_is_structure (text))
+  if (gst_shm_ring_frame_is_caps (text))
     caps = gst_caps_from_string (text);
   if (caps == NULL) {
     *problem = "its caps text is damaged";

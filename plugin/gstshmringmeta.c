@@ -32,19 +32,40 @@ static const gchar *const meaningful_tags[] = { GST_TAG_IMAGE_ORIENTATION };
 
 /* ---- Texts --------------------------------------------------------------- */
 
-/* GStreamer takes a wrong name for its caller's fault, and logs it as one. */
+static gsize
+gst_shm_ring_meta_name_length (const gchar *text)
+{
+  gsize length = 0;
+
+  if (g_ascii_isalpha (text[0]))
+    while (g_ascii_isalnum (text[length])
+        || (text[length] != '\0' && strchr ("/-_.:+", text[length])))
+      length++;
+  return length;
+}
+
+/* A semicolon ends a structure, and nothing may follow. */
+static gboolean
+gst_shm_ring_meta_is_one (const gchar *text)
+{
+  gboolean is_quoted = FALSE;
+
+  for (; *text != '\0' && (is_quoted || *text != ';'); text++) {
+    if (*text == '"')
+      is_quoted = !is_quoted;
+    if (*text == '\\' && text[1] != '\0')
+      text++;
+  }
+  return text[strspn (text, "; ")] == '\0';
+}
+
 gboolean
 gst_shm_ring_meta_is_structure (const gchar *text)
 {
-  const gsize length = strcspn (text, " ,;(");
+  const gsize length = gst_shm_ring_meta_name_length (text);
 
-  if (!g_ascii_isalpha (text[0]) || !g_utf8_validate (text, -1, NULL))
-    return FALSE;
-  for (gsize i = 1; i < length; i++) {
-    if (!g_ascii_isalnum (text[i]) && strchr ("/-_.:+", text[i]) == NULL)
-      return FALSE;
-  }
-  return TRUE;
+  return length > 0 && strchr (" ,;(", text[length]) != NULL
+      && g_utf8_validate (text, -1, NULL) && gst_shm_ring_meta_is_one (text);
 }
 
 static GstStructure *

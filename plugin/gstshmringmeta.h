@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* Whether GStreamer may be asked to parse TEXT as a structure or as caps. */
+/* Whether TEXT looks like one structure, or caps of one. GStreamer takes others
+ * for a fault of its caller, and logs them as one. */
 gboolean gst_shm_ring_meta_is_structure (const gchar *text);
 
 /* Appends BUFFER's metas to BLOCK. Returns how many could not be carried:

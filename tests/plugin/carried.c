@@ -44,7 +44,7 @@ static struct shmring_frame_info gap_info(void) {
     info.planes = 0;
     info.size = 0;
     info.flags = SHMRING_FRAME_GAP;
-    info.pts_ns = 2 * GST_SECOND;
+    info.pts_ns = info.clock_ns = 2 * GST_SECOND;
     info.duration_ns = GST_SECOND;
     return info;
 }
@@ -240,6 +240,7 @@ static guint64 number_of(GstBuffer *buffer) {
 static void publish_and_flush(void) {
     struct shmring_frame_info info = gray_info();
 
+    info.frame_number = 0;
     publish(writer, &info, 0);
     while (stat_of(h->element, "received") < 1)
         g_thread_yield();

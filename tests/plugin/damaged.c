@@ -53,8 +53,9 @@ static void refuses_caps(const gchar *caps, const gchar *part) {
 
 GST_START_TEST(test_caps) {
     refuses_caps("video/x-raw, width=(int", "damaged");
-    refuses_caps("video/x-raw, format=(string)\"\xff\xfe\", width=8, height=4", "damaged");
-    refuses_caps("\xc3\x28", "damaged");
+    refuses_caps("0video/x-raw", "damaged");
+    refuses_caps("video\\x-raw", "damaged");
+    refuses_caps("", "damaged");
     refuses_caps("video/x-raw, width=(int)[1, 2]", "not fixed");
     refuses_caps("ANY", "not fixed");
     refuses_caps("EMPTY", "not fixed");
@@ -104,17 +105,17 @@ GST_START_TEST(test_any_caps) {
                    "colorimetry=(string)2:4:7:1, chroma-site=(string)mpeg2, views=(int)1, "
                    "framerate=(fraction)25/1";
 
-    good.pts_ns = 7;
+    good.frame_number = 7;
     lie.caps = text;
     for (gint i = 0; i < 2000; i++) {
         gsize place = g_rand_int_range(rand, 0, sizeof text - 1);
         gchar was = text[place];
         GstBuffer *buffer;
 
-        text[place] = g_rand_int_range(rand, 1, 256);
+        text[place] = g_rand_int_range(rand, 1, 128);
         publish(writer, &lie, 0);
         publish(writer, &good, 0);
-        while (GST_BUFFER_PTS(buffer = gst_harness_pull(h)) != 7)
+        while (GST_BUFFER_OFFSET(buffer = gst_harness_pull(h)) != 7)
             gst_buffer_unref(buffer);
         gst_buffer_unref(buffer);
         text[place] = was;

@@ -52,6 +52,9 @@ GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *pr
     gst_bus_set_sync_handler(bus, keep_message, NULL, NULL);
     gst_element_set_bus(made, bus);
     harness = gst_harness_new_with_element(made, is_sink ? "sink" : NULL, is_sink ? NULL : "src");
+    /* a frame has a time on it, which a test clock that stands still is never at */
+    if (!is_sink)
+        gst_harness_use_systemclock(harness);
     gst_object_unref(bus);
     gst_object_unref(made);
     g_free(text);

@@ -50,19 +50,24 @@ GST_START_TEST(test_src_without_frames) {
 }
 GST_END_TEST;
 
+/* It leaves the ring while it is paused: what is published then is for others. */
 GST_START_TEST(test_src_pauses) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer = open_writer(ring, 32);
     struct shmring_frame_info info = gray_info();
 
     set_state(h, GST_STATE_PLAYING);
-    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
     for (info.frame_number = 0; info.frame_number < 50; info.frame_number++) {
         GstBuffer *buffer;
 
+        assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
         set_state(h, GST_STATE_PAUSED);
-        publish(writer, &info, 0);
+        for (gint i = 0; i < 2 * SLOTS; i++)
+            publish(writer, &info, 0);
         set_state(h, GST_STATE_PLAYING);
+        assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+        info.frame_number++;
+        publish(writer, &info, 0);
         buffer = gst_harness_pull(h);
         assert_equals_uint64(GST_BUFFER_OFFSET(buffer), info.frame_number);
         gst_buffer_unref(buffer);
