@@ -162,10 +162,13 @@ void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed) {
 }
 
 struct shmring_reader *attach_reader(const gchar *ring) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     struct shmring_reader *reader;
     struct shmring_error error = {0};
 
-    fail_unless(shmring_reader_new(ring, NULL, &reader, &error) == SHMRING_OK, "%s", error.message);
+    options.wait_for_keyframe = false;
+    fail_unless(shmring_reader_new(ring, &options, &reader, &error) == SHMRING_OK, "%s",
+                error.message);
     fail_unless(shmring_reader_attach(reader, SHMRING_FOREVER, &error) == SHMRING_OK, "%s",
                 error.message);
     return reader;
