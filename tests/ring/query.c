@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/resource.h>
+
 #include "support.h"
 
 struct listing {
@@ -45,6 +47,179 @@ START_TEST(a_live_ring_is_listed_once) {
     ck_assert_int_eq(look_for(name).found, 0);
 }
 END_TEST
+
+/* ---- One ring ---- */
+
+static struct shmring_info query(const char *name) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct shmring_error error = {0};
+    int result = shmring_query(name, &info, &error);
+    ck_assert_msg(result == 0, "%d %s", result, error.message);
+    return info;
+}
+
+START_TEST(what_a_ring_says_of_itself) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 6);
+    struct stat frames, ctl;
+    ck_assert_uint_eq(query(name).newest, 0);
+    ck_assert_uint_eq(query(name).key, 0);
+    put_many(writer, 1, 3);
+    shmring_writer_drop(writer);
+    stat(path_of(name, ""), &frames);
+    stat(path_of(name, ".ctl"), &ctl);
+    struct shmring_info info = query(name);
+    ck_assert_uint_eq(info.struct_size, sizeof info);
+    ck_assert_str_eq(info.name, name);
+    ck_assert_int_eq(info.state, SHMRING_STATE_LIVE);
+    ck_assert_uint_eq(info.slots, 6);
+    ck_assert_uint_eq(info.max_readers, 8);
+    ck_assert_uint_eq(info.lend_limit, 3);
+    ck_assert_uint_eq(info.header_size, 4096);
+    ck_assert_uint_eq(info.slot_size, FRAME_SIZE);
+    ck_assert_uint_eq(info.total_size, (uint64_t)(frames.st_size + ctl.st_size));
+    ck_assert_uint_eq(info.owner, geteuid());
+    ck_assert_uint_eq(info.mode, 0600);
+    ck_assert_uint_eq(info.newest, 3);
+    ck_assert_uint_eq(info.key, 3);
+    ck_assert_int_eq(info.waits_for, -1);
+    ck_assert_mem_eq(info.instance, writer_segment(writer)->g.instance, 16);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+static int open_and_die(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    return shmring_writer_open(name, &options, &writer, NULL) < 0;
+}
+
+START_TEST(states) {
+    const char *name = new_name();
+    struct child child = start_child(open_and_die, name);
+    ck_assert_int_eq(end_child(&child), 0);
+    ck_assert_int_eq(query(name).state, SHMRING_STATE_DEAD);
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(query(name).state, SHMRING_STATE_LIVE);
+    shmring_writer_end(writer);
+    ck_assert_int_eq(query(name).state, SHMRING_STATE_ENDED);
+    put(writer, 1);
+    ck_assert_int_eq(query(name).state, SHMRING_STATE_LIVE);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+START_TEST(no_ring_and_no_name) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct shmring_error error = {0};
+    const char *name = new_name();
+    ck_assert_int_eq(shmring_query(name, &info, &error), -ENOENT);
+    assert_says(&error, name);
+    ck_assert_int_eq(shmring_query("a/b", &info, &error), -EINVAL);
+    ck_assert_int_eq(shmring_query_readers(name, NULL, NULL, &error), -ENOENT);
+    assert_says(&error, name);
+    FILE *file = fopen(path_of(name, ""), "we");
+    fclose(file);
+    ck_assert_int_eq(shmring_query(name, &info, &error), -EPROTO);
+    assert_says(&error, name);
+    unlink(path_of(name, ""));
+}
+END_TEST
+
+/* ---- Its readers ---- */
+
+START_TEST(readers_as_they_say) {
+    const char *name = new_name();
+    struct described all = {.count = 0};
+    struct shmring_writer *writer = new_writer(name, 6);
+    struct shmring_error error = {0};
+    ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, &error), 0);
+    struct shmring_reader *lossless = new_reader(name, 2), *latest = new_latest(name, 3);
+    put_many(writer, 1, 4);
+    struct shmring_frame *frame = take(lossless, 1);
+    ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, &error), 2);
+    ck_assert_uint_eq(all.count, 2);
+    ck_assert_uint_eq(all.reader[0].struct_size, sizeof all.reader[0]);
+    ck_assert_int_eq(all.reader[0].mode, SHMRING_MODE_ALL);
+    ck_assert_uint_eq(all.reader[0].held, 1);
+    ck_assert_uint_eq(all.reader[0].offered, 3);
+    ck_assert_uint_eq(all.reader[0].lag, 3);
+    ck_assert_uint_eq(all.reader[0].pid, (uint32_t)getpid());
+    ck_assert_uint_eq(all.reader[1].port, 1);
+    ck_assert_uint_eq(all.reader[1].depth, 3);
+    ck_assert_uint_eq(all.reader[1].offered, 3);
+    shmring_frame_release(frame);
+    shmring_reader_free(lossless);
+    all.count = 0;
+    ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, &error), 1);
+    ck_assert_uint_eq(all.reader[0].port, 1);
+    shmring_reader_free(latest);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+struct loaning {
+    struct shmring_writer *writer;
+    int result;
+};
+
+static void *loan_for_ever(void *data) {
+    struct loaning *l = data;
+    struct shmring_slot slot;
+    l->result = shmring_writer_loan(l->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, &slot, NULL);
+    shmring_slot_return(&slot);
+    return NULL;
+}
+
+START_TEST(whom_the_writer_waits_for) {
+    const char *name = new_name();
+    struct loaning l = {.writer = new_writer(name, 4)};
+    struct shmring_reader *latest = new_latest(name, 1), *slow = new_reader(name, 1);
+    struct described all = {.count = 0};
+    pthread_t thread;
+    put_many(l.writer, 1, 4);
+    ck_assert_int_eq(pthread_create(&thread, NULL, loan_for_ever, &l), 0);
+    int64_t deadline = deadline_after(LONG);
+    while (query(name).waits_for < 0 && deadline_left(deadline, 1))
+        sched_yield();
+    struct shmring_info info = query(name);
+    ck_assert(info.waits_for == 1 || info.waits_for == -1); /* it looks again ten times a second */
+    ck_assert_int_ge(info.waited_ns, 0);
+    do {
+        all.count = 0;
+        ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, NULL), 2);
+    } while (!all.reader[1].is_waited_for && deadline_left(deadline, 1));
+    ck_assert(!all.reader[0].is_waited_for && all.reader[1].is_waited_for);
+    read_many(slow, 1, 1);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(l.result, SHMRING_OK);
+    ck_assert_int_eq(query(name).waits_for, -1);
+    shmring_reader_free(slow);
+    shmring_reader_free(latest);
+    shmring_writer_close(l.writer);
+}
+END_TEST
+
+/* ---- What it costs ---- */
+
+/* No page of it is mapped, whatever its size. */
+START_TEST(a_look_does_not_touch_the_frames) {
+    const char *name = new_name();
+    struct shmring_writer_options options = writer_options(4);
+    struct rusage before, after;
+    options.slot_size = 8 << 20;
+    struct shmring_writer *writer = open_writer(name, &options);
+    query(name);
+    getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < 50; i++)
+        query(name);
+    getrusage(RUSAGE_SELF, &after);
+    ck_assert_int_lt(after.ru_minflt - before.ru_minflt, 500); /* 8192 pages a look otherwise */
+    shmring_writer_close(writer);
+}
+END_TEST
+
+/* ---- All rings ---- */
 
 START_TEST(the_visitor_may_stop) {
     struct shmring_writer *one = new_writer(new_name(), 4), *two = new_writer(new_name(), 4);
@@ -103,6 +278,12 @@ END_TEST
 int main(void) {
     TCase *tests = tcase_create("query");
     tcase_add_test(tests, a_live_ring_is_listed_once);
+    tcase_add_test(tests, what_a_ring_says_of_itself);
+    tcase_add_test(tests, states);
+    tcase_add_test(tests, no_ring_and_no_name);
+    tcase_add_test(tests, readers_as_they_say);
+    tcase_add_test(tests, whom_the_writer_waits_for);
+    tcase_add_test(tests, a_look_does_not_touch_the_frames);
     tcase_add_test(tests, the_visitor_may_stop);
     tcase_add_test(tests, an_ended_ring_is_not_live);
     tcase_add_test(tests, a_dead_ring_is_not_live);
