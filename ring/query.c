@@ -59,7 +59,7 @@ static bool read_port(const struct segment *seg, uint32_t port, struct layout_po
 
 static int visit_ports(const struct segment *seg, const struct layout_header *header,
                        void (*visit)(const struct shmring_reader_info *, void *), void *data) {
-    struct layout_port *copy = malloc(sizeof *copy);
+    struct layout_port *copy = aligned_alloc(_Alignof(struct layout_port), sizeof *copy);
     uint64_t head = atomic_load_explicit(&header->head, memory_order_relaxed);
     uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
     int found = 0;
