@@ -193,6 +193,83 @@ START_TEST(a_flush_takes_back_every_offer) {
 }
 END_TEST
 
+/* ---- Copies ---- */
+
+/* A copy that is being made counts toward no depth, and is left alone. */
+START_TEST(copies_are_not_trimmed) {
+    struct distributor *d = new_distributor(8, 1);
+    join(d, 0, SHMRING_MODE_LATEST, 1);
+    publish_next(d);
+    *claim_of(d, 0, 0) = claim_copying(1);
+    publish_next(d);
+    publish_next(d);
+    ck_assert_uint_eq(*claim_of(d, 0, 0), claim_copying(1));
+    ck_assert_uint_eq(*claim_of(d, 0, 1), 0);
+    ck_assert_uint_eq(*claim_of(d, 0, 2), claim_offered(3));
+    free_distributor(d);
+}
+END_TEST
+
+/* Slots without one are had first, older or not. */
+START_TEST(a_full_ring_spares_copies_while_it_can) {
+    struct distributor *d = new_distributor(4, 1);
+    join(d, 0, SHMRING_MODE_LATEST, 9);
+    for (int n = 0; n < 4; n++)
+        publish_next(d);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        *claim_of(d, 0, slot) = claim_copying(slot + 1);
+    ports_look(d);
+    ck_assert_uint_eq(reclaim(d), 3);
+    d->slot[3].loan = LOAN_OUT;
+    ck_assert_uint_eq(reclaim(d), 0);
+    ck_assert_uint_eq(*claim_of(d, 0, 0), 0); /* the copy will be thrown away */
+    ck_assert_uint_eq(d->bad_claims, 0);
+    free_distributor(d);
+}
+END_TEST
+
+START_TEST(a_copy_that_a_lossless_reader_makes_is_waited_for) {
+    struct distributor *d = new_distributor(4, 1);
+    join(d, 0, SHMRING_MODE_ALL, 1);
+    for (uint32_t n = 0; n < 4; n++) {
+        publish_next(d);
+        *claim_of(d, 0, n) = claim_copying(n + 1);
+    }
+    ports_look(d);
+    ck_assert_uint_eq(reclaim(d), NO_SLOT);
+    ck_assert(port_is_waited_for(d, 0));
+    free_distributor(d);
+}
+END_TEST
+
+START_TEST(a_flush_takes_back_copies_too) {
+    struct distributor *d = new_distributor(4, 1);
+    join(d, 0, SHMRING_MODE_ALL, 1);
+    publish_next(d);
+    publish_next(d);
+    *claim_of(d, 0, 0) = claim_copying(1); /* seen by nobody yet */
+    distributor_flush(d);
+    ck_assert_uint_eq(*claim_of(d, 0, 0) | *claim_of(d, 0, 1), 0);
+    ck_assert_uint_eq(d->flushed, 2);
+    ck_assert_uint_eq(d->seg->header->answer[0].flushed, 2);
+    free_distributor(d);
+}
+END_TEST
+
+/* A reader keeps what it takes before the writer gets there; another slot is found. */
+START_TEST(what_is_taken_meanwhile_is_kept) {
+    struct distributor *d = new_distributor(4, 1);
+    join(d, 0, SHMRING_MODE_LATEST, 9);
+    join(d, 1, SHMRING_MODE_LATEST, 9);
+    for (int n = 0; n < 4; n++)
+        publish_next(d);
+    *claim_of(d, 1, 0) = claim_taken(1);
+    ck_assert_uint_eq(reclaim(d), 1);
+    ck_assert_uint_eq(*claim_of(d, 1, 0), claim_taken(1));
+    free_distributor(d);
+}
+END_TEST
+
 /* Every slot of the largest ring, every port: each claim lands where it belongs. */
 START_TEST(the_largest_ring) {
     struct distributor *d = new_distributor(256, 1);
@@ -222,6 +299,11 @@ int main(void) {
     tcase_add_test(tests, what_others_need_is_not_taken_back);
     tcase_add_test(tests, a_lent_slot_is_not_taken_back);
     tcase_add_test(tests, a_flush_takes_back_every_offer);
+    tcase_add_test(tests, copies_are_not_trimmed);
+    tcase_add_test(tests, a_full_ring_spares_copies_while_it_can);
+    tcase_add_test(tests, a_copy_that_a_lossless_reader_makes_is_waited_for);
+    tcase_add_test(tests, a_flush_takes_back_copies_too);
+    tcase_add_test(tests, what_is_taken_meanwhile_is_kept);
     tcase_add_test(tests, the_largest_ring);
     return run_tests(tests);
 }

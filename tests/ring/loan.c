@@ -188,70 +188,6 @@ START_TEST(a_timeout_says_who_is_waited_for) {
 }
 END_TEST
 
-/* ---- Patience ---- */
-
-/* Its own frames are taken from the reader that takes none; the other loses nothing. */
-START_TEST(patience_ends_for_one_reader_only) {
-    struct shmring_reader *idle = new_reader(name, 1), *other = new_reader(name, 1);
-    shmring_writer_set_patience(writer, 20000000);
-    for (uint64_t number = 1; number <= 60; number++) {
-        put(writer, number);
-        read_many(other, number, number);
-    }
-    struct shmring_writer_stats stats = stats_of(writer);
-    ck_assert_uint_eq(stats.waits, 1);
-    ck_assert_int_ge(stats.wait_ns, 20000000);
-    ck_assert_uint_eq(stats.dropped | stats.revoked | stats.bad_claims, 0);
-    ck_assert_uint_gt(stats.withdrawn, 0);
-    struct described all = readers_of(writer);
-    ck_assert(all.reader[0].is_stuck && !all.reader[1].is_stuck);
-    ck_assert_uint_eq(all.reader[0].withdrawn, stats.withdrawn);
-    ck_assert_uint_eq(all.reader[1].withdrawn, 0);
-    struct shmring_frame *frame = take(idle, stats.withdrawn + 1);
-    ck_assert_uint_eq(frame->missed, stats.withdrawn);
-    shmring_frame_release(frame);
-    ck_assert_uint_eq(reader_stats(idle).withdrawn, stats.withdrawn);
-    ck_assert_uint_eq(reader_stats(idle).dropped, 0);
-    read_many(idle, stats.withdrawn + 2, 60);
-    ck_assert_uint_eq(reader_stats(idle).received + stats.withdrawn, 60);
-    shmring_reader_free(idle);
-    shmring_reader_free(other);
-}
-END_TEST
-
-/* A frame taken, and it is waited for again. */
-START_TEST(patience_begins_anew_with_progress) {
-    struct shmring_reader *reader = fill_ring();
-    shmring_writer_set_patience(writer, 0);
-    put_many(writer, 7, 9); /* 1 to 3 are withdrawn */
-    ck_assert_uint_eq(stats_of(writer).withdrawn, 3);
-    shmring_writer_set_patience(writer, SHMRING_FOREVER);
-    ck_assert(readers_of(writer).reader[0].is_stuck);
-    read_many(reader, 4, 4);
-    put(writer, 10);
-    ck_assert(!readers_of(writer).reader[0].is_stuck);
-    ck_assert_int_eq(loan_result(SHMRING_LOAN_FILL, 1000000), SHMRING_TIMEOUT);
-    read_many(reader, 5, 10);
-    shmring_reader_free(reader);
-}
-END_TEST
-
-/* What it holds stays its own. */
-START_TEST(patience_takes_no_held_frame) {
-    struct shmring_reader *reader = new_reader(name, 2);
-    put(writer, 1);
-    struct shmring_frame *frame = take(reader, 1);
-    shmring_writer_set_patience(writer, 0);
-    put_many(writer, 2, 50);
-    ck_assert(is_filled(frame->data, 1));
-    shmring_frame_release(frame);
-    ck_assert_int_eq(shmring_reader_take(reader, 0, &frame, NULL), SHMRING_OK);
-    ck_assert_uint_eq(frame->info.seq, frame->missed + 2);
-    shmring_frame_release(frame);
-    shmring_reader_free(reader);
-}
-END_TEST
-
 /* ---- What ends a wait ---- */
 
 static void *loan_for_ever(void *slot) {
@@ -545,9 +481,6 @@ int main(void) {
     tcase_add_test(tests, full_by_a_liar);
     tcase_add_test(tests, a_held_lease_is_not_waited_for);
     tcase_add_test(tests, a_timeout_says_who_is_waited_for);
-    tcase_add_test(tests, patience_ends_for_one_reader_only);
-    tcase_add_test(tests, patience_begins_anew_with_progress);
-    tcase_add_test(tests, patience_takes_no_held_frame);
     tcase_add_test(tests, a_release_ends_it);
     tcase_add_test(tests, a_reader_that_leaves_ends_it);
     tcase_add_test(tests, a_returned_slot_ends_it);
