@@ -159,6 +159,14 @@ static int take_port(struct attachment *at, struct shmring_error *error) {
     return result;
 }
 
+/* The writer saw us before its stream was over, and has frames of it for us. */
+static bool was_offered(const struct attachment *at) {
+    struct layout_answer *answer = my_answer(at);
+    return atomic_load_explicit(&answer->epoch, memory_order_acquire) == at->epoch &&
+           atomic_load_explicit(&answer->end, memory_order_acquire) !=
+               atomic_load_explicit(&answer->first, memory_order_relaxed);
+}
+
 int attachment_join(struct segment *seg, const struct shmring_reader_options *options,
                     const struct attachment_start *start, struct attachment **joined,
                     struct shmring_error *error) {
@@ -174,7 +182,8 @@ int attachment_join(struct segment *seg, const struct shmring_reader_options *op
         return result;
     }
     /* Sequentially consistent: see ports_look. Not active: the writer may not have seen us. */
-    if (atomic_load_explicit(&seg->header->state, memory_order_seq_cst) != STATE_ACTIVE) {
+    if (atomic_load_explicit(&seg->header->state, memory_order_seq_cst) != STATE_ACTIVE &&
+        !was_offered(at)) {
         error_set(error, -EAGAIN, "ring '%s' has just ended or moved", seg->name);
         attachment_leave(at);
         return -EAGAIN;

@@ -96,12 +96,12 @@ GST_END_TEST;
 /* The writer's pipeline began 10 s before the reader's. */
 GST_START_TEST(test_live_time) {
     GstBuffer *buffer = make_picture(SMALL, 0);
+    const GstClockTime now = gst_util_get_timestamp();
 
     start("", "");
     gst_harness_use_systemclock(sink);
-    gst_harness_use_systemclock(src);
-    gst_element_set_base_time(sink->element, 100 * GST_SECOND);
-    gst_element_set_base_time(src->element, 110 * GST_SECOND);
+    gst_element_set_base_time(sink->element, now - 12 * GST_SECOND);
+    gst_element_set_base_time(src->element, now - 2 * GST_SECOND);
     gst_harness_set_src_caps_str(sink, SMALL);
     gst_harness_play(src);
     GST_BUFFER_PTS(buffer) = 12 * GST_SECOND;

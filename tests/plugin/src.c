@@ -322,8 +322,9 @@ GST_END_TEST;
 
 GST_START_TEST(test_timeout) {
     GstHarness *h = harness_for("shmringsrc", ring, "timeout=1000000");
-    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_writer *writer = open_writer(ring, 32);
 
+    gst_harness_play(h);
     assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ, ring);
     done(h, writer);
 }
