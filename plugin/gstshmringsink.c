@@ -126,17 +126,37 @@ gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
 /* The base class asks what is taken without a filter, and ANY cannot say "in
  * system memory". */
 static gboolean
-gst_shm_ring_sink_query (GstBaseSink *bsink, GstQuery *query)
+gst_shm_ring_sink_query_accept (GstBaseSink *bsink, GstQuery *query)
 {
   GstCaps *caps, *allowed;
+  gboolean accepted;
 
-  if (GST_QUERY_TYPE (query) != GST_QUERY_ACCEPT_CAPS)
-    return GST_BASE_SINK_CLASS (parent_class)->query (bsink, query);
   gst_query_parse_accept_caps (query, &caps);
   allowed = gst_shm_ring_sink_get_caps (bsink, caps);
-  gst_query_set_accept_caps_result (query, gst_caps_is_subset (caps, allowed));
+  accepted = gst_caps_is_subset (caps, allowed);
+  gst_query_set_accept_caps_result (query, accepted);
   gst_caps_unref (allowed);
+  if (!accepted)
+    gst_shm_ring_sink_ring_hint (&GST_SHM_RING_SINK (bsink)->ring, caps);
   return TRUE;
+}
+
+static gboolean
+gst_shm_ring_sink_query (GstBaseSink *bsink, GstQuery *query)
+{
+  gboolean ok;
+  GstCaps *filter, *caps;
+
+  if (GST_QUERY_TYPE (query) == GST_QUERY_ACCEPT_CAPS)
+    return gst_shm_ring_sink_query_accept (bsink, query);
+  ok = GST_BASE_SINK_CLASS (parent_class)->query (bsink, query);
+  if (!ok || GST_QUERY_TYPE (query) != GST_QUERY_CAPS)
+    return ok;
+  gst_query_parse_caps (query, &filter);
+  gst_query_parse_caps_result (query, &caps);
+  if (filter != NULL && !gst_caps_is_empty (filter) && gst_caps_is_empty (caps))
+    gst_shm_ring_sink_ring_hint (&GST_SHM_RING_SINK (bsink)->ring, filter);
+  return ok;
 }
 
 static gboolean
@@ -570,7 +590,10 @@ gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_set_static_metadata (element_class,
       "Shared memory ring sink", "Sink/Video",
-      "Publishes frames to other processes through a ring in shared memory",
+      "Publishes frames to other processes through a ring in shared memory: "
+      "BGR "
+      "and GRAY8 pictures, or what the property caps says (caps=image/jpeg, "
+      "caps=video/x-h264, caps=ANY)",
       "The shmring developers");
 
   sink_class->get_caps = gst_shm_ring_sink_get_caps;

@@ -75,6 +75,7 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->had_reader = FALSE;
   self->had_frame = FALSE;
   self->had_jump = FALSE;
+  g_atomic_int_set (&self->had_hint, FALSE);
   self->told_latency = 0;
   self->frames = 0;
   self->metas = g_byte_array_new ();
@@ -195,6 +196,21 @@ gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
     return FALSE;
   gst_shm_ring_sink_ring_update_latency (self);
   return TRUE;
+}
+
+/* At once, before upstream's error, which says nothing of the cause. */
+void
+gst_shm_ring_sink_ring_hint (GstShmRingSinkRing *self, GstCaps *caps)
+{
+  if (self->watch == NULL
+      || !g_atomic_int_compare_and_exchange (&self->had_hint, FALSE, TRUE))
+    return;
+  GST_ELEMENT_WARNING (self->sink, CORE, NEGOTIATION,
+      ("The ring \"%s\" is not set to take what comes. Set the sink's property "
+       "caps, for example caps=ANY for everything, or convert in front of it "
+       "(videoconvert).",
+          self->name),
+      ("offered: %" GST_PTR_FORMAT, caps));
 }
 
 void

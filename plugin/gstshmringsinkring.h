@@ -38,6 +38,7 @@ typedef struct {
   struct shmring_writer *writer; /* of SLOTS */
   GstShmRingSinkWatch *watch;
   gint unlocked;
+  gint had_hint; /* that was told */
 
   /* under the sink's object lock */
   GstShmRingAllocator *slots;
@@ -75,6 +76,10 @@ void gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self);
 /* Makes the ring if there is none yet. False: an error was posted. */
 gboolean gst_shm_ring_sink_ring_set_caps (
     GstShmRingSinkRing *self, GstCaps *caps);
+
+/* Upstream offers nothing but CAPS, which the sink does not take: says once
+ * what to set. From any thread. */
+void gst_shm_ring_sink_ring_hint (GstShmRingSinkRing *self, GstCaps *caps);
 
 /* Tags of the stream (NULL: it begins anew). Those that change the picture's
  * meaning go with every frame. */

@@ -25,7 +25,7 @@ static void teardown(void) {
 
 /* The first that hears it stops. */
 static void stop(void) {
-    if (g_atomic_int_exchange(&stopped, 1) == 0) {
+    if (g_atomic_int_compare_and_exchange(&stopped, 0, 1)) {
         gst_element_set_state(pipeline, GST_STATE_NULL);
         g_async_queue_push(heard, ring);
     }
