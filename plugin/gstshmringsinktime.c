@@ -105,19 +105,32 @@ gst_shm_ring_sink_time_waited (GstShmRingSinkTime *self, gint64 ns)
   if (ns <= (gint64) SHORT_WAIT)
     return;
   self->waited = ns;
-  self->waited_until = gst_shm_ring_clock_now () + ns + GRACE;
+  self->waited_at = gst_shm_ring_clock_now ();
 }
 
 /* ---- Lateness ------------------------------------------------------------ */
 
-static void
-gst_shm_ring_sink_time_keep (GstShmRingSinkTime *self, gint64 late, gint64 now)
+/* Until a frame is in time again, those after a wait queued up behind it. */
+static gboolean
+gst_shm_ring_sink_time_queued (
+    GstShmRingSinkTime *self, gint64 late, gint64 arrived)
 {
-  const gint64 second = now / GST_SECOND;
+  if (self->waited == 0 || arrived < self->waited_at)
+    return FALSE;
+  if (late <= self->told
+      || arrived - self->waited_at > self->waited + (gint64) GRACE)
+    self->waited = 0;
+  return self->waited != 0;
+}
 
-  if (self->waited != 0 && late > self->told && now < self->waited_until)
+static void
+gst_shm_ring_sink_time_keep (
+    GstShmRingSinkTime *self, gint64 late, gint64 arrived)
+{
+  const gint64 second = arrived / GST_SECOND;
+
+  if (gst_shm_ring_sink_time_queued (self, late, arrived))
     return;
-  self->waited = 0;
   if (second == self->second) {
     self->latest = MAX (self->latest, late);
     return;

@@ -30,9 +30,9 @@ typedef struct {
   gint64 latest; /* the largest lateness in it */
   gint64 maxima[GST_SHM_RING_SINK_TIME_SECONDS];
   guint count;
-  gint64 told;         /* under the sink's object lock */
-  gint64 waited;       /* what the frames that queue up behind are late by */
-  gint64 waited_until; /* when they must be through */
+  gint64 told;      /* under the sink's object lock */
+  gint64 waited;    /* what the frames that queue up behind are late by */
+  gint64 waited_at; /* when that was over */
 } GstShmRingSinkTime;
 
 void gst_shm_ring_sink_time_start (GstShmRingSinkTime *self, GstBaseSink *sink);
