@@ -27,11 +27,12 @@ def files_of(top):
 
 
 def kind(path):
-    """The suffix, or .sh for a script without one."""
+    """The suffix, or .sh for a script without one; a makefile's indentation is tabs."""
     if path.suffix or path.is_symlink():
         return path.suffix
     with path.open("rb") as file:
-        return ".sh" if file.read(2) == b"#!" else ""
+        first = file.readline()
+    return ".sh" if first.startswith(b"#!") and b"make" not in first else ""
 
 
 def text_problems(path, suffix):
