@@ -321,15 +321,30 @@ static int take_copy(struct attachment *at, uint32_t slot, struct shmring_frame 
     return -EAGAIN;
 }
 
-/* One step of the cursor. -EAGAIN: that frame is gone, look at the next. */
-static int take_at_cursor(struct attachment *at, struct shmring_frame **frame,
-                          struct shmring_error *error) {
+/* Where the frame at the cursor lies. Next streams are none of ours, and may have gone over its
+ * descriptor: then the claim tells. */
+static bool find_slot(const struct attachment *at, uint32_t *found) {
     /* Acquire: as that of head; a descriptor may be newer than the head we saw. */
     uint64_t descriptor =
         atomic_load_explicit(segment_descriptor(at->seg, at->cursor), memory_order_acquire);
-    uint32_t slot = descriptor & 0xffff;
+    *found = descriptor & 0xffff;
+    if (descriptor >> 16 == at->cursor && *found < at->seg->g.slots)
+        return true;
+    for (*found = 0; *found < at->seg->g.slots; ++*found) {
+        const _Atomic uint64_t *claim = &my_port(at)->claim[*found];
+        if (atomic_load_explicit(claim, memory_order_relaxed) ==
+            claim_word(at->cursor, CLAIM_OFFERED))
+            return true;
+    }
+    return false;
+}
+
+/* One step of the cursor. -EAGAIN: that frame is gone, look at the next. */
+static int take_at_cursor(struct attachment *at, struct shmring_frame **frame,
+                          struct shmring_error *error) {
+    uint32_t slot;
     bool view = atomic_load_explicit(&at->held, memory_order_relaxed) < at->lease;
-    if (descriptor >> 16 != at->cursor || slot >= at->seg->g.slots)
+    if (!find_slot(at, &slot))
         return -EAGAIN;
     if (at->cursor <= at->newest) { /* we are past it */
         if (claim_moves(at, slot, CLAIM_OFFERED, 0))
@@ -369,14 +384,16 @@ static bool is_decodable(struct attachment *at, const struct shmring_frame_info 
     bool is_gap = info->flags & SHMRING_FRAME_GAP, is_delta = info->flags & SHMRING_FRAME_DELTA;
     bool is_next = at->seen == 0 || info->seq == at->seen + 1;
     at->seen = info->seq;
+    at->lost = at->lost || !is_next;
     if (!at->options.wait_for_keyframe || is_gap)
         return true;
     if (!is_delta) {
-        at->wants_key = false;
+        at->wants_key = at->lost = false;
         return true;
     }
-    if (!is_next)
+    if (at->lost)
         want_key(at);
+    at->lost = false;
     if (at->wants_key && is_refreshed_bit_by_bit(at))
         at->wants_key = false;
     return !at->wants_key;
@@ -446,7 +463,8 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
     if (descriptor >> 16 != newest || slot >= at->seg->g.slots ||
         frame_observe(at->seg, slot, newest, frame, NULL) < 0)
         return TAKE_NOTHING;
-    if ((*frame)->info.flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) {
+    bool is_ours = !is_answered(at) || newest < limit_of(at); /* not of the stream after it */
+    if (!is_ours || (*frame)->info.flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) {
         shmring_frame_release(*frame);
         *frame = NULL;
         return TAKE_NOTHING;

@@ -24,6 +24,7 @@ struct attachment {
     bool wants_key;          /* leaves out frames until one that stands alone */
     int64_t wants_key_since; /* CLOCK_MONOTONIC */
     uint64_t seen;           /* the frame before the next one, if none is missing */
+    bool lost;               /* some were, since the last one that stood alone */
 };
 
 /* What the attachment before this one of the same reader had got to. */

@@ -43,13 +43,16 @@ static int no_space(const struct segment *seg, struct shmring_error *error) {
                      (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1, largest);
 }
 
-/* For its maker alone, whatever the umask, until it is locked. */
+/* For its maker alone, whatever the umask, and locked, or a sweeper would take it for a dead
+ * writer's while its memory is had. */
 static int make_object(int *fd, const char *path, uint64_t size) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
     if (result < 0)
         return result;
     if (fchmod(*fd, 0600) < 0)
         return -errno;
+    if (lock_try(*fd, LOCK_WRITER) < 0)
+        return -ESTALE; /* a sweeper looks at it, and removes it */
     return allocate_has_room(*fd, size) ? allocate_range(*fd, 0, size) : -ENOSPC;
 }
 
@@ -85,7 +88,7 @@ static int lock_objects(const struct segment *seg) {
     int result = lock_try(seg->frames_fd, LOCK_WRITER);
     if (result == 0)
         result = lock_try(seg->ctl_fd, LOCK_WRITER);
-    return result == -EAGAIN ? -ESTALE : result; /* a sweeper looks at it, and removes it */
+    return result == -EAGAIN ? -ESTALE : result;
 }
 
 void segment_remember_files(struct segment *seg) {
@@ -103,6 +106,7 @@ static int make_objects(struct segment *seg, const struct ring_paths *paths, uin
     int result = make_object(&seg->ctl_fd, paths->ctl, seg->g.ctl_size);
     if (result == 0)
         result = make_object(&seg->frames_fd, paths->frames, seg->g.total_size);
+    lock_release(seg->frames_fd, LOCK_WRITER); /* that open file stays with the mapping */
     if (result == 0)
         result = segment_map(seg, true);
     if (result == 0)

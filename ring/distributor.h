@@ -97,6 +97,8 @@ void ports_look(struct distributor *d);
 /* Finds the dead by their locks and frees what they held. True when there was one. */
 bool ports_probe(struct distributor *d);
 uint32_t ports_attached(const struct distributor *d);
+/* Of those the ones whose stream goes on. */
+uint32_t ports_reading(const struct distributor *d);
 void ports_describe(const struct distributor *d, uint32_t port, struct shmring_reader_info *info);
 void ports_adopt(struct distributor *d);
 void ports_ban(struct distributor *d, uint32_t port);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "versioned.h"
+
 static const struct format_layout packed1 = {1, {{1, 0, 0}}};
 static const struct format_layout packed2 = {1, {{2, 0, 0}}};
 static const struct format_layout packed3 = {1, {{3, 0, 0}}};
@@ -238,7 +240,13 @@ static bool is_name(const char *name, size_t size) {
     return false;
 }
 
-const char *shmring_frame_problem(const struct shmring_frame_info *info) {
+static const struct shmring_frame_info no_info = SHMRING_FRAME_INFO_INIT;
+
+const char *shmring_frame_problem(const struct shmring_frame_info *told) {
+    struct shmring_frame_info known = no_info, *info = &known;
+    if (!versioned_is_set(told))
+        return "it has no struct_size (SHMRING_FRAME_INFO_INIT)";
+    versioned_read(&known, sizeof known, told);
     if (!is_name(info->format, sizeof info->format))
         return "its format is no name";
     if (info->planes > SHMRING_MAX_PLANES)

@@ -355,7 +355,7 @@ static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
         writer_keep_house(w, monotonic_ns());
         if (is_interrupted(w))
             return SHMRING_INTERRUPTED;
-        if (ports_attached(w->distributor))
+        if (ports_reading(w->distributor))
             return SHMRING_OK;
         if (d == w->distributor)
             result = sleep_on(w, d, bell, deadline_left(deadline, HOUSEKEEPING_NS));
@@ -373,6 +373,11 @@ int shmring_writer_wait_reader(struct shmring_writer *w, int64_t timeout_ns) {
 }
 
 /* ---- Watching ---- */
+
+static uint32_t read_notice(const struct distributor *d) {
+    /* Sequentially consistent: as read_bell. */
+    return atomic_load_explicit(&d->seg->ctl->notice, memory_order_seq_cst);
+}
 
 static int sleep_for_notice(struct shmring_writer *w, struct distributor *d, uint32_t notice,
                             int64_t slice) {
@@ -399,18 +404,22 @@ static bool has_news(const struct shmring_writer *w, const struct distributor *d
 /* One sleep: the caller looks, and watches again. */
 static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
     struct distributor *d = w->distributor;
-    /* Sequentially consistent: as read_bell. */
-    uint32_t notice = atomic_load_explicit(&d->seg->ctl->notice, memory_order_seq_cst);
+    bool is_last = timeout_ns >= 0 && timeout_ns <= HOUSEKEEPING_NS;
+    uint32_t notice = read_notice(d);
+    int result = SHMRING_OK;
     ports_look(d);
     writer_keep_house(w, monotonic_ns());
+    if (!has_news(w, d) && notice == w->seen_notice)
+        result = sleep_for_notice(w, d, notice, is_last ? timeout_ns : HOUSEKEEPING_NS);
     if (is_interrupted(w))
         return SHMRING_INTERRUPTED;
-    if (has_news(w, d) || notice != w->seen_notice) {
-        w->seen_notice = notice;
-        return SHMRING_OK;
-    }
-    int64_t slice = timeout_ns < 0 ? HOUSEKEEPING_NS : timeout_ns;
-    return sleep_for_notice(w, d, notice, slice < HOUSEKEEPING_NS ? slice : HOUSEKEEPING_NS);
+    if (d != w->distributor || result != SHMRING_OK)
+        return result;
+    notice = read_notice(d);
+    if (is_last && !has_news(w, d) && notice == w->seen_notice)
+        return SHMRING_TIMEOUT;
+    w->seen_notice = notice;
+    return SHMRING_OK;
 }
 
 int shmring_writer_watch(struct shmring_writer *w, int64_t timeout_ns) {

@@ -2,9 +2,13 @@
 #include <string.h>
 
 #include "distributor.h"
+#include "futex.h"
 #include "lock.h"
 #include "process.h"
 #include "writer.h"
+
+/* A key frame that is asked for from later on than this: nonsense, or another clock. */
+#define KEY_AHEAD_NS INT64_C(10000000000)
 
 static struct layout_port *shared_port(const struct distributor *d, uint32_t port) {
     return &d->seg->ctl->port[port];
@@ -133,9 +137,11 @@ static uint32_t believable_lease(const struct distributor *d, uint32_t port) {
     return lease < most ? lease : most;
 }
 
+/* Of several the first that is due. */
 static void request_key(struct distributor *d, int64_t at_ns) {
+    if (!d->key_requested || at_ns < d->key_at_ns)
+        d->key_at_ns = at_ns;
     d->key_requested = true;
-    d->key_at_ns = at_ns;
 }
 
 static void answer(struct distributor *d, uint32_t port) {
@@ -197,7 +203,9 @@ static void look_at_requests(struct distributor *d, uint32_t port) {
     if (count == p->key_count)
         return;
     p->key_count = count;
-    request_key(d, atomic_load_explicit(&shared->key_at_ns, memory_order_relaxed));
+    int64_t at_ns = atomic_load_explicit(&shared->key_at_ns, memory_order_relaxed);
+    if (at_ns < monotonic_ns() + KEY_AHEAD_NS)
+        request_key(d, at_ns < 0 ? SHMRING_TIME_NONE : at_ns);
 }
 
 /* False: nobody is there, or nobody who is listened to. */
@@ -309,6 +317,13 @@ void ports_adopt(struct distributor *d) {
 }
 
 /* ---- What is told of them ---- */
+
+uint32_t ports_reading(const struct distributor *d) {
+    uint32_t reading = 0;
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++)
+        reading += port_is_attached(d, port) && !d->port[port].has_end;
+    return reading;
+}
 
 uint32_t ports_attached(const struct distributor *d) {
     uint32_t attached = 0;

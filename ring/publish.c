@@ -66,9 +66,10 @@ static void set_place(struct shmring_writer *w, struct shmring_frame_info *info)
 
 /* While a lossless reader is waited for, it sets the pace of the timeline. */
 static void tell_pacer(struct shmring_writer *w) {
+    const struct distributor *d = w->distributor;
     bool is_pacer = false;
-    for (uint32_t port = 0; port < w->distributor->seg->g.max_readers && !is_pacer; port++)
-        is_pacer = port_reads(w->distributor, port);
+    for (uint32_t port = 0; port < d->seg->g.max_readers && !is_pacer; port++)
+        is_pacer = port_reads(d, port) && !d->port[port].has_end;
     if (is_pacer != w->is_pacer)
         timeline_count_pacer(w->options.timeline, is_pacer ? 1 : -1);
     w->is_pacer = is_pacer;

@@ -340,6 +340,20 @@ static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring
     return FOLLOWED;
 }
 
+static uint32_t state_of(const struct shmring_reader *r) {
+    /* Acquire: pairs with set_state in writer.c; the head read after it is the last. */
+    return atomic_load_explicit(&r->at->seg->header->state, memory_order_acquire);
+}
+
+/* Our stream went on in the new segment, and is over: what it had there we did not get. */
+static int ended_there(struct shmring_reader *r, const struct layout_header *now) {
+    uint64_t end = atomic_load_explicit(&now->head, memory_order_relaxed);
+    if (r->at->answered && end > r->at->cursor &&
+        r->at->stream == atomic_load_explicit(&now->stream, memory_order_relaxed))
+        r->stats.dropped += end - r->at->cursor;
+    return SHMRING_ENDED;
+}
+
 /* To the segment that has the name now; we leave ours last. Every call looks anew. */
 static int follow(struct shmring_reader *r, struct shmring_error *error) {
     struct segment *seg = NULL;
@@ -354,11 +368,15 @@ static int follow(struct shmring_reader *r, struct shmring_error *error) {
     if (result < 0)
         return result;
     uint32_t state = atomic_load_explicit(&header.state, memory_order_relaxed);
-    if (state == STATE_ENDED || state == STATE_CLOSED || !segment_has_writer(seg)) {
-        segment_unref(seg);
-        return GONE;
-    }
-    return move_to(r, seg, error);
+    bool alive = segment_has_writer(seg);
+    if (alive && state != STATE_ENDED && state != STATE_CLOSED)
+        return move_to(r, seg, error);
+    if (alive && state == STATE_ENDED && state_of(r) == STATE_SUPERSEDED)
+        result = ended_there(r, &header);
+    else
+        result = GONE;
+    segment_unref(seg);
+    return result;
 }
 
 /* ---- Ends ---- */
@@ -368,11 +386,6 @@ static int lost(struct shmring_reader *r, struct shmring_error *error) {
     segment_writer_text(r->at->seg->header, writer, sizeof writer);
     error_set(error, -EPIPE, "the writer of ring '%s', %s, died", r->name, writer);
     return SHMRING_LOST;
-}
-
-static uint32_t state_of(const struct shmring_reader *r) {
-    /* Acquire: pairs with set_state in writer.c; the head read after it is the last. */
-    return atomic_load_explicit(&r->at->seg->header->state, memory_order_acquire);
 }
 
 static int name_stays(struct shmring_reader *r, struct shmring_error *error) {
@@ -449,12 +462,22 @@ static int at_rest(struct shmring_reader *r, bool alive, struct shmring_frame **
     return alive ? TAKE_NOTHING : orphaned(r, error);
 }
 
+/* For another writer, as for a ring of the name. */
+static int waited_in_vain(struct shmring_reader *r, struct shmring_error *error) {
+    if (!gave_up(r, monotonic_ns()))
+        return TAKE_NOTHING;
+    leave(r);
+    forget_end(r);
+    error->code = -ENOENT;
+    return SHMRING_NO_RING;
+}
+
 /* What to do at an end: tell it, until the caller says go on, or wait for what comes. */
-static int conclude(struct shmring_reader *r, int end, const struct shmring_error *error) {
+static int conclude(struct shmring_reader *r, int end, struct shmring_error *error) {
     bool goes_on = r->options.go_on_after >> end & 1;
     if (goes_on && end == SHMRING_LOST && segment_has_name(r->at->seg)) {
         r->is_lost = true; /* another writer may take the ring over as it lies, with our place */
-        return TAKE_NOTHING;
+        return waited_in_vain(r, error);
     }
     leave(r);
     if (goes_on)
@@ -482,6 +505,11 @@ static bool must_probe(struct shmring_reader *r) {
     return true;
 }
 
+static void found_again(struct shmring_reader *r) {
+    r->is_lost = false;
+    r->absent_since = 0;
+}
+
 static int look(struct shmring_reader *r, struct shmring_frame **frame,
                 struct shmring_error *error) {
     int result = attachment_take(r->at, frame, error);
@@ -490,7 +518,8 @@ static int look(struct shmring_reader *r, struct shmring_frame **frame,
     if (result != TAKE_NOTHING || !must_probe(r))
         return result;
     bool alive = segment_has_writer(r->at->seg);
-    r->is_lost = r->is_lost && !alive;
+    if (alive && r->is_lost)
+        found_again(r);
     return at_rest(r, alive, frame, error);
 }
 
@@ -594,6 +623,8 @@ static void mark(struct shmring_reader *r, struct shmring_frame *frame) {
     uint64_t missed = not_received(r);
     frame->missed = missed - r->told;
     frame->is_first = !r->had_frame;
+    if (r->is_lost)
+        found_again(r);
     r->told = missed;
     r->had_frame = true;
     r->newest = frame->info.seq;

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "versioned.h"
+
 #define SECOND INT64_C(1000000000)
 /* A paced frame further from now than this is of another clock. */
 #define FAR_BEHIND (10 * SECOND)
@@ -62,9 +64,10 @@ static int64_t correction(const struct shmring_timeline *timeline,
     return early < 0 || timeline->pacers == 0 ? -early : 0;
 }
 
-int64_t shmring_timeline_stamp(struct shmring_timeline *timeline,
-                               const struct shmring_timing *timing, int64_t pts_ns, int64_t now_ns,
-                               bool *jumped) {
+int64_t shmring_timeline_stamp(struct shmring_timeline *timeline, const struct shmring_timing *told,
+                               int64_t pts_ns, int64_t now_ns, bool *jumped) {
+    struct shmring_timing known = SHMRING_TIMING_INIT, *timing = &known;
+    versioned_read(&known, sizeof known, told);
     int64_t due = now_ns;
     bool moved = false;
     if (pts_ns != SHMRING_TIME_NONE) {
@@ -72,7 +75,7 @@ int64_t shmring_timeline_stamp(struct shmring_timeline *timeline,
         due = bounded(timing->origin_ns) + bounded(pts_ns) + bounded(timeline->shift);
         int64_t add = correction(timeline, timing, due - now_ns);
         moved = add != 0;
-        timeline->shift += add;
+        timeline->shift = bounded(timeline->shift + add);
         due += add;
         pthread_mutex_unlock(&timeline->mutex);
     }

@@ -27,7 +27,10 @@ static inline void versioned_read(void *ours, size_t size, const void *theirs) {
            known - sizeof(size_t));
 }
 
+/* Nothing is written where the caller did not say how much there is room for. */
 static inline void versioned_write(void *theirs, const void *ours, size_t size) {
+    if (!versioned_is_set(theirs))
+        return;
     size_t known = versioned_size(theirs) < size ? versioned_size(theirs) : size;
     memcpy((char *)theirs + sizeof(size_t), (const char *)ours + sizeof(size_t),
            known - sizeof(size_t));

@@ -123,6 +123,7 @@ static int open_any(struct shmring_writer *w, struct shmring_error *error) {
     if (result < 0)
         return result;
     distributor_adopt(w->distributor);
+    w->discont = true;
     take_over_counters(w);
     w->ended = atomic_load_explicit(&seg->header->state, memory_order_relaxed) == STATE_ENDED;
     return 0;
@@ -149,7 +150,8 @@ int shmring_writer_open(const char *name, const struct shmring_writer_options *o
         return error_set(error, -ENOMEM, "no memory for ring '%s'", name);
     result = open_any(w, error);
     /* The numbering goes on after a dead writer's; the stream does not. */
-    w->discont = result == 0 && distributor_head(w->distributor) != w->options.first_seq;
+    if (result == 0 && distributor_head(w->distributor) != w->options.first_seq)
+        w->discont = true;
     if (result == 0)
         *writer = w;
     else
@@ -233,6 +235,8 @@ static void carry_over(struct segment *from, struct segment *to) {
                           memory_order_relaxed);
     atomic_store_explicit(&new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed),
                           memory_order_relaxed);
+    atomic_store_explicit(&new->key_seq, atomic_load_explicit(&old->key_seq, memory_order_relaxed),
+                          memory_order_relaxed);
 }
 
 /* Readers of a stream that ended owe us nothing: they see its end and leave when they like. */
@@ -292,11 +296,8 @@ int writer_supersede(struct shmring_writer *w, bool may_wait, struct shmring_err
     return 0;
 }
 
-int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slot_size,
-                          uint32_t header_size, struct shmring_error *error) {
-    if (writer_is_inherited(w))
-        return writer_refuse_inherited(w, error);
-    pthread_mutex_lock(&w->mutex);
+static int resize_locked(struct shmring_writer *w, uint32_t slots, uint64_t slot_size,
+                         uint32_t header_size, struct shmring_error *error) {
     struct shmring_writer_options before = w->options;
     w->options.slots = slots;
     w->options.slot_size = slot_size;
@@ -304,6 +305,16 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
     int result = writer_supersede(w, true, error);
     if (result < 0)
         w->options = before;
+    return result;
+}
+
+int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slot_size,
+                          uint32_t header_size, struct shmring_error *error) {
+    if (writer_is_inherited(w))
+        return writer_refuse_inherited(w, error);
+    pthread_mutex_lock(&w->mutex);
+    int result = w->moving ? error_set(error, -EBUSY, "ring '%s' is moving already", w->name)
+                           : resize_locked(w, slots, slot_size, header_size, error);
     pthread_mutex_unlock(&w->mutex);
     return result;
 }

@@ -20,9 +20,13 @@ static struct shmring_frame_info nv12(void) {
 }
 
 START_TEST(frames_that_can_be) {
-    struct shmring_frame_info info = nv12(), opaque = {.size = 24, .caps = "audio/x-raw"};
-    struct shmring_frame_info empty = {.size = 0}, unknown = nv12();
-    struct shmring_frame_info silent = {.flags = SHMRING_FRAME_GAP, .format = "BGR", .planes = 1};
+    struct shmring_frame_info info = nv12(), unknown = nv12();
+    struct shmring_frame_info opaque = SHMRING_FRAME_INFO_INIT, empty = opaque, silent = opaque;
+    opaque.size = 24;
+    opaque.caps = "audio/x-raw";
+    silent.flags = SHMRING_FRAME_GAP;
+    strcpy(silent.format, "BGR");
+    silent.planes = 1;
     strcpy(unknown.format, "NV99");
     unknown.width = 1000; /* nobody knows how its rows lie */
     ck_assert_ptr_null(shmring_frame_problem(&info));
