@@ -186,34 +186,6 @@ gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns)
   return clock_ns + gst_shm_ring_clock_wall_offset ();
 }
 
-/* Unsigned, since a damaged frame may say any time. */
-static GstClockTime
-gst_shm_ring_clock_shift (GstClockTime time, guint64 shift)
-{
-  if (!GST_CLOCK_TIME_IS_VALID (time) || (GstClockTimeDiff) (time + shift) < 0)
-    return GST_CLOCK_TIME_NONE;
-  return time + shift;
-}
-
-gboolean
-gst_shm_ring_clock_stamp_buffer (
-    GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer)
-{
-  gint64 origin;
-  guint64 shift;
-
-  if (frame->pts_ns < 0 || frame->clock_ns < 0
-      || !gst_shm_ring_clock_origin (src, &origin))
-    return TRUE;
-  shift =
-      (guint64) frame->clock_ns - (guint64) origin - (guint64) frame->pts_ns;
-  GST_BUFFER_PTS (buffer) =
-      gst_shm_ring_clock_shift (GST_BUFFER_PTS (buffer), shift);
-  GST_BUFFER_DTS (buffer) =
-      gst_shm_ring_clock_shift (GST_BUFFER_DTS (buffer), shift);
-  return GST_BUFFER_PTS_IS_VALID (buffer);
-}
-
 void
 gst_shm_ring_clock_add_capture_time (
     const struct shmring_frame_info *frame, GstBuffer *buffer)

@@ -26,12 +26,6 @@ gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
  * of CLOCK_MONOTONIC; 0 where that is none either. */
 gint64 gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns);
 
-/* In a live pipeline a frame keeps the moment at which it was made: the
- * writer's running times in BUFFER become SRC's. False: it was made before
- * SRC's pipeline ran, and has no running time there. */
-gboolean gst_shm_ring_clock_stamp_buffer (
-    GstElement *src, const struct shmring_frame_info *frame, GstBuffer *buffer);
-
 /* FRAME's moment of capture, as a GstReferenceTimestampMeta of
  * timestamp/x-unix. */
 void gst_shm_ring_clock_add_capture_time (

@@ -214,12 +214,6 @@ gst_shm_ring_frame_add_video_meta (const struct shmring_frame_info *frame,
       stride);
 }
 
-static GstClockTime
-gst_shm_ring_frame_time (gint64 time)
-{
-  return time < 0 ? GST_CLOCK_TIME_NONE : (GstClockTime) time;
-}
-
 static GstMemory *
 gst_shm_ring_frame_to_memory (struct shmring_frame *frame)
 {
@@ -238,10 +232,7 @@ gst_shm_ring_frame_wrap (struct shmring_frame *frame, const GstVideoInfo *video)
       GST_BUFFER_FLAG_SET (buffer, frame_flags[i].gst);
   }
   GST_BUFFER_FLAG_SET (buffer, frame->info.flags & MEDIA_FLAGS);
-  GST_BUFFER_PTS (buffer) = gst_shm_ring_frame_time (frame->info.pts_ns);
-  GST_BUFFER_DTS (buffer) = gst_shm_ring_frame_time (frame->info.dts_ns);
-  GST_BUFFER_DURATION (buffer) =
-      gst_shm_ring_frame_time (frame->info.duration_ns);
+  GST_BUFFER_DURATION (buffer) = MAX (frame->info.duration_ns, -1);
   GST_BUFFER_OFFSET (buffer) = frame->info.frame_number;
   GST_BUFFER_OFFSET_END (buffer) = frame->info.frame_number_end;
   gst_buffer_append_memory (buffer, gst_shm_ring_frame_to_memory (frame));

@@ -70,6 +70,9 @@
  * copy of a large frame and a wake-up on a busy machine. */
 #define HAND_OVER (5 * GST_MSECOND)
 
+/* A sink's own deadline has to find room between the latencies. */
+#define LEAST_ROOM (20 * GST_MSECOND)
+
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_src_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_src_debug
 
@@ -81,14 +84,17 @@ struct _GstShmRingSrc {
 
   GstShmRingSrcReader reader;
   GstShmRingSrcStream stream;
-  guint64 too_early; /* frames from before the base time; object lock */
+  guint64 too_early;        /* frames from before the base time; object lock */
+  GstClockTime min_latency; /* object lock */
+  GstClockTime latency;     /* the largest that this writer told; object lock */
 
   GThread *pausing; /* who changes the state from PLAYING to PAUSED */
 
   /* streaming thread */
+  GstShmRingSrcTime time;
+  gboolean is_start; /* no buffer since the reader attached */
   gboolean is_discont;
   guint64 dropped; /* as was last told */
-  GstClockTime min_latency, max_latency;
 };
 
 enum {
@@ -99,6 +105,8 @@ enum {
   PROP_CONNECTION_TIMEOUT,
   PROP_TIMEOUT,
   PROP_ON_DISCONNECT,
+  PROP_WAIT_FOR_KEYFRAME,
+  PROP_MIN_LATENCY,
   PROP_IS_LIVE,
   PROP_RING_STATS,
 };
@@ -173,9 +181,12 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
   name = g_strdup (self->ring_name);
   settings = self->settings;
   self->too_early = self->stream.copied = 0;
+  self->latency = 0;
   GST_OBJECT_UNLOCK (self);
   self->dropped = 0;
-  self->is_discont = FALSE;
+  self->is_discont = self->is_start = FALSE;
+  gst_shm_ring_src_time_start (
+      &self->time, settings.options.mode == SHMRING_MODE_LATEST);
   ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
   g_free (name);
   return ring != NULL
@@ -218,22 +229,25 @@ gst_shm_ring_src_decide_allocation (GstBaseSrc *bsrc, GstQuery *query)
 
 /* ---- Latency ------------------------------------------------------------- */
 
-/* A frame arrives as late as it left the writing pipeline; it can be held for
- * as long as the lease lasts. */
+/* A frame arrives as late as it left the writing pipeline, which is what its
+ * writer told at most; it can be held for as long as there is room in the ring.
+ */
 static void
 gst_shm_ring_src_get_latency (
     GstShmRingSrc *self, GstClockTime *min, GstClockTime *max)
 {
-  GstClockTime latency;
   GstClockTime duration =
       gst_shm_ring_src_stream_get_frame_duration (&self->stream);
-  guint lease;
+  GstClockTime told;
+  guint frames;
 
-  gst_shm_ring_src_reader_get_latency (&self->reader, &latency, &lease);
-  *min = latency + HAND_OVER;
+  gst_shm_ring_src_reader_get_latency (&self->reader, &told, &frames);
+  GST_OBJECT_LOCK (self);
+  *min = MAX (MAX (self->latency, told), self->min_latency) + HAND_OVER;
+  GST_OBJECT_UNLOCK (self);
   *max = GST_CLOCK_TIME_NONE;
   if (GST_CLOCK_TIME_IS_VALID (duration))
-    *max = *min + lease * duration;
+    *max = *min + MAX (frames * duration, LEAST_ROOM);
 }
 
 static gboolean
@@ -250,21 +264,26 @@ gst_shm_ring_src_query (GstBaseSrc *bsrc, GstQuery *query)
   return TRUE;
 }
 
-/* Whoever asked before the ring was there, or before it changed, asks again. */
-static void
-gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_new)
+/* What was told once can come again. Whoever asked before the ring was there,
+ * or before it was told, asks again. */
+static GstClockTime
+gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_first)
 {
-  GstClockTime min, max;
+  GstClockTime told, latency;
+  gboolean is_more;
+  guint frames;
 
-  if (!gst_base_src_is_live (GST_BASE_SRC (self)))
-    return;
-  gst_shm_ring_src_get_latency (self, &min, &max);
-  if (!is_new && min == self->min_latency && max == self->max_latency)
-    return;
-  self->min_latency = min;
-  self->max_latency = max;
-  gst_element_post_message (
-      GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+  gst_shm_ring_src_reader_get_latency (&self->reader, &told, &frames);
+  GST_OBJECT_LOCK (self);
+  is_more = is_first || told > self->latency;
+  if (is_more)
+    self->latency = told;
+  latency = MAX (self->latency, self->min_latency);
+  GST_OBJECT_UNLOCK (self);
+  if (is_more && gst_base_src_is_live (GST_BASE_SRC (self)))
+    gst_element_post_message (
+        GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+  return latency;
 }
 
 /* ---- Counting ------------------------------------------------------------ */
@@ -310,12 +329,12 @@ gst_shm_ring_src_get_stats (GstShmRingSrc *self)
       "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
 }
 
-/* Tells of the frames that were lost before BUFFER, or of BUFFER itself. */
+/* Tells of the frames that were lost before the one at TIME, or of that one. */
 static void
-gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
+gst_shm_ring_src_tell_drops (
+    GstShmRingSrc *self, GstClockTime time, GstClockTime duration)
 {
   guint64 dropped;
-  GstClockTime time = GST_BUFFER_PTS (buffer);
   GstShmRingSrcStats stats;
   GstMessage *message;
 
@@ -326,8 +345,7 @@ gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
     return;
   self->dropped = dropped;
   message = gst_message_new_qos (GST_OBJECT (self),
-      gst_base_src_is_live (GST_BASE_SRC (self)), time, time, time,
-      GST_BUFFER_DURATION (buffer));
+      gst_base_src_is_live (GST_BASE_SRC (self)), time, time, time, duration);
   gst_message_set_qos_stats (
       message, GST_FORMAT_BUFFERS, stats.ring.received, dropped);
   gst_element_post_message (GST_ELEMENT (self), message);
@@ -335,44 +353,99 @@ gst_shm_ring_src_tell_drops (GstShmRingSrc *self, GstBuffer *buffer)
 
 /* ---- Frames -------------------------------------------------------------- */
 
-/* In this pipeline's time. False: it has none there. */
-static gboolean
-gst_shm_ring_src_set_time (GstShmRingSrc *self,
-    const struct shmring_frame_info *info, GstBuffer *buffer)
+static void
+gst_shm_ring_src_count_too_early (GstShmRingSrc *self)
 {
-  if (!gst_base_src_is_live (GST_BASE_SRC (self))
-      || gst_shm_ring_clock_stamp_buffer (GST_ELEMENT (self), info, buffer))
-    return TRUE;
   GST_OBJECT_LOCK (self);
   self->too_early++;
   GST_OBJECT_UNLOCK (self);
   self->is_discont = TRUE;
-  return FALSE;
 }
 
-/* Takes FRAME. *BUFFER stays NULL when there is nothing to push. INFO lives as
- * long as the first buffer. */
-static GstFlowReturn
-gst_shm_ring_src_deliver (
-    GstShmRingSrc *self, struct shmring_frame *frame, GstBuffer **buffer)
+/* FRAME's times in this pipeline. False: it has none there. */
+static gboolean
+gst_shm_ring_src_place (GstShmRingSrc *self, const struct shmring_frame *frame,
+    GstClockTime *pts, GstClockTime *dts)
 {
-  const struct shmring_frame_info *info = &frame->info;
-  GstBuffer *wrapped = gst_shm_ring_src_stream_wrap (&self->stream, frame);
-  gboolean has_time = gst_shm_ring_src_set_time (self, info, wrapped);
+  GstShmRingSrcArrival arrival = { .is_first = frame->is_first };
+  gboolean is_placed;
+
+  arrival.latency = gst_shm_ring_src_update_latency (self, frame->is_first);
+  arrival.now = gst_shm_ring_clock_now ();
+  arrival.has_origin = gst_base_src_is_live (GST_BASE_SRC (self))
+      && gst_shm_ring_clock_origin (GST_ELEMENT (self), &arrival.origin);
+  is_placed = gst_shm_ring_src_time_place (
+      &self->time, &frame->info, &arrival, pts, dts);
+  if (!is_placed)
+    gst_shm_ring_src_count_too_early (self);
   if (self->is_discont)
-    gst_shm_ring_src_tell_drops (self, wrapped);
-  if (!has_time || gst_shm_ring_frame_is_gap (info)) {
-    if (has_time)
-      gst_shm_ring_src_stream_push_gap (&self->stream, wrapped);
-    gst_buffer_unref (wrapped);
+    gst_shm_ring_src_tell_drops (self, *pts, MAX (frame->info.duration_ns, -1));
+  return is_placed;
+}
+
+/* The first buffer of a stream comes behind the headers in its caps. */
+static void
+gst_shm_ring_src_push_first (GstShmRingSrc *self, GstBuffer **buffer)
+{
+  GstBufferList *list =
+      gst_shm_ring_src_stream_with_headers (&self->stream, *buffer);
+
+  if (list == NULL)
+    return;
+  gst_base_src_submit_buffer_list (GST_BASE_SRC (self), list);
+  *buffer = NULL;
+}
+
+/* Takes FRAME. NULL: an error was posted. */
+static GstBuffer *
+gst_shm_ring_src_deliver (GstShmRingSrc *self, struct shmring_frame *frame,
+    GstClockTime pts, GstClockTime dts)
+{
+  GstBuffer *buffer =
+      gst_shm_ring_src_stream_make_buffer (&self->stream, frame);
+  GstSegment segment;
+
+  if (buffer == NULL)
+    return NULL;
+  GST_BUFFER_PTS (buffer) = pts;
+  GST_BUFFER_DTS (buffer) = dts;
+  if (gst_shm_ring_src_time_take_segment (&self->time, &segment)) {
+    gst_base_src_new_segment (GST_BASE_SRC (self), &segment);
+    self->is_discont = TRUE;
+  }
+  if (self->is_discont)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  self->is_discont = FALSE;
+  return buffer;
+}
+
+/* Takes FRAME. *IS_DONE: there is something to push. */
+static GstFlowReturn
+gst_shm_ring_src_show (GstShmRingSrc *self, struct shmring_frame *frame,
+    GstBuffer **buffer, gboolean *is_done)
+{
+  GstClockTime pts = GST_CLOCK_TIME_NONE, dts;
+  gboolean is_placed = gst_shm_ring_src_place (self, frame, &pts, &dts);
+
+  if (!is_placed || gst_shm_ring_frame_is_gap (&frame->info)) {
+    if (is_placed && !self->time.needs_segment)
+      gst_shm_ring_src_stream_push_gap (&self->stream, &frame->info, pts);
+    shmring_frame_release (frame);
     return GST_FLOW_OK;
   }
-  *buffer = gst_shm_ring_src_stream_finish (&self->stream, info, wrapped);
-  return *buffer != NULL ? GST_FLOW_OK : GST_FLOW_ERROR;
+  *buffer = gst_shm_ring_src_deliver (self, frame, pts, dts);
+  if (*buffer == NULL)
+    return GST_FLOW_ERROR;
+  *is_done = TRUE;
+  if (self->is_start)
+    gst_shm_ring_src_push_first (self, buffer);
+  self->is_start = FALSE;
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn
-gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
+gst_shm_ring_src_next (
+    GstShmRingSrc *self, GstBuffer **buffer, gboolean *is_done)
 {
   struct shmring_frame *frame;
   const gchar *problem = NULL;
@@ -380,38 +453,58 @@ gst_shm_ring_src_next (GstShmRingSrc *self, GstBuffer **buffer)
 
   if (flow != GST_FLOW_OK)
     return flow;
-  flow = gst_shm_ring_src_stream_update (
-      &self->stream, self->reader.ring, &frame->info, &problem);
-  if (problem != NULL)
-    flow = gst_shm_ring_src_reader_refuse (&self->reader, problem);
-  if (problem != NULL || flow != GST_FLOW_OK) {
-    self->is_discont = TRUE;
-    shmring_frame_release (frame);
-    return flow;
-  }
-  gst_shm_ring_src_update_latency (self, frame->is_first);
   if (frame->is_first || frame->missed > 0)
     self->is_discont = TRUE;
-  return gst_shm_ring_src_deliver (self, frame, buffer);
+  self->is_start = self->is_start || frame->is_first;
+  flow = gst_shm_ring_src_stream_update (
+      &self->stream, self->reader.ring, &frame->info, &problem);
+  if (problem != NULL) {
+    self->is_discont = TRUE;
+    flow = gst_shm_ring_src_reader_refuse (&self->reader, problem);
+  }
+  if (problem == NULL && flow == GST_FLOW_OK)
+    return gst_shm_ring_src_show (self, frame, buffer, is_done);
+  shmring_frame_release (frame);
+  return flow;
 }
 
 static GstFlowReturn
 gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (psrc);
+  gboolean is_done = FALSE;
   GstFlowReturn flow;
 
   *buffer = NULL;
   do
-    flow = gst_shm_ring_src_next (self, buffer);
-  while (flow == GST_FLOW_OK && *buffer == NULL);
-  if (flow != GST_FLOW_OK)
-    return flow;
-  gst_shm_ring_src_reader_had_buffer (&self->reader);
-  if (self->is_discont)
-    GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
-  self->is_discont = FALSE;
-  return GST_FLOW_OK;
+    flow = gst_shm_ring_src_next (self, buffer, &is_done);
+  while (flow == GST_FLOW_OK && !is_done);
+  if (flow == GST_FLOW_OK)
+    gst_shm_ring_src_reader_had_buffer (&self->reader);
+  return flow;
+}
+
+/* ---- Key frames ---------------------------------------------------------- */
+
+/* Downstream needs a frame that stands alone (a viewer that came, a file that
+ * begins): whoever encodes sits before the writer. */
+static gboolean
+gst_shm_ring_src_event (GstBaseSrc *bsrc, GstEvent *event)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
+  GstClockTime time;
+  gint64 origin;
+
+  if (!gst_video_event_is_force_key_unit (event)
+      || !gst_video_event_parse_upstream_force_key_unit (
+          event, &time, NULL, NULL))
+    return GST_BASE_SRC_CLASS (parent_class)->event (bsrc, event);
+  if (!GST_CLOCK_TIME_IS_VALID (time) || time > G_MAXINT64 / 2
+      || !gst_shm_ring_clock_origin (GST_ELEMENT (self), &origin))
+    return gst_shm_ring_src_reader_request_keyframe (
+        &self->reader, SHMRING_TIME_NONE);
+  return gst_shm_ring_src_reader_request_keyframe (
+      &self->reader, origin + (gint64) time);
 }
 
 /* ---- States -------------------------------------------------------------- */
@@ -533,6 +626,12 @@ gst_shm_ring_src_set_property (
     case PROP_ON_DISCONNECT:
       settings->on_disconnect = g_value_get_enum (value);
       break;
+    case PROP_WAIT_FOR_KEYFRAME:
+      settings->options.wait_for_keyframe = g_value_get_boolean (value);
+      break;
+    case PROP_MIN_LATENCY:
+      self->min_latency = g_value_get_uint64 (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -568,6 +667,12 @@ gst_shm_ring_src_get_setting (
       break;
     case PROP_ON_DISCONNECT:
       g_value_set_enum (value, settings->on_disconnect);
+      break;
+    case PROP_WAIT_FOR_KEYFRAME:
+      g_value_set_boolean (value, settings->options.wait_for_keyframe);
+      break;
+    case PROP_MIN_LATENCY:
+      g_value_set_uint64 (value, self->min_latency);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -607,6 +712,7 @@ gst_shm_ring_src_init (GstShmRingSrc *self)
   self->settings.first_timeout = GST_CLOCK_TIME_NONE;
   self->reader.src = GST_BASE_SRC (self);
   self->stream.src = GST_BASE_SRC (self);
+  self->stream.time = &self->time;
   gst_pad_add_probe (GST_BASE_SRC_PAD (self),
       GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, gst_shm_ring_src_leave_at_end,
       &self->reader, NULL);
@@ -655,6 +761,18 @@ gst_shm_ring_src_install_settings (GObjectClass *klass)
           "Frames to hold in place at once, as far as the ring can spare them; "
           "those beyond are copied",
           0, SHMRING_MAX_SLOTS, defaults.lease, flags));
+  g_object_class_install_property (klass, PROP_WAIT_FOR_KEYFRAME,
+      g_param_spec_boolean ("wait-for-keyframe", "Wait for keyframe",
+          "Begin encoded streams, also after a loss, at a frame that needs "
+          "none "
+          "before it, and ask the writer for one",
+          defaults.wait_for_keyframe, flags));
+  g_object_class_install_property (klass, PROP_MIN_LATENCY,
+      g_param_spec_uint64 ("min-latency", "Min latency",
+          "Least latency in nanoseconds to tell, for a writer whose frames "
+          "come "
+          "later than it has told yet",
+          0, 3600 * GST_SECOND, 0, flags));
   gst_shm_ring_src_install_timeouts (klass, flags);
 }
 
@@ -694,6 +812,7 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
   src_class->negotiate = gst_shm_ring_src_negotiate;
   src_class->decide_allocation = gst_shm_ring_src_decide_allocation;
   src_class->query = gst_shm_ring_src_query;
+  src_class->event = gst_shm_ring_src_event;
   src_class->unlock = gst_shm_ring_src_unlock;
   src_class->unlock_stop = gst_shm_ring_src_unlock_stop;
 

@@ -334,6 +334,19 @@ gst_shm_ring_src_reader_had_buffer (GstShmRingSrcReader *self)
 
 /* ---- Other threads ------------------------------------------------------- */
 
+gboolean
+gst_shm_ring_src_reader_request_keyframe (
+    GstShmRingSrcReader *self, gint64 time)
+{
+  gboolean ok;
+
+  GST_OBJECT_LOCK (self->src);
+  ok = self->handle != NULL
+      && shmring_reader_request_keyframe (self->handle, time) >= 0;
+  GST_OBJECT_UNLOCK (self->src);
+  return ok;
+}
+
 void
 gst_shm_ring_src_reader_get_latency (
     GstShmRingSrcReader *self, GstClockTime *latency, guint *lease)

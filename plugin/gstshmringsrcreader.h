@@ -84,6 +84,11 @@ void gst_shm_ring_src_reader_set_unlocked (
 void gst_shm_ring_src_reader_set_paused (
     GstShmRingSrcReader *self, gboolean paused);
 
+/* Asks the writer for a frame that stands alone, the one due at TIME of
+ * CLOCK_MONOTONIC or the next (SHMRING_TIME_NONE). False: there is no ring. */
+gboolean gst_shm_ring_src_reader_request_keyframe (
+    GstShmRingSrcReader *self, gint64 time);
+
 /* The latency of the writing pipeline, also before this reader is attached (0:
  * there is no ring), and how many frames may be held in place. */
 void gst_shm_ring_src_reader_get_latency (

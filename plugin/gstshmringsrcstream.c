@@ -64,6 +64,7 @@ gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
 
   g_free (self->caps_text);
   self->caps_text = g_strdup (info->caps);
+  gst_shm_ring_src_time_set_caps (self->time, caps);
   if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
       && !gst_shm_ring_src_stream_push_caps (self, caps, picture))
     flow = gst_shm_ring_src_stream_refused (self, ring, caps);
@@ -144,17 +145,6 @@ gst_shm_ring_src_stream_update (GstShmRingSrcStream *self, const gchar *ring,
 
 /* ---- Buffers ------------------------------------------------------------- */
 
-GstBuffer *
-gst_shm_ring_src_stream_wrap (
-    GstShmRingSrcStream *self, struct shmring_frame *frame)
-{
-  gboolean has_picture =
-      self->picture.is_video && !gst_shm_ring_frame_is_gap (&frame->info);
-
-  return gst_shm_ring_frame_wrap (
-      frame, has_picture ? &self->picture.video : NULL);
-}
-
 static GstBuffer *
 gst_shm_ring_src_stream_copy (GstShmRingSrcStream *self, GstBuffer *buffer)
 {
@@ -171,16 +161,25 @@ gst_shm_ring_src_stream_copy (GstShmRingSrcStream *self, GstBuffer *buffer)
   return copy;
 }
 
-GstBuffer *
-gst_shm_ring_src_stream_finish (GstShmRingSrcStream *self,
-    const struct shmring_frame_info *info, GstBuffer *buffer)
+static gboolean
+gst_shm_ring_src_stream_needs_copy (
+    GstShmRingSrcStream *self, const struct shmring_frame_info *info)
 {
+  return self->picture.is_video && !self->takes_video_meta
+      && !gst_shm_ring_frame_is_default_layout (info, &self->picture.video);
+}
+
+GstBuffer *
+gst_shm_ring_src_stream_make_buffer (
+    GstShmRingSrcStream *self, struct shmring_frame *frame)
+{
+  const struct shmring_frame_info *info = &frame->info;
   const GstVideoInfo *video =
       self->picture.is_video ? &self->picture.video : NULL;
+  GstBuffer *buffer = gst_shm_ring_frame_wrap (frame, video);
   GstBuffer *out = buffer;
 
-  if (video != NULL && !self->takes_video_meta
-      && !gst_shm_ring_frame_is_default_layout (info, video))
+  if (gst_shm_ring_src_stream_needs_copy (self, info))
     out = gst_shm_ring_src_stream_copy (self, buffer);
   if (out != NULL) {
     gst_shm_ring_meta_read (out, info->metas, info->metas_size, video);
@@ -191,21 +190,56 @@ gst_shm_ring_src_stream_finish (GstShmRingSrcStream *self,
   return out;
 }
 
-/* Before the first buffer there is no segment, and nothing that a gap could be
- * in. */
+/* ---- Headers ------------------------------------------------------------- */
+
+static GstBuffer *
+gst_shm_ring_src_stream_copy_header (const GValue *header, GstBuffer *frame)
+{
+  GstBuffer *copy = gst_buffer_copy (gst_value_get_buffer (header));
+
+  GST_BUFFER_FLAG_SET (copy, GST_BUFFER_FLAG_HEADER);
+  GST_BUFFER_PTS (copy) = GST_BUFFER_PTS (frame);
+  GST_BUFFER_DTS (copy) = GST_BUFFER_DTS (frame);
+  return copy;
+}
+
+GstBufferList *
+gst_shm_ring_src_stream_with_headers (
+    GstShmRingSrcStream *self, GstBuffer *buffer)
+{
+  const GValue *headers = gst_structure_get_value (
+      gst_caps_get_structure (self->caps, 0), "streamheader");
+  GstBufferList *list;
+
+  if (headers == NULL || !GST_VALUE_HOLDS_ARRAY (headers)
+      || gst_value_array_get_size (headers) == 0
+      || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
+    return NULL;
+  list = gst_buffer_list_new ();
+  for (guint i = 0; i < gst_value_array_get_size (headers); i++) {
+    const GValue *header = gst_value_array_get_value (headers, i);
+
+    if (GST_VALUE_HOLDS_BUFFER (header) && gst_value_get_buffer (header))
+      gst_buffer_list_add (
+          list, gst_shm_ring_src_stream_copy_header (header, buffer));
+  }
+  gst_buffer_list_add (list, buffer);
+  return list;
+}
+
+/* Before a segment's first buffer downstream does not have it, and nothing that
+ * a gap could be in. */
 void
-gst_shm_ring_src_stream_push_gap (GstShmRingSrcStream *self, GstBuffer *gap)
+gst_shm_ring_src_stream_push_gap (GstShmRingSrcStream *self,
+    const struct shmring_frame_info *info, GstClockTime time)
 {
   GstPad *pad = GST_BASE_SRC_PAD (self->src);
   GstEvent *segment = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
 
-  if (segment == NULL || !GST_BUFFER_PTS_IS_VALID (gap)) {
-    gst_clear_event (&segment);
-    return;
-  }
-  gst_event_unref (segment);
-  gst_pad_push_event (
-      pad, gst_event_new_gap (GST_BUFFER_PTS (gap), GST_BUFFER_DURATION (gap)));
+  if (segment != NULL && GST_CLOCK_TIME_IS_VALID (time))
+    gst_pad_push_event (
+        pad, gst_event_new_gap (time, MAX (info->duration_ns, -1)));
+  gst_clear_event (&segment);
 }
 
 /* ---- Downstream ---------------------------------------------------------- */

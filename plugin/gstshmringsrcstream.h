@@ -11,11 +11,13 @@
 
 #include <gst/base/gstbasesrc.h>
 #include "gstshmringpicture.h"
+#include "gstshmringsrctime.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   GstBaseSrc *src; /* the owner */
+  GstShmRingSrcTime *time;
 
   /* changed under the source's object lock */
   GstCaps *caps;
@@ -34,19 +36,21 @@ GstFlowReturn gst_shm_ring_src_stream_update (GstShmRingSrcStream *self,
     const gchar *ring, const struct shmring_frame_info *info,
     const gchar **problem);
 
-/* A buffer in the writer's running time, in FRAME's own memory. Takes FRAME,
- * of which update() found no problem. */
-GstBuffer *gst_shm_ring_src_stream_wrap (
+/* A buffer without times: FRAME's own memory, or a copy where downstream cannot
+ * take its layout, with all that FRAME says. Takes FRAME, of which update()
+ * found no problem. NULL: no memory, and an error was posted. */
+GstBuffer *gst_shm_ring_src_stream_make_buffer (
     GstShmRingSrcStream *self, struct shmring_frame *frame);
 
-/* BUFFER, or a copy where downstream cannot take its layout, with all that
- * INFO, its frame's, says beside the pixels. Takes BUFFER. */
-GstBuffer *gst_shm_ring_src_stream_finish (GstShmRingSrcStream *self,
-    const struct shmring_frame_info *info, GstBuffer *buffer);
+/* The headers that the caps have, and BUFFER, which is taken: for the first one
+ * that a reader gets. NULL: there are none to send, or the stream sends them
+ * itself now. */
+GstBufferList *gst_shm_ring_src_stream_with_headers (
+    GstShmRingSrcStream *self, GstBuffer *buffer);
 
-/* Tells downstream of a time without content. */
-void gst_shm_ring_src_stream_push_gap (
-    GstShmRingSrcStream *self, GstBuffer *gap);
+/* Tells downstream of a TIME without content, as INFO's frame says. */
+void gst_shm_ring_src_stream_push_gap (GstShmRingSrcStream *self,
+    const struct shmring_frame_info *info, GstClockTime time);
 
 /* Takes from QUERY what downstream can do. */
 void gst_shm_ring_src_stream_set_allocation (

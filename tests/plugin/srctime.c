@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When frames are due behind a source: arithmetic alone, without a pipeline. */
+#include "support.h"
+
+#include "gstshmringsrctime.h"
+
+#define MS ((gint64)GST_MSECOND)
+#define S ((gint64)GST_SECOND)
+#define START ((gint64)3600 * 1000 * S)
+#define ORIGIN (100 * S)
+
+static GstShmRingSrcTime at;
+static gint64 latency, now;
+static gboolean is_live, is_first;
+static GstClockTime pts, dts;
+
+static void start(const gchar *text, gboolean live, gboolean leaky) {
+    GstCaps *caps = gst_caps_from_string(text);
+
+    gst_shm_ring_src_time_start(&at, leaky);
+    gst_shm_ring_src_time_set_caps(&at, caps);
+    gst_caps_unref(caps);
+    is_live = live;
+    is_first = TRUE;
+    latency = 0;
+    now = ORIGIN;
+}
+
+/* A frame that is due at DUE of the writer's running time, its DTS earlier by REORDER. */
+static gboolean place(gint64 due, gint64 reorder) {
+    GstShmRingSrcArrival arrival = {.is_first = is_first,
+                                    .has_origin = is_live,
+                                    .origin = ORIGIN,
+                                    .now = now,
+                                    .latency = latency};
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+    info.pts_ns = due;
+    info.dts_ns = due - reorder;
+    info.clock_ns = ORIGIN + due;
+    info.publish_ns = now;
+    info.duration_ns = 40 * MS;
+    is_first = FALSE;
+    return gst_shm_ring_src_time_place(&at, &info, &arrival, &pts, &dts);
+}
+
+GST_START_TEST(test_live) {
+    start("video/x-raw", TRUE, FALSE);
+    now = ORIGIN + S;
+    fail_unless(place(S, 0));
+    assert_equals_uint64(pts, S);
+    /* late or early, it is what it is */
+    fail_unless(place(S - 500 * MS, 0));
+    assert_equals_uint64(pts, S - 500 * MS);
+    fail_unless(place(S + 5 * S, 0));
+    assert_equals_uint64(pts, 6 * S);
+    fail_if(place(-1 * MS, 0));
+}
+GST_END_TEST;
+
+/* A stream that runs ahead of the clock begins now for who comes to it. */
+GST_START_TEST(test_first_is_far_ahead) {
+    start("video/x-raw", TRUE, FALSE);
+    now = ORIGIN + S;
+    fail_unless(place(61 * S, 0));
+    assert_equals_uint64(pts, S);
+    fail_unless(place(61 * S + 40 * MS, 0));
+    assert_equals_uint64(pts, S + 40 * MS);
+    is_first = TRUE;
+    fail_unless(place(S + 900 * MS, 0));
+    assert_equals_uint64(pts, S + 900 * MS);
+}
+GST_END_TEST;
+
+/* The newest frame is neither held for the future nor too late for a sink. */
+GST_START_TEST(test_leaky) {
+    start("video/x-raw", TRUE, TRUE);
+    latency = 100 * MS;
+    now = ORIGIN + 10 * S;
+    fail_unless(place(20 * S, 0));
+    assert_equals_uint64(pts, 10 * S);
+    now += 40 * MS;
+    fail_unless(place(2 * S, 0));
+    assert_equals_uint64(pts, 10 * S);
+    now += 40 * MS;
+    fail_unless(place(10 * S + 30 * MS, 0));
+    assert_equals_uint64(pts, 10 * S + 30 * MS);
+    now += 500 * MS;
+    fail_unless(place(2 * S, 0));
+    assert_equals_uint64(pts, 10 * S + 480 * MS);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_other_namespace) {
+    start("video/x-raw", TRUE, FALSE);
+    now = ORIGIN + 3 * S;
+    fail_unless(place(S, 0));
+    {
+        GstShmRingSrcArrival arrival = {.has_origin = TRUE, .origin = ORIGIN, .now = now};
+        struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+        info.pts_ns = S;
+        info.clock_ns = ORIGIN + 1000 * S;
+        info.publish_ns = ORIGIN + 1000 * S;
+        fail_unless(gst_shm_ring_src_time_place(&at, &info, &arrival, &pts, &dts));
+        assert_equals_uint64(pts, 3 * S);
+    }
+}
+GST_END_TEST;
+
+/* Frames that need those before them all come, in order, and catch up. */
+GST_START_TEST(test_squeezed) {
+    gint64 last = -1;
+
+    start("video/x-h264", TRUE, FALSE);
+    for (gint64 due = -2 * S; due <= S; due += 40 * MS) {
+        fail_unless(place(due, 0));
+        fail_unless((gint64)pts >= START);
+        fail_unless((gint64)pts - last >= MS);
+        assert_equals_uint64(dts, pts);
+        last = pts;
+    }
+    assert_equals_uint64(pts, START + S);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_negative_dts) {
+    GstSegment segment;
+
+    start("video/x-h264", TRUE, FALSE);
+    fail_unless(place(0, 80 * MS));
+    assert_equals_uint64(pts, START);
+    assert_equals_uint64(dts, START - 80 * MS);
+    fail_unless(gst_shm_ring_src_time_take_segment(&at, &segment));
+    assert_equals_uint64(gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts), 0);
+    assert_equals_uint64(gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, pts), 0);
+    fail_if(gst_shm_ring_src_time_take_segment(&at, &segment));
+    /* only -1 is no time */
+    fail_unless(place(S, S + 2));
+    assert_equals_uint64(dts, START - 2);
+}
+GST_END_TEST;
+
+/* ---- Not live ----------------------------------------------------------------------------- */
+
+GST_START_TEST(test_writers_in_a_row) {
+    const gchar *const caps[] = {"video/x-raw", "video/x-h264"};
+    GstSegment segment;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(caps); i++) {
+        start(caps[i], FALSE, FALSE);
+        for (gint frame = 0; frame < 10; frame++)
+            fail_unless(place(frame * 40 * MS, 0));
+        is_first = TRUE;
+        gst_shm_ring_src_time_take_segment(&at, &segment);
+        for (gint frame = 0; frame < 10; frame++) {
+            fail_unless(place(7 * S + frame * 40 * MS, 0));
+            fail_unless(gst_shm_ring_src_time_take_segment(&at, &segment) == (frame == 0));
+            assert_equals_uint64(gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts),
+                                 (10 + frame) * 40 * MS);
+        }
+    }
+}
+GST_END_TEST;
+
+/* A loop is another stretch of the same writer. */
+GST_START_TEST(test_stretches) {
+    GstSegment segment;
+
+    start("video/x-raw", FALSE, FALSE);
+    for (guint frame = 0; frame < 30; frame++) {
+        GstShmRingSrcArrival arrival = {.is_first = frame == 0, .now = now};
+        struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+
+        info.pts_ns = (frame % 10) * 33 * MS;
+        info.stretch = frame / 10;
+        info.publish_ns = now;
+        fail_unless(gst_shm_ring_src_time_place(&at, &info, &arrival, &pts, &dts));
+        if (gst_shm_ring_src_time_take_segment(&at, &segment))
+            fail_unless(frame % 10 == 0);
+        if (frame >= 10)
+            assert_equals_uint64(gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts),
+                                 frame * 33 * MS);
+    }
+}
+GST_END_TEST;
+
+/* Any bytes for times: nothing overflows (under UBSan), and PTS stay in the segment. */
+GST_START_TEST(test_any_times) {
+    GRand *rand = g_rand_new_with_seed(1);
+    const gint64 edges[] = {G_MININT64, -2, -1, 0, 1, ORIGIN, G_MAXINT64};
+
+    for (gint i = 0; i < 20000; i++) {
+        GstShmRingSrcArrival arrival = {.is_first = i % 3 == 0,
+                                        .has_origin = i % 4 != 0,
+                                        .origin = ORIGIN,
+                                        .now = ORIGIN + i,
+                                        .latency = i};
+        struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+        gint64 *const times[] = {&info.pts_ns, &info.dts_ns, &info.clock_ns, &info.duration_ns,
+                                 &info.publish_ns};
+
+        if (i % 100 == 0)
+            start(i % 200 ? "video/x-raw" : "video/x-h264", TRUE, i % 300 == 0);
+        for (gsize k = 0; k < G_N_ELEMENTS(times); k++)
+            *times[k] = edges[g_rand_int_range(rand, 0, G_N_ELEMENTS(edges))];
+        if (gst_shm_ring_src_time_place(&at, &info, &arrival, &pts, &dts) && !at.stands_alone)
+            fail_unless((gint64)pts >= START || pts == GST_CLOCK_TIME_NONE);
+    }
+    g_rand_free(rand);
+}
+GST_END_TEST;
+
+static Suite *srctime_suite(void) {
+    Suite *suite = suite_create("srctime");
+    TCase *tcase = tcase_create("arithmetic");
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, test_live);
+    tcase_add_test(tcase, test_first_is_far_ahead);
+    tcase_add_test(tcase, test_leaky);
+    tcase_add_test(tcase, test_other_namespace);
+    tcase_add_test(tcase, test_squeezed);
+    tcase_add_test(tcase, test_negative_dts);
+    tcase_add_test(tcase, test_writers_in_a_row);
+    tcase_add_test(tcase, test_stretches);
+    tcase_add_test(tcase, test_any_times);
+    return suite;
+}
+
+GST_CHECK_MAIN(srctime);
