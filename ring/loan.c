@@ -11,39 +11,6 @@
 /* How long a reader that died while the writer waits for it goes unnoticed. */
 #define PROBE_NS INT64_C(100000000)
 
-/* ---- Sleeping ---- */
-
-static bool is_interrupted(struct shmring_writer *w) {
-    return atomic_load_explicit(&w->interrupted, memory_order_acquire);
-}
-
-/*
- * Sleeps until the segment's doorbell, last read as BELL, rings. Releases the mutex meanwhile.
- * SHMRING_OK: look again.
- */
-static int sleep_on(struct shmring_writer *w, struct distributor *d, uint32_t bell, int64_t slice) {
-    struct segment *seg = d->seg;
-    if (slice <= 0)
-        return SHMRING_TIMEOUT;
-    d->refs++;
-    w->sleepers++;
-    /* Sequentially consistent: see segment_ring_doorbell. */
-    atomic_store_explicit(&seg->header->waiting, 1, memory_order_seq_cst);
-    pthread_mutex_unlock(&w->mutex);
-    int result = futex_wait(&seg->ctl->doorbell, bell, &w->interrupted, slice);
-    pthread_mutex_lock(&w->mutex);
-    if (--w->sleepers == 0)
-        atomic_store_explicit(&seg->header->waiting, 0, memory_order_relaxed);
-    distributor_unref(d);
-    return result == -EINTR ? SHMRING_INTERRUPTED : SHMRING_OK;
-}
-
-static uint32_t read_bell(struct distributor *d) {
-    /* Sequentially consistent: read before the claims are looked at, so that a release after that
-     * look changes it. */
-    return atomic_load_explicit(&d->seg->ctl->doorbell, memory_order_seq_cst);
-}
-
 /* ---- Who is waited for ---- */
 
 /* Of a superseded segment whoever did not leave it, of the present one who has a frame to take. */
@@ -123,7 +90,7 @@ static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, ui
     int64_t slice = deadline_left(deadline, until_patience_ends(w, d));
     show_waiting(w, d, monotonic_ns());
     d->refs++;
-    int result = sleep_on(w, d, bell, slice);
+    int result = writer_sleep(w, d, bell, slice);
     run_clocks(w, d, result == SHMRING_TIMEOUT || w->sleepers > 0);
     atomic_store_explicit(&d->seg->header->waited_port, 0, memory_order_relaxed);
     distributor_unref(d);
@@ -146,7 +113,7 @@ static struct distributor *find_undrained(struct shmring_writer *w, uint32_t *be
     struct distributor **link = &w->predecessors;
     while (*link) {
         struct distributor *d = *link;
-        *bell = read_bell(d);
+        *bell = writer_read_bell(d);
         if (is_still_read(w, d))
             return d;
         if (ports_attached(d)) { /* latest, or given up: how it ends they hear */
@@ -173,7 +140,7 @@ static uint32_t look_for_slot(struct shmring_writer *w, struct distributor **wai
     for (uint32_t tries = 0; !*wait_for && slot == NO_SLOT && again && tries < d->seg->g.slots;
          tries++) {
         again = false;
-        *bell = read_bell(d);
+        *bell = writer_read_bell(d);
         ports_look(d);
         end_patience(w, d);
         waited_for = is_anybody_waited_for(w, d);
@@ -193,7 +160,7 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     while (result == SHMRING_OK) {
         struct distributor *wait_for;
         uint32_t bell = 0;
-        if (is_interrupted(w))
+        if (writer_is_interrupted(w))
             result = SHMRING_INTERRUPTED;
         else if ((*slot = look_for_slot(w, &wait_for, &bell)) != NO_SLOT)
             break;
@@ -217,8 +184,8 @@ int writer_wait_drained(struct shmring_writer *w) {
     struct distributor *d = w->distributor;
     int result = SHMRING_OK;
     while (result == SHMRING_OK) {
-        uint32_t bell = read_bell(d);
-        if (is_interrupted(w))
+        uint32_t bell = writer_read_bell(d);
+        if (writer_is_interrupted(w))
             return SHMRING_INTERRUPTED;
         if (!is_still_read(w, d))
             return SHMRING_OK;
@@ -339,94 +306,4 @@ void shmring_slot_return(struct shmring_slot *slot) {
         pthread_mutex_unlock(&w->mutex);
     }
     writer_unref(w);
-}
-
-/* ---- Waiting for a reader ---- */
-
-static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
-    int64_t deadline = deadline_after(timeout_ns);
-    int result = SHMRING_OK;
-    writer_begin_stream(w);
-    while (result == SHMRING_OK) {
-        struct distributor *d = w->distributor;
-        uint32_t bell = read_bell(d);
-        ports_look(d);
-        ports_probe(d);
-        writer_keep_house(w, monotonic_ns());
-        if (is_interrupted(w))
-            return SHMRING_INTERRUPTED;
-        if (ports_reading(w->distributor))
-            return SHMRING_OK;
-        if (d == w->distributor)
-            result = sleep_on(w, d, bell, deadline_left(deadline, HOUSEKEEPING_NS));
-    }
-    return result;
-}
-
-int shmring_writer_wait_reader(struct shmring_writer *w, int64_t timeout_ns) {
-    if (writer_is_inherited(w))
-        return -ECHILD;
-    pthread_mutex_lock(&w->mutex);
-    int result = wait_reader_locked(w, timeout_ns);
-    pthread_mutex_unlock(&w->mutex);
-    return result;
-}
-
-/* ---- Watching ---- */
-
-static uint32_t read_notice(const struct distributor *d) {
-    /* Sequentially consistent: as read_bell. */
-    return atomic_load_explicit(&d->seg->ctl->notice, memory_order_seq_cst);
-}
-
-static int sleep_for_notice(struct shmring_writer *w, struct distributor *d, uint32_t notice,
-                            int64_t slice) {
-    struct segment *seg = d->seg;
-    if (slice <= 0)
-        return SHMRING_TIMEOUT;
-    d->refs++;
-    w->watchers++;
-    /* Sequentially consistent: see segment_give_notice. */
-    atomic_store_explicit(&seg->header->watching, 1, memory_order_seq_cst);
-    pthread_mutex_unlock(&w->mutex);
-    int result = futex_wait(&seg->ctl->notice, notice, &w->interrupted, slice);
-    pthread_mutex_lock(&w->mutex);
-    if (--w->watchers == 0)
-        atomic_store_explicit(&seg->header->watching, 0, memory_order_relaxed);
-    distributor_unref(d);
-    return result == -EINTR ? SHMRING_INTERRUPTED : SHMRING_OK;
-}
-
-static bool has_news(const struct shmring_writer *w, const struct distributor *d) {
-    return d != w->distributor || d->key_requested;
-}
-
-/* One sleep: the caller looks, and watches again. */
-static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
-    struct distributor *d = w->distributor;
-    bool is_last = timeout_ns >= 0 && timeout_ns <= HOUSEKEEPING_NS;
-    uint32_t notice = read_notice(d);
-    int result = SHMRING_OK;
-    ports_look(d);
-    writer_keep_house(w, monotonic_ns());
-    if (!has_news(w, d) && notice == w->seen_notice)
-        result = sleep_for_notice(w, d, notice, is_last ? timeout_ns : HOUSEKEEPING_NS);
-    if (is_interrupted(w))
-        return SHMRING_INTERRUPTED;
-    if (d != w->distributor || result != SHMRING_OK)
-        return result;
-    notice = read_notice(d);
-    if (is_last && !has_news(w, d) && notice == w->seen_notice)
-        return SHMRING_TIMEOUT;
-    w->seen_notice = notice;
-    return SHMRING_OK;
-}
-
-int shmring_writer_watch(struct shmring_writer *w, int64_t timeout_ns) {
-    if (writer_is_inherited(w))
-        return -ECHILD;
-    pthread_mutex_lock(&w->mutex);
-    int result = watch_locked(w, timeout_ns);
-    pthread_mutex_unlock(&w->mutex);
-    return result;
 }

@@ -38,6 +38,8 @@ static inline bool writer_is_inherited(const struct shmring_writer *w) {
 }
 int writer_refuse_inherited(const struct shmring_writer *writer, struct shmring_error *error);
 
+bool writer_is_interrupted(struct shmring_writer *writer);
+
 /* A loan's reference; the last one frees the handle. */
 void writer_unref(struct shmring_writer *writer);
 
@@ -57,5 +59,11 @@ void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the
  * patience. SHMRING_OK, or SHMRING_INTERRUPTED. */
 int writer_wait_drained(struct shmring_writer *writer);
+
+/* Sleeps until the segment's doorbell, last read as BELL, rings. Releases the mutex meanwhile.
+ * SHMRING_OK: look again. (wait.c) */
+int writer_sleep(struct shmring_writer *writer, struct distributor *d, uint32_t bell,
+                 int64_t slice_ns);
+uint32_t writer_read_bell(const struct distributor *d);
 
 #endif
