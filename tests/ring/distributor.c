@@ -270,6 +270,136 @@ START_TEST(what_is_taken_meanwhile_is_kept) {
 }
 END_TEST
 
+/* ---- A dead writer's segment ---- */
+
+/* Two readers, 0 lossless and 1 latest; frames 1 to 3 in slots 0 to 2. */
+static struct distributor *new_used_ring(void) {
+    struct distributor *d = new_distributor(6, 1);
+    join(d, 0, SHMRING_MODE_ALL, 1);
+    join(d, 1, SHMRING_MODE_LATEST, 9);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        segment_frame(d->seg, publish_next(d))->seq = seq;
+    return d;
+}
+
+/* The writer of D is dead, and another one takes it as it lies. */
+static struct distributor *adopted(struct distributor *d) {
+    struct distributor *next = distributor_new(&hand_writer, segment_ref(d->seg));
+    distributor_unref(d);
+    distributor_adopt(next);
+    return next;
+}
+
+START_TEST(what_readers_have_stays_theirs) {
+    struct distributor *d = new_used_ring();
+    *claim_of(d, 0, 0) = claim_taken(1);
+    *claim_of(d, 1, 1) = claim_copying(2);
+    d = adopted(d);
+    for (int i = 0; i < 2; i++) { /* also after the looks that follow */
+        ports_look(d);
+        ck_assert_uint_eq(*claim_of(d, 0, 0), claim_taken(1));
+        ck_assert_uint_eq(*claim_of(d, 0, 1), claim_offered(2));
+        ck_assert_uint_eq(*claim_of(d, 1, 1), claim_copying(2));
+        ck_assert_uint_eq(*claim_of(d, 1, 2), claim_offered(3));
+        ck_assert_uint_eq(d->seg->header->answer[0].first, 1); /* not answered again */
+    }
+    ck_assert_uint_eq(ports_attached(d), 2);
+    ck_assert_uint_eq(publish_next(d), 3);
+    ck_assert_uint_eq(*claim_of(d, 0, 3), claim_offered(4));
+    ck_assert_uint_eq(d->bad_claims, 0);
+    free_distributor(d);
+}
+END_TEST
+
+/* Offered, and head not yet moved: the frame is rolled back, and its number used again. */
+START_TEST(a_frame_that_was_just_being_published_never_was) {
+    struct distributor *d = new_used_ring();
+    *claim_of(d, 0, 3) = claim_offered(4);
+    *claim_of(d, 1, 3) = claim_offered(4);
+    segment_frame(d->seg, 3)->seq = 4;
+    d = adopted(d);
+    ck_assert_uint_eq(*claim_of(d, 0, 3) | *claim_of(d, 1, 3), 0);
+    ck_assert_uint_eq(segment_frame(d->seg, 3)->seq, 0);
+    ck_assert_uint_eq(d->bad_claims, 0);
+    ck_assert_uint_eq(ports_attached(d), 2);
+    uint32_t slot = publish_next(d);
+    ck_assert_uint_eq(*claim_of(d, 0, slot), claim_offered(4));
+    ck_assert_uint_eq(d->seg->header->head, 5);
+    free_distributor(d);
+}
+END_TEST
+
+/* Its reader may never have seen what it claims. */
+static const uint64_t lies[] = {
+    0x40002,                     /* a frame that is not published yet, taken */
+    0x40003,                     /* or copied */
+    0x20002,                     /* another slot's */
+    0x10000,                     /* of no kind */
+    0x10004,                     /* of a kind that is none */
+    UINT64_C(0x800000000000002), /* of far away */
+    UINT64_MAX,
+};
+
+START_TEST(lies_are_not_adopted) {
+    struct distributor *d = new_used_ring();
+    *claim_of(d, 0, 0) = lies[_i];
+    d = adopted(d);
+    ck_assert_uint_eq(d->bad_claims, 1);
+    ck_assert_uint_eq(ports_attached(d), 1);
+    ck_assert_uint_eq(d->seg->header->answer[0].banned, 1);
+    ck_assert_uint_eq(*claim_of(d, 1, 0), claim_offered(1)); /* the neighbour's */
+    free_distributor(d);
+}
+END_TEST
+
+/* A device may still write into it for an instant: even what observers are reading is used before.
+ */
+START_TEST(what_was_lent_is_used_last) {
+    static const uint64_t seqs[4] = {0, 8, 9, 7}; /* of slot 0 nobody knows */
+    static const uint32_t order[4] = {3, 1, 2, 0};
+    struct distributor *d = new_distributor(4, 10);
+    for (uint32_t slot = 0; slot < 4; slot++)
+        segment_frame(d->seg, slot)->seq = seqs[slot];
+    d = adopted(d);
+    for (int i = 0; i < 4; i++) {
+        uint32_t slot = distributor_find_free(d);
+        ck_assert_uint_eq(slot, order[i]);
+        d->slot[slot].loan = LOAN_OUT;
+    }
+    free_distributor(d);
+}
+END_TEST
+
+START_TEST(an_end_is_finished_by_the_next_writer) {
+    struct distributor *d = new_used_ring();
+    d->seg->header->state = STATE_ENDED; /* and then it died */
+    d = adopted(d);
+    for (uint32_t port = 0; port < 2; port++)
+        ck_assert_uint_eq(d->seg->header->answer[port].end, 4);
+    distributor_begin_stream(d);
+    ck_assert_uint_eq(d->seg->header->stream, 2);
+    uint32_t slot = publish_next(d);
+    ck_assert_uint_eq(*claim_of(d, 0, slot) | *claim_of(d, 1, slot), 0); /* not theirs */
+    free_distributor(d);
+}
+END_TEST
+
+/* Each step may be cut by another death. */
+START_TEST(adopted_again_and_again) {
+    struct distributor *d = new_used_ring();
+    *claim_of(d, 0, 0) = claim_taken(1);
+    *claim_of(d, 0, 3) = claim_offered(4);
+    for (int i = 0; i < 5; i++)
+        d = adopted(d);
+    ck_assert_uint_eq(*claim_of(d, 0, 0), claim_taken(1));
+    ck_assert_uint_eq(*claim_of(d, 0, 3), 0);
+    ck_assert_uint_eq(d->bad_claims, 0);
+    publish_next(d);
+    ck_assert_uint_eq(d->seg->header->head, 5);
+    free_distributor(d);
+}
+END_TEST
+
 /* Every slot of the largest ring, every port: each claim lands where it belongs. */
 START_TEST(the_largest_ring) {
     struct distributor *d = new_distributor(256, 1);
@@ -304,6 +434,12 @@ int main(void) {
     tcase_add_test(tests, a_copy_that_a_lossless_reader_makes_is_waited_for);
     tcase_add_test(tests, a_flush_takes_back_copies_too);
     tcase_add_test(tests, what_is_taken_meanwhile_is_kept);
+    tcase_add_test(tests, what_readers_have_stays_theirs);
+    tcase_add_test(tests, a_frame_that_was_just_being_published_never_was);
+    tcase_add_loop_test(tests, lies_are_not_adopted, 0, COUNT(lies));
+    tcase_add_test(tests, what_was_lent_is_used_last);
+    tcase_add_test(tests, an_end_is_finished_by_the_next_writer);
+    tcase_add_test(tests, adopted_again_and_again);
     tcase_add_test(tests, the_largest_ring);
     return run_tests(tests);
 }
