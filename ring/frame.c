@@ -30,7 +30,7 @@ struct frame {
     frame_give_back *give_back; /* NULL: a copy */
     void *holder;
     void *copy;
-    char text[]; /* caps, then metas at the next multiple of 8 */
+    _Alignas(8) char text[]; /* caps, then metas at the next multiple of 8 */
 };
 
 static uint64_t metas_start(uint64_t caps_size) {

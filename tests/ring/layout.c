@@ -271,7 +271,7 @@ START_TEST(the_largest_and_the_smallest) {
                                              .header_size = 65536,
                                              .first_seq = UINT64_C(1) << 47};
     struct geometry g;
-    ck_assert(plan(&g, &options));
+    ck_assert(plan(&g, &options) == (sizeof(size_t) > 4)); /* on 32 bits nobody could map it */
     ck_assert_uint_eq(g.capacity, 512);
     ck_assert_uint_eq(g.slots_offset, 4096 + 4096 + 256 * 65536);
     ck_assert_uint_eq(g.total_size, g.slots_offset + (UINT64_C(1) << 46));

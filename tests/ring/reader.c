@@ -29,7 +29,7 @@ static const struct {
     const char *reason;
 } impossible[] = {
     {{.struct_size = 0}, "struct_size"},
-    {{.struct_size = 4}, "struct_size"},
+    {{.struct_size = sizeof(size_t) - 1}, "struct_size"},
     {{OPTIONS, .mode = 2, .depth = 1}, "mode"},
     {{OPTIONS, .mode = SHMRING_MODE_LATEST, .depth = 0}, "depth"},
     {{OPTIONS, .mode = SHMRING_MODE_LATEST, .depth = 65536}, "depth"},

@@ -251,7 +251,8 @@ START_TEST(a_refused_resize_changes_nothing) {
     ck_assert_int_eq(shmring_writer_resize(writer, 3, FRAME_SIZE, 4096, &error), -EINVAL);
     ck_assert_ptr_nonnull(strstr(error.message, name));
     ck_assert_ptr_nonnull(strstr(error.message, "slots"));
-    ck_assert_int_eq(shmring_writer_resize(writer, 4, UINT64_C(1) << 38, 4096, &error), -ENOSPC);
+    ck_assert_int_eq(shmring_writer_resize(writer, 4, UINT64_C(1) << 38, 4096, &error),
+                     sizeof(size_t) > 4 ? -ENOSPC : -EINVAL);
     ck_assert_uint_eq(stats_of(writer).slots, 4);
     ck_assert_uint_eq(stats_of(writer).slot_size, FRAME_SIZE);
     put(writer, 1);
