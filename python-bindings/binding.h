@@ -1,61 +1,69 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the extension's files share: one file a type, the stable ABI of Python 3.11. */
+/* What the extension's files share. One file a type; the stable ABI of Python 3.11. */
 #ifndef BINDING_H
 #define BINDING_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "shmring.h"
 
-enum error_class {
-    ERROR_BASE,
-    ERROR_TIMEOUT,
-    ERROR_NOT_FOUND,
-    ERROR_WRITER_LOST,
-    ERROR_END_OF_STREAM,
-    ERROR_DENIED,
-    ERROR_BUSY,
-    ERROR_LEASE,
-    ERROR_LAYOUT,
-    ERROR_CLASSES,
+/* Written in Python, imported when first needed. */
+enum helper {
+    HELPER_ASARRAY, /* numpy.asarray */
+    HELPER_LAYOUT,  /* shmring.formats.layout_of */
+    HELPER_METAS,   /* shmring.metas.read_metas */
+    HELPER_FLAGS,   /* shmring.records.FrameFlags */
+    HELPER_RAISE,   /* shmring.errors.raise_result */
+    HELPER_END,     /* shmring.errors.EndOfStream */
+    HELPERS,
 };
 
 struct module_state {
-    PyObject *errors[ERROR_CLASSES];
     PyTypeObject *frame_type;
     PyTypeObject *plane_type;
     PyTypeObject *copy_type;
-    PyTypeObject *metas_type;
-    PyTypeObject *region_type;
     PyTypeObject *reader_type;
     PyTypeObject *loan_type;
     PyTypeObject *writer_type;
-    PyTypeObject *info_type;
-    PyTypeObject *stats_type;
-    PyObject *asarray; /* numpy.asarray, once somebody needed it */
+    PyObject *helpers[HELPERS];
 };
 
-/* Each adds its types or functions to the module; 0, or -1 with an exception. */
-int errors_init(PyObject *module, struct module_state *state);
+/* Each adds its types to the module; 0, or -1 with an exception. */
+int memory_types_init(PyObject *module, struct module_state *state);
+int copy_type_init(PyObject *module, struct module_state *state);
+int frame_type_init(PyObject *module, struct module_state *state);
 int reader_type_init(PyObject *module, struct module_state *state);
+int loan_type_init(PyObject *module, struct module_state *state);
 int writer_type_init(PyObject *module, struct module_state *state);
-int list_init(PyObject *module);
-int layouts_init(PyObject *module);
 
 /* Adds a type under its own name and stores it. */
-int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **where);
+int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **where);
 
-/* The state of the module that made SELF; no type here can be subclassed, so it is always ours. */
+/* The state of the module that made TYPE or what it is derived from. */
+struct module_state *state_of_type(PyTypeObject *type);
+
+/* Of a type that cannot be subclassed. */
 static inline struct module_state *state_of(void *self) {
     return PyType_GetModuleState(Py_TYPE((PyObject *)self));
 }
 
+/* The values of a shmring.Info. */
+PyObject *info_values(const struct shmring_info *info);
+
+/* Appends the values of a shmring.ReaderInfo to a list. */
+void append_reader(const struct shmring_reader_info *reader, void *list);
+
 /* Raises what RESULT, a negative errno, means. Returns NULL. */
 PyObject *raise_result(struct module_state *state, int result, const struct shmring_error *error);
+
+/* A borrowed reference, or NULL with an exception. */
+PyObject *helper(struct module_state *state, enum helper which);
 
 #endif

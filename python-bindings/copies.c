@@ -1,114 +1,98 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "copies.h"
 
-#include "picture.h"
 #include "pixels.h"
 
 /* What an array of our own making refers to: it gives its memory back to the pool. */
 struct copy_object {
-    struct picture_object picture;
-    struct pool *pool;
+    struct memory_object memory;
     void *block;
 };
 
-static void give_back(struct picture_object *picture) {
-    struct copy_object *self = (struct copy_object *)picture;
-    pool_put(self->pool, self->block, (size_t)picture->info.size);
-    pool_unref(self->pool);
+static void give_back(struct memory_object *memory) {
+    pool_put(memory->pool, ((struct copy_object *)memory)->block, (size_t)memory->info.size);
 }
 
-static struct copy_object *copy_new(struct module_state *state, struct pool *pool,
-                                    const struct shmring_frame_info *info, PyObject *ring_name) {
-    void *block = pool_take(pool, (size_t)info->size);
-    if (!block) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    struct copy_object *self = PyObject_New(struct copy_object, state->copy_type);
-    if (!self) {
-        pool_put(pool, block, (size_t)info->size);
-        return NULL;
-    }
-    picture_init(&self->picture, info, block, ring_name);
-    self->picture.writable = true;
-    self->picture.give_back = give_back;
-    self->pool = pool_ref(pool);
-    self->block = block;
+static struct copy_object *copy_new(struct memory_object *frame, struct layout *layout) {
+    struct module_state *state = state_of(frame);
+    size_t size = (size_t)layout->info.size;
+    char *block = pool_take(frame->pool, size);
+    struct copy_object *self = block ? PyObject_New(struct copy_object, state->copy_type) : NULL;
+    if (self) {
+        memory_init(&self->memory, &layout->info, block, frame->ring_name, frame->pool);
+        self->memory.layout = layout_ref(layout);
+        self->memory.writable = true;
+        self->memory.give_back = give_back;
+        self->block = block;
+    } else if (block)
+        pool_put(frame->pool, block, size);
     return self;
 }
 
 /* ---- Without padding ---- */
 
-struct plan {
-    struct shmring_frame_info tight;
-    struct view view; /* of the whole copy */
-    unsigned planes;  /* 0: bytes */
-    struct view from[SHMRING_MAX_PLANES], to[SHMRING_MAX_PLANES];
-};
-
-static const char *make_plan(struct plan *plan, const struct shmring_frame_info *info) {
-    const char *problem = NULL;
-    plan->tight = *info;
-    plan->planes = view_planes(info);
-    if (plan->planes)
-        problem = layout_rows(&plan->tight, false);
-    for (unsigned i = 0; !problem && i < plan->planes; i++) {
-        view_of_plane(&plan->to[i], &plan->tight, i);
-        if (!view_of_plane(&plan->from[i], info, i))
-            problem = view_of_frame(&plan->view, info);
-    }
-    return problem ? problem : view_of_frame(&plan->view, &plan->tight);
+/* FROM and TO are layouts of the same format. */
+static void copy_rows(const struct layout *from, const struct layout *to, const char *source,
+                      char *target) {
+    if (from->planes == 0)
+        memcpy(target, source, (size_t)from->info.size);
+    for (unsigned i = 0; i < from->planes; i++)
+        pixels_copy(target + to->plane[i].offset, to->plane[i].strides,
+                    source + from->plane[i].offset, from->plane[i].strides, &to->plane[i]);
 }
 
-static void run_plan(const struct plan *plan, char *to, const char *from) {
-    if (plan->planes == 0)
-        memcpy(to, from, (size_t)plan->tight.size);
-    for (unsigned i = 0; i < plan->planes; i++)
-        pixels_copy(to + plan->to[i].offset, plan->to[i].strides, from + plan->from[i].offset,
-                    plan->from[i].strides, &plan->to[i]);
-}
-
-static PyObject *copy_to_array(struct module_state *state, struct pool *pool,
-                               const struct plan *plan, const void *data, PyObject *ring_name) {
-    struct copy_object *copy = copy_new(state, pool, &plan->tight, ring_name);
+static PyObject *copy_to_array(struct memory_object *frame, struct layout *tight) {
+    struct copy_object *copy = copy_new(frame, tight);
     if (!copy)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    run_plan(plan, copy->block, data);
+    copy_rows(frame->layout, tight, frame->data, copy->memory.data);
     Py_END_ALLOW_THREADS
-    PyObject *array = array_of(state, (PyObject *)copy);
+    PyObject *array = array_of(state_of(frame), (PyObject *)copy);
     Py_DECREF(copy);
     return array;
 }
 
-static PyObject *copy_to_buffer(const struct plan *plan, const void *data, PyObject *out) {
+static PyObject *copy_to_buffer(struct memory_object *frame, struct layout *tight, PyObject *out) {
     Py_buffer buffer;
-    if (!pixels_get(&buffer, out, &plan->view, true, &plan->tight))
+    if (!pixels_get(&buffer, out, &tight->whole, true, &tight->info))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    run_plan(plan, buffer.buf, data);
+    copy_rows(frame->layout, tight, frame->data, buffer.buf);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&buffer);
     return Py_NewRef(out);
 }
 
-PyObject *copy_frame(struct module_state *state, struct pool *pool,
-                     const struct shmring_frame_info *info, const void *data, PyObject *ring_name,
-                     PyObject *out) {
-    struct plan plan;
-    const char *problem = make_plan(&plan, info);
-    if (problem)
-        return PyErr_Format(PyExc_BufferError, "frame %llu of ring '%U' has no one array: %s",
-                            (unsigned long long)info->seq, ring_name, problem);
-    if (out == Py_None)
-        return copy_to_array(state, pool, &plan, data, ring_name);
-    return copy_to_buffer(&plan, data, out);
+static PyObject *copy_held(struct memory_object *frame, PyObject *out) {
+    struct layout *layout = memory_layout(frame);
+    struct layout *tight =
+        layout ? layout_get_tight(state_of(frame), layout, &frame->pool->tight) : NULL;
+    PyObject *copy = NULL;
+    if (!tight)
+        return NULL;
+    if (tight->problem)
+        memory_raise(frame, PyExc_BufferError, "has no one array: ", tight->problem);
+    else
+        copy = out == Py_None ? copy_to_array(frame, tight) : copy_to_buffer(frame, tight, out);
+    layout_unref(tight);
+    return copy;
+}
+
+/* Counts as a view meanwhile, so that another thread's release() cannot take the memory away. */
+PyObject *copy_frame(struct memory_object *frame, PyObject *out) {
+    if (memory_check_held(frame) < 0)
+        return NULL;
+    frame->exports++;
+    PyObject *copy = copy_held(frame, out);
+    memory_drop_export(frame);
+    return copy;
 }
 
 static PyType_Slot copy_slots[] = {
-    {Py_tp_dealloc, picture_dealloc},
-    {Py_bf_getbuffer, picture_getbuffer},
-    {Py_bf_releasebuffer, picture_releasebuffer},
+    {Py_tp_dealloc, memory_dealloc},
+    {Py_bf_getbuffer, memory_getbuffer},
+    {Py_bf_releasebuffer, memory_releasebuffer},
     {0, NULL},
 };
 

@@ -3,15 +3,10 @@
 #ifndef COPIES_H
 #define COPIES_H
 
-#include "binding.h"
-#include "pool.h"
+#include "memory.h"
 
-int copy_type_init(PyObject *module, struct module_state *state);
-
-/* An owned copy of the frame that INFO says is at DATA: in OUT, which is returned, or when that is
- * None in a new array with memory of POOL. The GIL is not held while it copies. */
-PyObject *copy_frame(struct module_state *state, struct pool *pool,
-                     const struct shmring_frame_info *info, const void *data, PyObject *ring_name,
-                     PyObject *out);
+/* An owned copy of FRAME: in OUT, which is returned, or when that is None in a new array with
+ * memory of its pool. The GIL is not held while it copies. */
+PyObject *copy_frame(struct memory_object *frame, PyObject *out);
 
 #endif

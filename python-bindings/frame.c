@@ -2,18 +2,12 @@
 /* Frame: one taken frame. */
 #include "frame.h"
 
-#include <stddef.h>
-#include <structmember.h>
-
 #include "copies.h"
-#include "metas.h"
-#include "picture.h"
 #include "waiting.h"
 
 struct frame_object {
-    struct picture_object picture;
+    struct memory_object memory;
     struct shmring_frame *frame; /* NULL once given back */
-    struct pool *pool;
     int64_t latency_ns;
     unsigned long long dropped;
     char is_view;
@@ -22,21 +16,33 @@ struct frame_object {
 /* ---- What a frame says of itself ---- */
 
 static PyObject *frame_time(struct frame_object *self, void *offset) {
-    int64_t time = *(int64_t *)((char *)&self->picture.info + (size_t)offset);
+    int64_t time = *(int64_t *)((char *)&self->memory.info + (size_t)offset);
     if (time == SHMRING_TIME_NONE)
         Py_RETURN_NONE;
     return PyLong_FromLongLong(time);
 }
 
-static PyObject *frame_framerate(struct frame_object *self, void *closure) {
-    if (self->picture.info.fps_num == 0)
+static PyObject *frame_number(struct frame_object *self, void *offset) {
+    uint64_t number = *(uint64_t *)((char *)&self->memory.info + (size_t)offset);
+    if (number == SHMRING_NUMBER_NONE)
         Py_RETURN_NONE;
-    return Py_BuildValue("II", self->picture.info.fps_num, self->picture.info.fps_den);
+    return PyLong_FromUnsignedLongLong(number);
+}
+
+static PyObject *frame_framerate(struct frame_object *self, void *closure) {
+    if (self->memory.info.fps_num == 0)
+        Py_RETURN_NONE;
+    return Py_BuildValue("II", self->memory.info.fps_num, self->memory.info.fps_den);
+}
+
+static PyObject *frame_flags(struct frame_object *self, void *closure) {
+    PyObject *flags = helper(state_of(self), HELPER_FLAGS);
+    return flags ? PyObject_CallFunction(flags, "I", self->memory.info.flags) : NULL;
 }
 
 /* Text and metas lie in the slot's header, so they end with the hold. */
 static PyObject *frame_caps(struct frame_object *self, void *closure) {
-    if (picture_check_held(&self->picture) < 0)
+    if (memory_check_held(&self->memory) < 0)
         return NULL;
     const char *caps = self->frame->info.caps;
     if (!caps)
@@ -45,66 +51,57 @@ static PyObject *frame_caps(struct frame_object *self, void *closure) {
 }
 
 static PyObject *frame_metas(struct frame_object *self, void *closure) {
-    if (picture_check_held(&self->picture) < 0)
+    if (memory_check_held(&self->memory) < 0)
         return NULL;
-    return metas_record(state_of(self), &self->frame->info);
+    PyObject *read_metas = helper(state_of(self), HELPER_METAS);
+    const struct shmring_frame_info *info = &self->frame->info;
+    return read_metas
+               ? PyObject_CallFunction(read_metas, "y#II", info->metas ? info->metas : "",
+                                       (Py_ssize_t)info->metas_size, info->width, info->height)
+               : NULL;
 }
 
 static PyObject *frame_repr(struct frame_object *self) {
     return PyUnicode_FromFormat("<shmring.Frame %llu of '%U': %ux%u %s, %s>",
-                                (unsigned long long)self->picture.info.seq, self->picture.ring_name,
-                                self->picture.info.width, self->picture.info.height,
-                                self->picture.info.format[0] ? self->picture.info.format : "bytes",
-                                self->picture.released ? "released"
-                                : self->is_view        ? "view"
-                                                       : "copy");
+                                (unsigned long long)self->memory.info.seq, self->memory.ring_name,
+                                self->memory.info.width, self->memory.info.height,
+                                self->memory.info.format[0] ? self->memory.info.format : "bytes",
+                                self->memory.released ? "released"
+                                : self->is_view       ? "view"
+                                                      : "copy");
 }
 
-/* ---- Copies ---- */
-
-/* Counts as a view meanwhile, so that another thread's release() cannot take the memory away. */
-PyObject *frame_copy_to(PyObject *frame, PyObject *out) {
-    struct frame_object *self = (struct frame_object *)frame;
-    if (picture_check_held(&self->picture) < 0)
-        return NULL;
-    self->picture.exports++;
-    PyObject *copy = copy_frame(state_of(self), self->pool, &self->picture.info, self->picture.data,
-                                self->picture.ring_name, out);
-    picture_drop_export(&self->picture);
-    return copy;
-}
-
-static PyObject *frame_contiguous(PyObject *self, PyObject *args, PyObject *kwargs) {
+static PyObject *frame_contiguous(struct memory_object *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"out", NULL};
     PyObject *out = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:contiguous", names, &out))
         return NULL;
-    return frame_copy_to(self, out);
+    return copy_frame(self, out);
 }
 
 /* ---- A frame's life ---- */
 
 static PyObject *frame_release(struct frame_object *self, PyObject *unused) {
-    if (self->picture.released)
+    if (self->memory.released)
         Py_RETURN_NONE;
-    if (self->picture.exports > 0) {
+    if (self->memory.exports > 0) {
         PyErr_Format(PyExc_BufferError,
                      "frame %llu of ring '%U' cannot be released: %zd arrays or views of it are "
                      "still in use",
-                     (unsigned long long)self->picture.info.seq, self->picture.ring_name,
-                     self->picture.exports);
+                     (unsigned long long)self->memory.info.seq, self->memory.ring_name,
+                     self->memory.exports);
         return NULL;
     }
-    picture_end_hold(&self->picture);
+    memory_end_hold(&self->memory);
     Py_RETURN_NONE;
 }
 
 static PyObject *frame_enter(struct frame_object *self, PyObject *unused) {
-    return picture_check_held(&self->picture) < 0 ? NULL : Py_NewRef((PyObject *)self);
+    return memory_check_held(&self->memory) < 0 ? NULL : Py_NewRef((PyObject *)self);
 }
 
 static PyObject *frame_exit(struct frame_object *self, PyObject *args) {
-    picture_end_hold(&self->picture);
+    memory_end_hold(&self->memory);
     Py_RETURN_NONE;
 }
 
@@ -112,40 +109,33 @@ static PyObject *frame_reduce(struct frame_object *self, PyObject *unused) {
     PyErr_Format(PyExc_TypeError,
                  "a Frame of ring '%U' cannot be pickled: send frame.array.copy(), or let the "
                  "other process read the ring itself",
-                 self->picture.ring_name);
+                 self->memory.ring_name);
     return NULL;
 }
 
-static void give_back(struct picture_object *picture) {
-    struct frame_object *self = (struct frame_object *)picture;
+static void give_back(struct memory_object *memory) {
+    struct frame_object *self = (struct frame_object *)memory;
     struct shmring_frame *frame = self->frame;
     self->frame = NULL;
     shmring_frame_release(frame);
 }
 
-static void frame_dealloc(struct frame_object *self) {
-    struct pool *pool = self->pool;
-    picture_dealloc(&self->picture);
-    pool_unref(pool);
-}
-
 int64_t frame_publish_ns(PyObject *frame) {
-    return ((struct frame_object *)frame)->picture.info.publish_ns;
+    return ((struct frame_object *)frame)->memory.info.publish_ns;
 }
 
 PyObject *frame_object_new(struct module_state *state, struct shmring_frame *frame,
-                           PyObject *ring_name, struct pool *pool, uint64_t dropped) {
+                           PyObject *ring_name, struct pool *pool, uint64_t missed) {
     struct frame_object *self = PyObject_New(struct frame_object, state->frame_type);
     if (!self) {
         shmring_frame_release(frame);
         return NULL;
     }
-    picture_init(&self->picture, &frame->info, (void *)frame->data, ring_name);
-    self->picture.give_back = give_back;
+    memory_init(&self->memory, &frame->info, (void *)frame->data, ring_name, pool);
+    self->memory.give_back = give_back;
     self->frame = frame;
-    self->pool = pool_ref(pool);
     self->latency_ns = monotonic_now() - frame->info.publish_ns;
-    self->dropped = dropped;
+    self->dropped = missed + frame->missed;
     self->is_view = !frame->is_copy;
     return (PyObject *)self;
 }
@@ -153,20 +143,20 @@ PyObject *frame_object_new(struct module_state *state, struct shmring_frame *fra
 #define OFFSET(field) offsetof(struct frame_object, field)
 
 static PyMemberDef frame_members[] = {
-    {"seq", T_ULONGLONG, OFFSET(picture.info.seq), READONLY,
+    {"seq", T_ULONGLONG, OFFSET(memory.info.seq), READONLY,
      "Number of the frame in its ring, from 1."},
-    {"width", T_UINT, OFFSET(picture.info.width), READONLY, "Pixels a row; 0 for opaque data."},
-    {"height", T_UINT, OFFSET(picture.info.height), READONLY, "Rows; 0 for opaque data."},
-    {"channels", T_UINT, OFFSET(picture.info.channels), READONLY,
+    {"width", T_UINT, OFFSET(memory.info.width), READONLY, "Pixels a row; 0 for opaque data."},
+    {"height", T_UINT, OFFSET(memory.info.height), READONLY, "Rows; 0 for opaque data."},
+    {"channels", T_UINT, OFFSET(memory.info.channels), READONLY,
      "Components a pixel: BGR 3, GRAY8 1, NV12 3."},
-    {"format", T_STRING_INPLACE, OFFSET(picture.info.format), READONLY,
+    {"format", T_STRING_INPLACE, OFFSET(memory.info.format), READONLY,
      "GStreamer's name of the pixel format, as 'BGR'; '' for opaque data."},
-    {"size", T_ULONGLONG, OFFSET(picture.info.size), READONLY,
+    {"size", T_ULONGLONG, OFFSET(memory.info.size), READONLY,
      "Bytes of data, row padding included."},
-    {"flags", T_UINT, OFFSET(picture.info.flags), READONLY, "Bits of enum shmring_frame_flags."},
-    {"frame_number", T_ULONGLONG, OFFSET(picture.info.frame_number), READONLY,
-     "The source's own count of frames."},
-    {"timestamp_ns", T_LONGLONG, OFFSET(picture.info.timestamp_ns), READONLY,
+    {"stretch", T_UINT, OFFSET(memory.info.stretch), READONLY,
+     "Counts the times that pts_ns began anew: of two frames with the same number it may be "
+     "compared."},
+    {"timestamp_ns", T_LONGLONG, OFFSET(memory.info.timestamp_ns), READONLY,
      "When it was captured, as time.time_ns()."},
     {"latency_ns", T_LONGLONG, OFFSET(latency_ns), READONLY,
      "From being published to being read, in nanoseconds."},
@@ -177,27 +167,31 @@ static PyMemberDef frame_members[] = {
     {NULL},
 };
 
-#define TIME(field) (void *)offsetof(struct shmring_frame_info, field)
+#define AT(field) (void *)offsetof(struct shmring_frame_info, field)
 
 static PyGetSetDef frame_getset[] = {
-    {"array", (getter)picture_array, NULL,
+    {"array", (getter)memory_array, NULL,
      "A new read-only numpy array of the frame's memory, with its true strides: (height, width, 3) "
      "for BGR, (height, width) for GRAY8, OpenCV's shapes for planar formats, flat bytes for "
      "opaque data. Costs no copy; the slot is held while it lives.",
      NULL},
-    {"planes", (getter)picture_planes, NULL,
+    {"planes", (getter)memory_planes, NULL,
      "A tuple of read-only numpy arrays, one a plane in GStreamer's order; empty for opaque data.",
      NULL},
-    {"strides", (getter)picture_strides, NULL, "Bytes from row to row, one number a plane.", NULL},
+    {"strides", (getter)memory_strides, NULL, "Bytes from row to row, one number a plane.", NULL},
     {"pts_ns", (getter)frame_time, NULL,
-     "Running time of the writing pipeline in nanoseconds, or None.", TIME(pts_ns)},
-    {"dts_ns", (getter)frame_time, NULL, "Decoding time in nanoseconds, or None.", TIME(dts_ns)},
-    {"duration_ns", (getter)frame_time, NULL, "Duration in nanoseconds, or None.",
-     TIME(duration_ns)},
+     "Running time of the writing pipeline in nanoseconds, or None.", AT(pts_ns)},
+    {"dts_ns", (getter)frame_time, NULL, "Decoding time in nanoseconds, or None.", AT(dts_ns)},
+    {"duration_ns", (getter)frame_time, NULL, "Duration in nanoseconds, or None.", AT(duration_ns)},
     {"clock_ns", (getter)frame_time, NULL,
-     "The pts as CLOCK_MONOTONIC time (time.monotonic_ns()), or None.", TIME(clock_ns)},
+     "The pts as CLOCK_MONOTONIC time (time.monotonic_ns()), or None.", AT(clock_ns)},
     {"publish_ns", (getter)frame_time, NULL,
-     "When it was published, as CLOCK_MONOTONIC time (time.monotonic_ns()).", TIME(publish_ns)},
+     "When it was published, as CLOCK_MONOTONIC time (time.monotonic_ns()).", AT(publish_ns)},
+    {"frame_number", (getter)frame_number, NULL, "The source's own count of frames, or None.",
+     AT(frame_number)},
+    {"frame_number_end", (getter)frame_number, NULL, "Where that ends (audio: samples), or None.",
+     AT(frame_number_end)},
+    {"flags", (getter)frame_flags, NULL, "What GStreamer says of it, as shmring.FrameFlags.", NULL},
     {"framerate", (getter)frame_framerate, NULL,
      "(numerator, denominator), or None when not known or variable.", NULL},
     {"metas", (getter)frame_metas, NULL,
@@ -219,7 +213,7 @@ static PyMethodDef frame_methods[] = {
     {"__enter__", (PyCFunction)frame_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)frame_exit, METH_VARARGS,
      "End the frame's own hold; the slot goes back with the last array."},
-    {"__array__", (PyCFunction)(void (*)(void))picture_dunder_array, METH_VARARGS | METH_KEYWORDS,
+    {"__array__", (PyCFunction)(void (*)(void))memory_dunder_array, METH_VARARGS | METH_KEYWORDS,
      NULL},
     {"__reduce__", (PyCFunction)frame_reduce, METH_NOARGS, NULL},
     {NULL},
@@ -229,13 +223,13 @@ static PyType_Slot frame_slots[] = {
     {Py_tp_doc, "One frame of a ring, read-only. Supports the buffer protocol: np.asarray(frame) "
                 "and memoryview(frame) are views of the slot. Ends with release(), with a `with` "
                 "block, or when nothing refers to it or its arrays."},
-    {Py_tp_dealloc, frame_dealloc},
+    {Py_tp_dealloc, memory_dealloc},
     {Py_tp_repr, frame_repr},
     {Py_tp_members, frame_members},
     {Py_tp_getset, frame_getset},
     {Py_tp_methods, frame_methods},
-    {Py_bf_getbuffer, picture_getbuffer},
-    {Py_bf_releasebuffer, picture_releasebuffer},
+    {Py_bf_getbuffer, memory_getbuffer},
+    {Py_bf_releasebuffer, memory_releasebuffer},
     {0, NULL},
 };
 
@@ -247,8 +241,5 @@ static PyType_Spec frame_spec = {
 };
 
 int frame_type_init(PyObject *module, struct module_state *state) {
-    if (plane_type_init(module, state) < 0)
-        return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &frame_spec, NULL);
-    return add_type(module, (PyTypeObject *)type, &state->frame_type);
+    return add_type(module, &frame_spec, &state->frame_type);
 }

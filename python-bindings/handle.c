@@ -54,12 +54,6 @@ PyObject *handle_raise_closed(struct handle *handle) {
                         handle->kind, handle->name);
 }
 
-PyObject *handle_raise_forked(struct module_state *state, struct handle *handle) {
-    return PyErr_Format(state->errors[ERROR_BASE],
-                        "this %s of ring '%U' belongs to the parent process: make one after fork()",
-                        handle->kind, handle->name);
-}
-
 PyObject *handle_refuse_pickle(struct handle *handle, PyObject *owner) {
     PyObject *type = PyType_GetName(Py_TYPE(owner));
     if (!type)

@@ -30,9 +30,8 @@ void handle_close(struct handle *handle);
 /* For the dealloc of its owner: nobody is inside any more. Its name may be NULL. */
 void handle_clear(struct handle *handle);
 
-/* Raise what ended a call of the library: close() by another thread, or a fork. Return NULL. */
+/* Raises what close() by another thread means for a call. Returns NULL. */
 PyObject *handle_raise_closed(struct handle *handle);
-PyObject *handle_raise_forked(struct module_state *state, struct handle *handle);
 
 /* "a Reader cannot be pickled", with the way out. */
 PyObject *handle_refuse_pickle(struct handle *handle, PyObject *owner);

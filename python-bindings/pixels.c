@@ -35,16 +35,6 @@ static bool same_type(const char *a, const char *b, Py_ssize_t a_size, Py_ssize_
            is_swapped(a, a_size) == is_swapped(b, b_size);
 }
 
-PyObject *shape_tuple(const Py_ssize_t *shape, int ndim) {
-    PyObject *tuple = PyTuple_New(ndim);
-    for (int i = 0; tuple && i < ndim; i++) {
-        PyObject *length = PyLong_FromSsize_t(shape[i]);
-        if (!length || PyTuple_SetItem(tuple, i, length) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *type_text(const char *code, Py_ssize_t size) {
     return PyUnicode_FromFormat("%s%s", is_swapped(code, size) ? "big-endian " : "",
                                 type_name(kind_of(code), size));
@@ -61,9 +51,9 @@ static void raise_misfit(const Py_buffer *buffer, const char *code, const struct
     PyObject *texts[] = {
         frame_text(info),
         type_text(view->code, view->itemsize),
-        shape_tuple(view->shape, view->ndim),
+        tuple_of(view->shape, view->ndim),
         type_text(code, buffer->itemsize),
-        shape_tuple(buffer->shape, buffer->ndim),
+        tuple_of(buffer->shape, buffer->ndim),
     };
     if (!PyErr_Occurred())
         PyErr_Format(type, "%U is an array of %U %R, not of %U %R", texts[0], texts[1], texts[2],

@@ -3,11 +3,7 @@
 #ifndef PIXELS_H
 #define PIXELS_H
 
-#include "binding.h"
-#include "formats.h"
-
-/* Shape or strides for Python. */
-PyObject *shape_tuple(const Py_ssize_t *shape, int ndim);
+#include "layout.h"
 
 /* Gets ARRAY's buffer when its shape and element type are VIEW's: with any strides, or when
  * WRITABLE to be written, in rows without padding. Else false with an exception that says what is

@@ -3,20 +3,14 @@
 
 #include <stdlib.h>
 
-#define BLOCKS 4
 #define ALIGNMENT 64
-
-struct pool {
-    unsigned refs;
-    size_t size; /* of each block */
-    unsigned count;
-    void *block[BLOCKS];
-};
 
 struct pool *pool_new(void) {
     struct pool *pool = calloc(1, sizeof(*pool));
     if (pool)
         pool->refs = 1;
+    else
+        PyErr_NoMemory();
     return pool;
 }
 
@@ -34,6 +28,8 @@ void pool_unref(struct pool *pool) {
     if (!pool || --pool->refs > 0)
         return;
     empty(pool);
+    layout_unref(pool->layout);
+    layout_unref(pool->tight);
     free(pool);
 }
 
@@ -41,13 +37,15 @@ void *pool_take(struct pool *pool, size_t size) {
     if (pool->size != size)
         empty(pool);
     pool->size = size;
-    if (pool->count > 0)
-        return pool->block[--pool->count];
-    return aligned_alloc(ALIGNMENT, (size / ALIGNMENT + 1) * ALIGNMENT);
+    void *block = pool->count > 0 ? pool->block[--pool->count]
+                                  : aligned_alloc(ALIGNMENT, (size / ALIGNMENT + 1) * ALIGNMENT);
+    if (!block)
+        PyErr_NoMemory();
+    return block;
 }
 
 void pool_put(struct pool *pool, void *block, size_t size) {
-    if (size == pool->size && pool->count < BLOCKS)
+    if (size == pool->size && pool->count < sizeof(pool->block) / sizeof(*pool->block))
         pool->block[pool->count++] = block;
     else
         free(block);

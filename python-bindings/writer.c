@@ -1,12 +1,95 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Writer: the other direction, arrays into a ring. */
-#include "writer-object.h"
+/* Writer: arrays into a ring. Its arguments, texts and formats are shmring.writer's. */
+#include "writer.h"
 
 #include <errno.h>
 
-#include "arguments.h"
 #include "pixels.h"
 #include "waiting.h"
+
+/* ---- A slot ---- */
+
+struct borrow {
+    struct writer_object *writer;
+    struct shmring_slot *slot;
+    struct shmring_error error;
+};
+
+/* With every slot in the hands of other threads' write(), or of nobody who can be waited for, one
+ * may be free in a moment. */
+static int borrow_step(void *arg, int64_t slice_ns) {
+    struct borrow *borrow = arg;
+    struct writer_object *writer = borrow->writer;
+    int result = shmring_writer_loan(writer->handle.ring, SHMRING_LOAN_FILL, slice_ns, borrow->slot,
+                                     &borrow->error);
+    if (result != SHMRING_FULL && (result != SHMRING_LIMIT || writer->busy < 2))
+        return result;
+    if (slice_ns > 0)
+        wait_nap();
+    return slice_ns > 0 ? SHMRING_INTERRUPTED : SHMRING_TIMEOUT;
+}
+
+static bool borrow_stop(void *arg) {
+    return ((struct borrow *)arg)->writer->handle.closed;
+}
+
+/* Raises what RESULT means, in the words of shmring.writer. */
+static PyObject *fail(struct writer_object *self, int result, const struct shmring_error *error) {
+    if (result == SHMRING_INTERRUPTED)
+        return handle_raise_closed(&self->handle);
+    if (result == WAIT_RAISED)
+        return NULL;
+    return PyObject_CallMethod((PyObject *)self, "_fail", "is", result, error->message);
+}
+
+bool writer_borrow(struct writer_object *self, struct shmring_slot *slot) {
+    struct borrow borrow = {.writer = self, .slot = slot};
+    self->busy++;
+    int result = wait_in_slices(borrow_step, borrow_stop, &borrow, self->timeout_ns);
+    self->busy--;
+    if (result == SHMRING_TIMEOUT) {
+        shmring_writer_drop(self->handle.ring);
+        self->frames++;
+    }
+    if (result != SHMRING_OK)
+        fail(self, result, &borrow.error);
+    return result == SHMRING_OK;
+}
+
+/* ---- A frame ---- */
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+/* Of frame number NUMBER. The rate's numbers have 31 bits, so no step overflows 64. */
+static int64_t pts_from_rate(uint64_t number, uint64_t fps_num, uint64_t fps_den) {
+    uint64_t rest = number % fps_num * fps_den;
+    uint64_t seconds = number / fps_num * fps_den + rest / fps_num;
+    return (int64_t)(seconds * NS_PER_SECOND + rest % fps_num * NS_PER_SECOND / fps_num);
+}
+
+static void set_times(struct writer_object *self, const struct frame_times *times,
+                      struct shmring_frame_info *info) {
+    info->pts_ns = times->pts_ns;
+    if (info->pts_ns == SHMRING_TIME_NONE && info->fps_num)
+        info->pts_ns = pts_from_rate(self->frames, info->fps_num, info->fps_den);
+    info->timestamp_ns = times->timestamp_ns == SHMRING_TIME_NONE ? 0 : times->timestamp_ns;
+    info->frame_number = self->frames;
+}
+
+/* Under the GIL, which it never waits with, so that times and numbers are in order. */
+uint64_t writer_publish(struct writer_object *self, struct shmring_slot *slot,
+                        const struct frame_times *times) {
+    struct shmring_frame_info info = self->info;
+    struct shmring_error error = {0};
+    uint64_t seq = 0;
+    set_times(self, times, &info);
+    int result = shmring_writer_publish(self->handle.ring, slot, &info, &seq, &error);
+    shmring_slot_return(slot);
+    self->frames += result == 0;
+    if (result < 0)
+        fail(self, result, &error);
+    return result < 0 ? 0 : seq;
+}
 
 /* ---- Copying a frame in ---- */
 
@@ -22,45 +105,40 @@ static void source_release(struct source *source) {
         PyBuffer_Release(&source->buffer[--source->count]);
 }
 
-static bool source_add(struct source *source, PyObject *array,
+static bool source_add(struct source *source, PyObject *array, const struct view *view,
                        const struct shmring_frame_info *info) {
     unsigned i = source->count;
-    if (!pixels_get(&source->buffer[i], array, &source->view[i], false, info))
+    source->view[i] = *view;
+    if (!pixels_get(&source->buffer[i], array, view, false, info))
         return false;
     source->count++;
     return true;
 }
 
-static bool source_get_planes(struct source *source, struct writer_object *self, PyObject *planes) {
-    const struct shmring_frame_info *info = &self->picture.info;
-    if (PyTuple_Size(planes) != (Py_ssize_t)info->planes) {
+static bool source_get_planes(struct source *source, const struct layout *layout,
+                              PyObject *planes) {
+    const struct shmring_frame_info *info = &layout->info;
+    if (PyTuple_Size(planes) != (Py_ssize_t)layout->planes) {
         PyErr_Format(PyExc_ValueError, "a frame in %s has %u planes, not %zd", info->format,
-                     info->planes, PyTuple_Size(planes));
+                     layout->planes, PyTuple_Size(planes));
         return false;
     }
     bool ok = true;
-    for (unsigned i = 0; ok && i < info->planes; i++) {
-        view_of_plane(&source->view[i], info, i);
-        ok = source_add(source, PyTuple_GetItem(planes, i), info);
-    }
-    if (!ok)
-        source_release(source);
+    for (unsigned i = 0; ok && i < layout->planes; i++)
+        ok = source_add(source, PyTuple_GetItem(planes, i), &layout->plane[i], info);
     return ok;
 }
 
-static bool source_get(struct source *source, struct writer_object *self, PyObject *array) {
-    const struct picture_format *picture = &self->picture;
-    source->count = 0;
+static bool source_get(struct source *source, const struct layout *layout, PyObject *array) {
+    const struct shmring_frame_info *info = &layout->info;
     if (PyTuple_Check(array))
-        return source_get_planes(source, self, array);
-    if (picture->problem) {
-        PyErr_Format(
-            PyExc_TypeError, "a %ux%u %s frame has no one array: write a tuple of its %u planes",
-            picture->info.width, picture->info.height, picture->info.format, picture->info.planes);
-        return false;
-    }
-    source->view[0] = picture->view;
-    return source_add(source, array, &picture->info);
+        return source_get_planes(source, layout, array);
+    if (!layout->problem)
+        return source_add(source, array, &layout->whole, info);
+    PyErr_Format(PyExc_TypeError,
+                 "a %ux%u %s frame has no one array: write a tuple of its %u planes", info->width,
+                 info->height, info->format, layout->planes);
+    return false;
 }
 
 static void source_copy(const struct source *source, void *data) {
@@ -85,37 +163,35 @@ static uint64_t write_source(struct writer_object *self, const struct source *so
     return writer_publish(self, &slot, times);
 }
 
-static PyObject *writer_write(struct writer_object *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"array", "pts_ns", "timestamp_ns", NULL};
-    struct frame_times times = FRAME_TIMES_INIT;
-    struct source source;
+static PyObject *writer_write(struct writer_object *self, PyObject *args) {
+    struct frame_times times;
+    struct source source = {0};
     PyObject *array;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&O&:write", names, &array, time_from_int,
-                                     &times.pts_ns, time_from_int, &times.timestamp_ns) ||
+    long long pts_ns, timestamp_ns;
+    if (!PyArg_ParseTuple(args, "OLL:_write", &array, &pts_ns, &timestamp_ns) ||
         !handle_enter(&self->handle))
         return NULL;
+    times = (struct frame_times){pts_ns, timestamp_ns};
+    struct layout *layout = layout_get(self->state, &self->info, &self->pool->layout);
     uint64_t seq = 0;
-    if (source_get(&source, self, array)) {
+    if (layout && source_get(&source, layout, array))
         seq = write_source(self, &source, &times);
-        source_release(&source);
-    }
+    source_release(&source);
+    layout_unref(layout);
     handle_leave(&self->handle);
     return seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
 }
 
 /* ---- Other calls ---- */
 
-static PyObject *writer_loan(struct writer_object *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"pts_ns", "timestamp_ns", NULL};
-    struct frame_times times = FRAME_TIMES_INIT;
+static PyObject *writer_loan(struct writer_object *self, PyObject *args) {
     struct shmring_slot slot;
+    long long pts_ns, timestamp_ns;
     PyObject *loan = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:loan", names, time_from_int,
-                                     &times.pts_ns, time_from_int, &times.timestamp_ns) ||
-        !handle_enter(&self->handle))
+    if (!PyArg_ParseTuple(args, "LL:_loan", &pts_ns, &timestamp_ns) || !handle_enter(&self->handle))
         return NULL;
     if (writer_borrow(self, &slot))
-        loan = loan_object_new(self, &slot, &times);
+        loan = loan_object_new(self, &slot, &(struct frame_times){pts_ns, timestamp_ns});
     handle_leave(&self->handle);
     return loan;
 }
@@ -128,32 +204,43 @@ static bool is_closed(void *self) {
     return ((struct writer_object *)self)->handle.closed;
 }
 
-static PyObject *wait_outcome(struct writer_object *self, int result) {
-    struct module_state *state = state_of(self);
-    if (result == SHMRING_OK)
-        Py_RETURN_NONE;
-    if (result == SHMRING_TIMEOUT)
-        return PyErr_Format(state->errors[ERROR_TIMEOUT],
-                            "no reader of ring '%U' came within the timeout: start one",
-                            self->handle.name);
-    if (result == SHMRING_INTERRUPTED)
-        return handle_raise_closed(&self->handle);
-    if (result == -ECHILD)
-        return handle_raise_forked(state, &self->handle);
-    return NULL;
-}
-
-static PyObject *writer_wait_reader(struct writer_object *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
-    int64_t timeout_ns = self->timeout_ns;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&:wait_reader", names, timeout_from_seconds,
-                                     &timeout_ns) ||
-        !handle_enter(&self->handle))
+/* Whether one came. */
+static PyObject *writer_wait_reader(struct writer_object *self, PyObject *args) {
+    long long timeout_ns;
+    if (!PyArg_ParseTuple(args, "L:_wait_reader", &timeout_ns) || !handle_enter(&self->handle))
         return NULL;
     int result = wait_in_slices(wait_reader_step, is_closed, self, timeout_ns);
-    PyObject *outcome = wait_outcome(self, result);
     handle_leave(&self->handle);
-    return outcome;
+    if (result == SHMRING_OK || result == SHMRING_TIMEOUT)
+        return PyBool_FromLong(result == SHMRING_OK);
+    return fail(self, result, &(struct shmring_error){0});
+}
+
+static PyObject *writer_readers(struct writer_object *self, PyObject *unused) {
+    PyObject *list = PyList_New(0);
+    if (!list || !handle_enter(&self->handle)) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    shmring_writer_each_reader(self->handle.ring, append_reader, list);
+    handle_leave(&self->handle);
+    if (PyErr_Occurred())
+        Py_CLEAR(list);
+    return list;
+}
+
+static PyObject *writer_stats(struct writer_object *self, PyObject *unused) {
+    struct shmring_writer_stats s = SHMRING_WRITER_STATS_INIT;
+    if (!handle_enter(&self->handle))
+        return NULL;
+    shmring_writer_get_stats(self->handle.ring, &s);
+    handle_leave(&self->handle);
+    return Py_BuildValue(
+        "IIKKKKKKKLKKKK", s.readers, s.loans, (unsigned long long)s.published,
+        (unsigned long long)s.bytes, (unsigned long long)s.dropped, (unsigned long long)s.revoked,
+        (unsigned long long)s.withdrawn, (unsigned long long)s.flushed, (unsigned long long)s.waits,
+        (long long)s.wait_ns, (unsigned long long)s.dead_readers, (unsigned long long)s.bad_claims,
+        (unsigned long long)s.names_lost, (unsigned long long)s.adopted);
 }
 
 static PyObject *writer_end(struct writer_object *self, PyObject *unused) {
@@ -166,6 +253,37 @@ static PyObject *writer_end(struct writer_object *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* What every frame is, from now on. */
+static PyObject *writer_set_format(struct writer_object *self, PyObject *args) {
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    const char *format;
+    PyObject *planes, *caps;
+    long long duration_ns;
+    if (!PyArg_ParseTuple(args, "sIIIO!UIIL:_set_format", &format, &info.width, &info.height,
+                          &info.channels, &PyTuple_Type, &planes, &caps, &info.fps_num,
+                          &info.fps_den, &duration_ns) ||
+        !info_set_planes(&info, planes))
+        return NULL;
+    info.caps = PyUnicode_AsUTF8AndSize(caps, NULL);
+    if (!info.caps)
+        return NULL;
+    PyOS_snprintf(info.format, sizeof(info.format), "%s", format);
+    info.duration_ns = duration_ns;
+    Py_XDECREF(self->caps);
+    self->caps = Py_NewRef(caps);
+    self->info = info;
+    Py_RETURN_NONE;
+}
+
+bool writer_warn_of_copies(struct writer_object *self) {
+    if (self->warned)
+        return true;
+    self->warned = true;
+    PyObject *done = PyObject_CallMethod((PyObject *)self, "_warn_of_copies", NULL);
+    Py_XDECREF(done);
+    return done;
+}
+
 static PyObject *writer_name(struct writer_object *self, void *closure) {
     return Py_NewRef(self->handle.name);
 }
@@ -175,7 +293,7 @@ static PyObject *writer_closed(struct writer_object *self, void *closure) {
 }
 
 static PyObject *writer_repr(struct writer_object *self) {
-    const struct shmring_frame_info *info = &self->picture.info;
+    const struct shmring_frame_info *info = &self->info;
     return PyUnicode_FromFormat("<shmring.Writer of '%U': %ux%u %s, %s>", self->handle.name,
                                 info->width, info->height, info->format,
                                 self->handle.closed ? "closed" : "open");
@@ -209,8 +327,11 @@ static PyObject *writer_reduce(struct writer_object *self, PyObject *unused) {
 
 static void writer_dealloc(struct writer_object *self) {
     PyTypeObject *type = Py_TYPE(&self->ob_base);
+    freefunc free = PyType_GetSlot(type, Py_tp_free);
     handle_clear(&self->handle);
-    PyObject_Free(self);
+    Py_CLEAR(self->caps);
+    pool_unref(self->pool);
+    free(self);
     Py_DECREF(type);
 }
 
@@ -222,50 +343,65 @@ static void free_ring(void *ring) {
     shmring_writer_close(ring);
 }
 
-static struct writer_object *allocate(PyTypeObject *type, const struct writer_arguments *a) {
-    struct writer_object *self = PyObject_New(struct writer_object, type);
+static struct writer_object *allocate(PyTypeObject *type, PyObject *name) {
+    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
+    struct writer_object *self = (struct writer_object *)alloc(type, 0);
     if (!self)
         return NULL;
-    memset((char *)self + sizeof(PyObject), 0, sizeof(*self) - sizeof(PyObject));
+    self->state = state_of_type(type);
     self->handle = (struct handle){
         .kind = "writer",
-        .name = Py_NewRef(a->name),
+        .name = Py_NewRef(name),
         .interrupt = interrupt_ring,
         .free = free_ring,
     };
-    self->picture = a->picture;
-    self->timeout_ns = a->timeout_ns;
-    self->opened_ns = monotonic_now();
+    self->pool = pool_new();
+    if (!self->pool)
+        Py_CLEAR(self);
     return self;
 }
 
-static bool open_ring(struct writer_object *self, const struct writer_arguments *a) {
-    const char *name = name_text(a->name);
+static bool open_ring(struct writer_object *self, const struct shmring_writer_options *options) {
+    const char *name = name_text(self->handle.name);
     struct shmring_writer *ring = NULL;
     struct shmring_error error = {0};
     int result;
     if (!name)
         return false;
     Py_BEGIN_ALLOW_THREADS
-    result = shmring_writer_open(name, &a->options, &ring, &error);
+    result = shmring_writer_open(name, options, &ring, &error);
     Py_END_ALLOW_THREADS
     self->handle.ring = ring;
     if (result < 0)
-        raise_result(state_of(self), result, &error);
+        raise_result(self->state, result, &error);
     return result >= 0;
 }
 
+/* As shmring.writer checked them. */
 static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    struct writer_arguments a = {.timeout_ns = SHMRING_FOREVER,
-                                 .options = SHMRING_WRITER_OPTIONS_INIT};
-    a.options.lend_limit = MAX_LOANS - 1;
-    if (!writer_arguments_parse(args, kwargs, &a))
+    struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+    unsigned long long slot_size;
+    long long timeout_ns;
+    PyObject *name;
+    long long patience_ns;
+    if (!PyArg_ParseTuple(args, "UKIILL:Writer", &name, &slot_size, &options.slots, &options.perms,
+                          &timeout_ns, &patience_ns))
         return NULL;
-    struct writer_object *self = allocate(type, &a);
-    if (self && !open_ring(self, &a))
+    options.patience_ns = patience_ns;
+    options.slot_size = slot_size;
+    options.lend_limit = MAX_LOANS - 1;
+    struct writer_object *self = allocate(type, name);
+    if (self && !open_ring(self, &options))
         Py_CLEAR(self);
+    if (self)
+        self->timeout_ns = timeout_ns;
     return (PyObject *)self;
 }
+
+static PyMemberDef writer_members[] = {
+    {"_timeout_ns", T_LONGLONG, offsetof(struct writer_object, timeout_ns), READONLY, NULL},
+    {NULL},
+};
 
 static PyGetSetDef writer_getset[] = {
     {"name", (getter)writer_name, NULL, "The ring's name.", NULL},
@@ -274,64 +410,43 @@ static PyGetSetDef writer_getset[] = {
 };
 
 static PyMethodDef writer_methods[] = {
-    {"write", (PyCFunction)(void (*)(void))writer_write, METH_VARARGS | METH_KEYWORDS,
-     "write($self, /, array, pts_ns=None, timestamp_ns=None)\n--\n\n"
-     "Publish a copy of ARRAY and return the frame's number. ARRAY has Frame.array's shape and "
-     "element type and any strides, or is a tuple of planes as Frame.planes. Waits for a free slot "
-     "at most the writer's timeout, then drops the frame and raises Timeout.\n\n"
-     "pts_ns: running time; by default counted from the framerate, or from the clock since the "
-     "writer was made.\n"
-     "timestamp_ns: when it was captured, as time.time_ns(); by default now."},
-    {"loan", (PyCFunction)(void (*)(void))writer_loan, METH_VARARGS | METH_KEYWORDS,
-     "loan($self, /, pts_ns=None, timestamp_ns=None)\n--\n\n"
-     "A Loan to fill in place, for `with`: published at its end, abandoned on an exception. Its "
-     "memory holds what was there before. Waits as write() does."},
-    {"wait_reader", (PyCFunction)(void (*)(void))writer_wait_reader, METH_VARARGS | METH_KEYWORDS,
-     "wait_reader(timeout=<the writer's>)\n--\n\n"
-     "Return once a reader is attached; raise Timeout when none came within TIMEOUT seconds."},
+    {"_write", (PyCFunction)writer_write, METH_VARARGS, NULL},
+    {"_loan", (PyCFunction)writer_loan, METH_VARARGS, NULL},
+    {"_wait_reader", (PyCFunction)writer_wait_reader, METH_VARARGS, NULL},
+    {"_stats", (PyCFunction)writer_stats, METH_NOARGS, NULL},
+    {"_readers", (PyCFunction)writer_readers, METH_NOARGS, NULL},
+    {"_set_format", (PyCFunction)writer_set_format, METH_VARARGS, NULL},
     {"end", (PyCFunction)writer_end, METH_NOARGS,
      "end($self, /)\n--\n\nEnd the stream: readers read what is there, then see its end. A later "
      "write() begins a new one."},
     {"close", (PyCFunction)writer_close, METH_NOARGS,
      "close($self, /)\n--\n\nStop and remove the ring's name; readers keep what they have. A call "
      "that waits in another thread raises ValueError."},
-    {"__enter__", (PyCFunction)writer_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)writer_exit, METH_VARARGS,
      "End the stream, unless by an exception, and close."},
+    {"_enter", (PyCFunction)writer_enter, METH_NOARGS, NULL},
     {"__reduce__", (PyCFunction)writer_reduce, METH_NOARGS, NULL},
     {NULL},
 };
 
 static PyType_Slot writer_slots[] = {
-    {Py_tp_doc,
-     "Writer(name, width, height, format='BGR', slots=8, framerate=None, perms=0o600, "
-     "timeout=None)\n--\n\n"
-     "Makes the ring NAME and writes frames of one size and format, for shmring.Reader, for "
-     "`shmringsrc ring-name=NAME` and everything else that reads rings. A context manager: its end "
-     "is the end of the stream, unless it is left by an exception.\n\n"
-     "format: GStreamer's name, as 'BGR', 'GRAY8', 'NV12'.\n"
-     "slots: frames that shared memory holds, 4 to 256.\n"
-     "framerate: frames a second, a number or (numerator, denominator).\n"
-     "perms: like a file's; r may observe, w may attach.\n"
-     "timeout: seconds to wait for a reader in mode 'all', None for ever."},
+    {Py_tp_doc, "What shmring.Writer is made of."},
     {Py_tp_new, writer_new},
     {Py_tp_dealloc, writer_dealloc},
     {Py_tp_repr, writer_repr},
+    {Py_tp_members, writer_members},
     {Py_tp_getset, writer_getset},
     {Py_tp_methods, writer_methods},
     {0, NULL},
 };
 
 static PyType_Spec writer_spec = {
-    .name = "shmring.Writer",
+    .name = "shmring._shmring.Writer",
     .basicsize = sizeof(struct writer_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = writer_slots,
 };
 
 int writer_type_init(PyObject *module, struct module_state *state) {
-    if (loan_type_init(module, state) < 0)
-        return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &writer_spec, NULL);
-    return add_type(module, (PyTypeObject *)type, &state->writer_type);
+    return add_type(module, &writer_spec, &state->writer_type);
 }

@@ -14,50 +14,82 @@ and copy what is to stay or to be drawn on: `frame.array.copy()`.
 numpy is needed for `Frame.array` and `Frame.planes` only; `memoryview(frame)` works without.
 """
 
-from ._shmring import (
+import builtins as _builtins
+
+from ._shmring import Frame, Loan, __version__, now, query as _query, rings as _rings
+from .arguments import ring_name as _ring_name
+from .aio import AsyncReader
+from .capture import VideoCapture
+from .errors import (
     EndOfStream,
     Error,
-    Frame,
-    Info,
     LayoutError,
     LeaseError,
-    Loan,
-    Metas,
-    Reader,
-    Region,
     RingBusy,
     RingDenied,
     RingNotFound,
-    Stats,
     Timeout,
-    Writer,
     WriterLost,
-    __version__,
-    list,
-    now,
 )
-from .capture import VideoCapture
+from .reader import Reader
+from .records import (
+    FrameFlags,
+    Info,
+    Metas,
+    ReaderInfo,
+    Region,
+    RingState,
+    Stats,
+    WriterStats,
+    info_of as _info_of,
+    reader_info_of as _reader_info_of,
+)
+from .writer import Writer
 
 __all__ = [
+    "AsyncReader",
     "EndOfStream",
     "Error",
     "Frame",
+    "FrameFlags",
     "Info",
     "LayoutError",
     "LeaseError",
     "Loan",
     "Metas",
     "Reader",
+    "ReaderInfo",
     "Region",
     "RingBusy",
     "RingDenied",
     "RingNotFound",
+    "RingState",
     "Stats",
     "Timeout",
     "VideoCapture",
     "Writer",
     "WriterLost",
+    "WriterStats",
     "__version__",
     "list",
     "now",
+    "query",
 ]
+
+
+def list() -> _builtins.list[Info]:
+    """The live rings that this user may observe, sorted by name."""
+    return sorted(map(_info_of, _rings()))
+
+
+def query(name: str) -> Info:
+    """What has the name, live or not; RingNotFound when nothing has. `readers` are its readers, or
+    None to whom may not see them."""
+    values, readers = _query(_ring_name(name))
+    return _info_of(values)._replace(
+        readers=None if readers is None else tuple(map(_reader_info_of, readers)))
+
+
+for _name in __all__:  # as they are to be imported, and pickled
+    if isinstance(globals()[_name], type) and globals()[_name].__module__ != __name__:
+        globals()[_name].__module__ = __name__

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Literal
 
-from ._shmring import Error, Frame, Reader
+from ._shmring import Frame
+from .errors import Error
+from .reader import Reader
 
 __all__ = [
     "CAP_PROP_BUFFERSIZE",

@@ -25,13 +25,11 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo  # noqa: E402
 
-from ._shmring import layouts_of  # noqa: E402
+from . import formats, raw  # noqa: E402
 
 __all__ = ["sample_as_array", "sample_as_planes"]
 
 _Array = np.ndarray[Any, np.dtype[Any]]
-_Layout = tuple[int, str, tuple[int, ...], tuple[int, ...]]
-_BAYER_STRIDE_ALIGNMENT = 4
 
 
 class _Mapping:
@@ -58,15 +56,14 @@ class _Mapping:
 class _View:
     """What numpy makes an array's base, so the array keeps the mapping."""
 
-    def __init__(self, mapping: _Mapping, layout: _Layout) -> None:
-        offset, code, shape, strides = layout
+    def __init__(self, mapping: _Mapping, plane: raw.Plane) -> None:
         self._mapping = mapping
         self.__array_interface__ = {
             "version": 3,
-            "typestr": np.dtype(code).str,
-            "shape": shape,
-            "strides": strides,
-            "data": (mapping.address + offset, True),
+            "typestr": np.dtype(plane.dtype).str,
+            "shape": plane.shape,
+            "strides": plane.strides,
+            "data": (mapping.address + plane.offset, True),
         }
 
 
@@ -81,19 +78,31 @@ def _picture_of(caps: Any, buffer: Any) -> tuple[str, int, int, tuple[int, ...],
         return (info.finfo.name, info.width, info.height,
                 tuple(planes.stride[:count]), tuple(planes.offset[:count]))
     if structure and structure.has_name("video/x-bayer"):
-        width = structure.get_value("width")
-        padding = -width % _BAYER_STRIDE_ALIGNMENT
-        stride, offset = (meta.stride[0], meta.offset[0]) if meta else (width + padding, 0)
-        return structure.get_value("format"), width, structure.get_value("height"), (stride,), (offset,)
+        format, width, height = map(structure.get_value, ("format", "width", "height"))
+        if meta:
+            return format, width, height, (meta.stride[0],), (meta.offset[0],)
+        return format, width, height, *_bayer_rows(format, width, height, buffer.get_size())
     return "", 0, 0, (), ()
 
 
-def _map(sample: Any) -> tuple[_Mapping, _Layout | None, tuple[_Layout, ...]]:
+def _bayer_rows(format: str, width: int, height: int,
+                size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Elements pad the rows as GStreamer does, devices often not."""
+    if not formats.channels(format):
+        return (), ()
+    for padded in (True, False):
+        strides, offsets, needed = formats.pack(format, width, height, padded)
+        if needed <= size:
+            break
+    return strides, offsets
+
+
+def _map(sample: Any) -> tuple[_Mapping, raw.Plane | None, tuple[raw.Plane, ...]]:
     buffer = sample.get_buffer()
     if buffer is None:
         raise ValueError("the sample has no buffer")
     mapping = _Mapping(buffer)
-    whole, planes = layouts_of(*_picture_of(sample.get_caps(), buffer), mapping.size)
+    whole, planes = formats.arrays_of(*_picture_of(sample.get_caps(), buffer), mapping.size)
     return mapping, whole, planes
 
 

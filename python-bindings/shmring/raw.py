@@ -19,7 +19,8 @@ frame, and pays a copy for each: a program that works on the frames uses shmring
 How to do the same in another language
 ======================================
 
-/dev/shm/NAME is one file, little-endian, to be mapped read-only:
+/dev/shm/NAME is one file, little-endian. Open it for reading only and pread() what you need: mapping
+it would bring pages into memory that nobody wrote, and a file that is cut short would be a SIGBUS.
 
     0               header           the table HEADER below
     ring_offset     capacity words   of 64 bits: frame number << 16 | slot
@@ -37,11 +38,11 @@ still `base`. To look at it:
  3. Read `seq` in the slot's frame header again. The writer sets it to 0 before it touches a slot
     and to the frame's number when the frame is whole, and no number comes twice. So if it is n now,
     nobody wrote there since step 1, and the copy is whole. Else throw it away and go to 1.
+ 4. Check what the frame says of itself, as frame_problem below does.
 
-All that holds only if loads happen in that order. head, the ring's word and seq must each be one
-load of the machine (C: atomic), with acquire order after the one of head, and an acquire fence
+All that holds only if loads happen in that order: an acquire fence after the load of head, and one
 between the copy and the second look at seq. On x86-64 each load is ordered before every later
-load, those of memcpy and of string instructions included (Intel's manual, volume 3, "Memory
+load, those of memcpy and of the kernel's copies included (Intel's manual, volume 3, "Memory
 Ordering"), and Python neither reorders nor merges what its bytecode does: nothing is needed.
 On other machines this file puts membarrier(2) there: MEMBARRIER_CMD_GLOBAL_EXPEDITED
 makes its caller pass a full barrier, with no registration. (The PRIVATE ones do not help: in a
@@ -49,16 +50,18 @@ process of one thread they do nothing.) Where there is neither, it warns: a fram
 
 To sleep until something happens: read `event` (32 bits), then look at head and state, and if there
 is nothing new futex(2) FUTEX_WAIT on event with the value read: every change of head or state
-changes event and wakes. The file is shared, so without FUTEX_PRIVATE_FLAG. Or poll.
+changes event and wakes. For that alone the first page is mapped. The file is shared, so without
+FUTEX_PRIVATE_FLAG. Or poll.
 
 To know the end: ask with fcntl F_OFD_GETLK for a read lock on byte 0 of the file. While the writer
 lives there is a conflict: it holds a write lock. Ask in this order: lock, then state, then head.
-If there is no frame newer than the last, then state 2 means the stream has ended, 3 the writer
-stopped, 4 open the name again: a new file has taken it. With state 1 and no lock the writer died,
-unless the name has another inode by now, which means the same as 4.
+If there is no frame newer than the last, then state 2 means the stream has ended (another may
+follow), 3 the writer stopped, 4 and 5 open the name again: a new file has taken it, or will in a
+moment. With state 1 and no lock the writer died, unless the name has another inode by now, which
+means the same as 4. Another writer may go on with a dead one's file.
 
-Before all that, check the header against itself and against the file's size, as check_header below
-does, and use the checked copy from then on.
+Before all that, check the header against itself and against the file's size and memory, as
+check_header below does, and use the checked copy from then on.
 """
 
 from __future__ import annotations
@@ -90,24 +93,26 @@ HEADER = {
     "ring_offset": (24, "Q"), "frames_offset": (32, "Q"), "slots_offset": (40, "Q"),
     "slot_size": (48, "Q"), "slot_stride": (56, "Q"), "frame_stride": (64, "I"),
     "slots": (68, "I"), "capacity": (72, "I"), "max_readers": (76, "I"), "lend_limit": (80, "I"),
-    "writer_pid": (84, "I"), "writer_comm": (88, "16s"), "instance": (104, "16s"),
-    "created_ns": (120, "q"), "base": (128, "Q"),
-    # All above is constant. These three change:
-    "state": (192, "I"), "head": (256, "Q"), "event": (320, "I"),
+    "instance": (88, "16s"), "created_ns": (104, "q"), "base": (112, "Q"),
+    # All above is constant. These change:
+    "state": (128, "I"), "writer_pid": (160, "I"), "writer_process": (168, "16s"),
+    "head": (192, "Q"), "event": (256, "I"),
 }
-HEADER_BYTES = 1216
+HEADER_BYTES = 2432
 FRAME = {
     "seq": (0, "Q"), "width": (8, "I"), "height": (12, "I"), "channels": (16, "I"),
     "flags": (20, "I"), "timestamp_ns": (24, "q"), "format": (32, "16s"), "planes": (48, "I"),
-    "stride": (56, "4i"), "offset": (72, "4Q"), "size": (104, "Q"), "pts_ns": (112, "q"),
-    "dts_ns": (120, "q"), "duration_ns": (128, "q"), "clock_ns": (136, "q"),
-    "publish_ns": (144, "q"), "frame_number": (152, "Q"), "fps_num": (160, "I"),
-    "fps_den": (164, "I"), "caps_size": (168, "I"), "metas_size": (172, "I"),
+    "stretch": (52, "I"), "stride": (56, "4i"), "offset": (72, "4Q"), "size": (104, "Q"),
+    "pts_ns": (112, "q"), "dts_ns": (120, "q"), "duration_ns": (128, "q"), "clock_ns": (136, "q"),
+    "publish_ns": (144, "q"), "frame_number": (152, "Q"), "frame_number_end": (160, "Q"),
+    "fps_num": (168, "I"), "fps_den": (172, "I"), "caps_size": (176, "I"), "metas_size": (180, "I"),
 }
-FRAME_BYTES = 176
+FRAME_BYTES = 184
+NO_NUMBER = 2**64 - 1
+GAP = 4  # of flags: no content
 MAGIC = b"SHMRING\0"
 VERSION = 1
-STATE_ACTIVE, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED = 1, 2, 3, 4
+STATE_ACTIVE, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED, STATE_MOVING = range(1, 6)
 PAGE = 4096
 
 # Formats: type of an element; for each plane its elements a pixel, and how often width and height
@@ -117,8 +122,12 @@ FORMATS = """
     u1  2                          YUY2 UYVY YVYU VYUY RGB16 BGR16 RGB15 BGR15
     u1  3                          BGR RGB v308 IYU2
     u1  4                          BGRx BGRA RGBx RGBA xRGB ARGB xBGR ABGR AYUV VUYA
-    <u2 1                          GRAY16_LE
-    >u2 1                          GRAY16_BE
+    <u2 1                          GRAY16_LE bggr10le gbrg10le grbg10le rggb10le bggr12le gbrg12le
+    <u2 1                          grbg12le rggb12le bggr14le gbrg14le grbg14le rggb14le bggr16le
+    <u2 1                          gbrg16le grbg16le rggb16le
+    >u2 1                          GRAY16_BE bggr10be gbrg10be grbg10be rggb10be bggr12be gbrg12be
+    >u2 1                          grbg12be rggb12be bggr14be gbrg14be grbg14be rggb14be bggr16be
+    >u2 1                          gbrg16be grbg16be rggb16be
     <u2 2                          v216 Y210 Y212_LE
     >u2 2                          Y212_BE
     <u2 4                          Y412_LE ARGB64 AYUV64 ARGB64_LE RGBA64_LE BGRA64_LE ABGR64_LE
@@ -154,6 +163,7 @@ FORMATS = """
 
 SHM = "/dev/shm"
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+PASTED = re.compile(r"^(/dev/shm/|shmring://)")
 PROBE_S = 0.1  # how often a sleeper asks whether the writer lives
 POLL_S = 0.001  # where there is no futex
 LOOKOUT_S = 0.01  # for a ring that is not there yet: there is nothing to sleep on
@@ -161,18 +171,19 @@ COPY_TRIES = 16
 
 
 class Error(Exception):
-    """Base of all that can go wrong with a ring."""
+    """Base of all that can go wrong with a ring. None of them is an OSError: web frameworks take
+    that for a client that went away."""
 
 
-class Timeout(Error, TimeoutError):
+class Timeout(Error):
     """No new frame came within the timeout."""
 
 
-class RingNotFound(Timeout, FileNotFoundError):
+class RingNotFound(Timeout):
     """No ring of that name appeared within the timeout."""
 
 
-class RingDenied(Error, PermissionError):
+class RingDenied(Error):
     """The ring's permissions do not let this user look."""
 
 
@@ -188,7 +199,7 @@ class WriterStopped(EndOfStream):
     """The writer stopped without ending its stream."""
 
 
-class WriterLost(Error, ConnectionError):
+class WriterLost(Error):
     """The writer died."""
 
 
@@ -299,7 +310,7 @@ def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
                 slot_stride=slot_stride, total_size=slots + h["slots"] * slot_stride)
 
 
-def check_header(h: Dict[str, Any], file_size: int) -> Optional[str]:
+def check_header(h: Dict[str, Any], file_size: int, memory: int) -> Optional[str]:
     """What is wrong with a header, or None."""
     if h["magic"] != MAGIC:
         return "it is not a ring"
@@ -315,6 +326,8 @@ def check_header(h: Dict[str, Any], file_size: int) -> Optional[str]:
             return f"its header contradicts itself: {field} is {h[field]} instead of {value}"
     if file_size < h["total_size"]:
         return f"it has {file_size} bytes, its header says {h['total_size']}"
+    if memory < h["total_size"] and h["state"] == STATE_ACTIVE:
+        return f"it has memory for {memory} bytes of its {h['total_size']}"
     return None
 
 
@@ -333,53 +346,57 @@ def open_ring(name: str, path: str) -> int:
         raise LayoutError(f"'{name}' cannot be read as a ring: {path}: {error.strerror}") from None
 
 
-def release(fd: int, views: List[memoryview], futex: Optional[Futex]) -> None:
-    """The mapping goes with the last view of it; one may be left in a traceback."""
-    for view in views:
-        view.release()
+def release(fd: int, futex: Optional[Futex]) -> None:
     if futex is not None:
         futex.close()
     os.close(fd)
 
 
 class Segment:
-    """One file, mapped read-only, its constants checked and copied."""
+    """One file, read with pread(), its constants checked and copied."""
 
     def __init__(self, name: str) -> None:
-        self.path = f"{SHM}/{name}"
-        fd = open_ring(name, self.path)
+        self.name, self.path = name, f"{SHM}/{name}"
+        self.fd = open_ring(name, self.path)
         try:
-            status = self.check(fd, name)
-            memory = mmap.mmap(fd, self.header["total_size"], access=mmap.ACCESS_READ)
-            self.futex = make_futex(fd)
+            self.inode = self.check()
+            self.futex = make_futex(self.fd)
         except BaseException:
-            os.close(fd)
+            os.close(self.fd)
             raise
-        self.fd, self.inode = fd, (status.st_dev, status.st_ino)
-        self.bytes = memoryview(memory)
-        # An item of these is one load; the struct module promises no such thing.
-        self.words, self.halves = self.bytes.cast("Q"), self.bytes.cast("I")
-        views = [self.words, self.halves, self.bytes]
-        self.close = weakref.finalize(self, release, fd, views, self.futex)
+        self.close = weakref.finalize(self, release, self.fd, self.futex)
 
-    def check(self, fd: int, name: str) -> os.stat_result:
-        status = os.fstat(fd)
+    def check(self) -> Tuple[int, int]:
+        status = os.fstat(self.fd)
         regular = stat.S_ISREG(status.st_mode)
-        start = os.pread(fd, HEADER_BYTES, 0) if regular else b""
+        start = os.pread(self.fd, HEADER_BYTES, 0) if regular else b""
         self.header = unpack(HEADER, start.ljust(HEADER_BYTES, b"\0"))
-        problem = check_header(self.header, status.st_size)
+        problem = check_header(self.header, status.st_size, 512 * status.st_blocks)
         if problem:
-            raise LayoutError(f"'{name}' cannot be read as a ring: {problem}")
-        return status
+            raise LayoutError(f"'{self.name}' cannot be read as a ring: {problem}")
+        return status.st_dev, status.st_ino
+
+    def read(self, offset: int, target: Any) -> None:
+        """Fills TARGET."""
+        view = memoryview(target).cast("B")
+        while view:
+            count = os.preadv(self.fd, [view], offset)
+            if count == 0:
+                raise LayoutError(f"ring '{self.name}' was cut short")
+            view, offset = view[count:], offset + count
+
+    def bytes(self, offset: int, size: int) -> bytearray:
+        data = bytearray(size)
+        self.read(offset, data)
+        return data
+
+    def value(self, field: str) -> Any:
+        """Of the header, as it is now."""
+        offset, code = HEADER[field]
+        return struct.unpack("<" + code, self.bytes(offset, struct.calcsize("<" + code)))[0]
 
     def word(self, offset: int) -> int:
-        return self.words[offset >> 3]
-
-    def event(self) -> int:
-        return self.halves[HEADER["event"][0] >> 2]
-
-    def state(self) -> int:
-        return self.halves[HEADER["state"][0] >> 2]
+        return int.from_bytes(self.bytes(offset, 8), "little")
 
     def has_writer(self) -> bool:
         """Asking for a read lock meets write locks only: other askers do not count."""
@@ -415,17 +432,18 @@ class Plane(NamedTuple):
     def row(self) -> int:
         return self.shape[1] * self.strides[1]
 
-    def fits(self, size: int) -> bool:
-        used = (self.shape[0] - 1) * self.strides[0] + self.row()
-        return self.row() <= self.strides[0] and self.offset + used <= size
+
+# dtype; for each plane its elements a pixel and how often width and height are halved.
+Rule = Tuple[str, Tuple[Tuple[int, ...], ...]]
+OPAQUE: Rule = "", ()
 
 
-def read_formats(text: str) -> Dict[str, Tuple[str, List[List[int]]]]:
+def read_formats(text: str) -> Dict[str, Rule]:
     formats = {}
     for line in text.strip().splitlines():
         dtype, *words = line.split()
         planes = [word for word in words if re.fullmatch(r"\d(:\d:\d)?", word)]
-        shapes = [[int(n) for n in (plane + ":0:0").split(":")[:3]] for plane in planes]
+        shapes = tuple(tuple(int(n) for n in (plane + ":0:0").split(":")[:3]) for plane in planes)
         formats.update({name: (dtype, shapes) for name in words[len(planes) :]})
     return formats
 
@@ -459,6 +477,41 @@ def join(planes: List[Plane]) -> Optional[Plane]:
     return first._replace(shape=(rows, first.shape[1]))
 
 
+def lay_planes(rule: Rule, width: int, height: int, strides: Tuple[int, ...],
+               offsets: Tuple[int, ...], size: int) -> List[Plane]:
+    """The arrays of a frame's planes in GStreamer's order; none: its bytes have no such form.
+    ValueError when the frame cannot be what it says."""
+    dtype, rules = rule
+    if rules and len(rules) != len(strides):
+        raise ValueError("its format has another number of planes")
+    if rules and not (width and height):
+        raise ValueError("it has a format, and no width or height")
+    planes = []
+    for i, (stride, offset) in enumerate(zip(strides, offsets)):
+        if offset >= size:
+            raise ValueError("a plane starts beyond the frame's bytes")
+        if stride <= 0:
+            raise ValueError("a stride is not positive")
+        if not rules:
+            continue
+        item, (items, xshift, yshift) = int(dtype[-1]), rules[i]
+        rows, columns = -(-height >> yshift), -(-width >> xshift)
+        row = columns * items * item
+        if row > stride:
+            raise ValueError("a row is longer than its stride")
+        if not 0 <= offset <= size - ((rows - 1) * stride + row):
+            raise ValueError("a plane reaches beyond the frame's bytes")
+        more = ((items,), (item,)) if items > 1 else ((), ())
+        planes.append(Plane(offset, (rows, columns) + more[0],
+                            (stride, items * item) + more[1], dtype))
+    return planes
+
+
+def lay_whole(planes: List[Plane]) -> Optional[Plane]:
+    """The one array of the whole frame, in OpenCV's shapes, or None."""
+    return planes[0] if len(planes) == 1 else stack(planes) or join(planes)
+
+
 class RawFrame:
     """A frame as it was when it was looked at: an owned copy, to be kept and changed at will.
 
@@ -481,7 +534,9 @@ class RawFrame:
     duration_ns: Optional[int]
     clock_ns: Optional[int]
     publish_ns: int
-    frame_number: int  #: the source's own count
+    stretch: int  #: counts the times that pts_ns began anew
+    frame_number: Optional[int]  #: the source's own count
+    frame_number_end: Optional[int]  #: where that ends (audio: samples)
     framerate: Optional[Tuple[int, int]]
     caps: Optional[str]
     metas: Optional[bytes]
@@ -491,39 +546,28 @@ class RawFrame:
     def __init__(self, header: Dict[str, Any], text: bytes, data: Union[bytearray, memoryview],
                  dropped: int) -> None:
         for field in ("seq", "width", "height", "channels", "flags", "size", "timestamp_ns",
-                      "publish_ns", "frame_number"):
+                      "publish_ns", "stretch"):
             setattr(self, field, header[field])
+        for field in ("frame_number", "frame_number_end"):
+            setattr(self, field, None if header[field] == NO_NUMBER else header[field])
         for field in ("pts_ns", "dts_ns", "duration_ns", "clock_ns"):
             setattr(self, field, None if header[field] == -1 else header[field])
-        self.format = header["format"].split(b"\0")[0].decode("ascii", "replace")
+        self.format = header["format"].split(b"\0")[0].decode()
         self.strides = header["stride"][: header["planes"]]
         self.offsets = header["offset"][: header["planes"]]
         rate = (header["fps_num"], header["fps_den"])
         self.framerate = rate if rate[0] else None
         caps_size, metas = header["caps_size"], (header["caps_size"] + 7) & ~7
-        self.caps = text[: caps_size - 1].decode("utf-8", "replace") if caps_size else None
+        self.caps = text[: caps_size - 1].decode() if caps_size else None
         self.metas = text[metas : metas + header["metas_size"]] or None
         self.data, self.dropped = data, dropped
 
     def __repr__(self) -> str:
         return f"<RawFrame {self.seq}: {self.width}x{self.height} {self.format or 'opaque'}>"
 
-    def _plane(self, i: int, dtype: str, items: int, xshift: int, yshift: int) -> Plane:
-        item, stride = int(dtype[-1]), self.strides[i]
-        rows, columns = -(-self.height >> yshift), -(-self.width >> xshift)
-        shape, strides = (rows, columns), (stride, items * item)
-        if items > 1:
-            shape, strides = (*shape, items), (*strides, item)  # type: ignore[assignment]
-        plane = Plane(self.offsets[i], shape, strides, dtype)
-        if stride <= 0 or not plane.fits(self.size):
-            raise LayoutError(f"plane {i} of {self!r} does not fit in its {self.size} bytes")
-        return plane
-
     def _layout(self) -> List[Plane]:
-        dtype, planes = KNOWN.get(self.format, ("", []))
-        if len(planes) != len(self.strides) or not self.width or not self.height:
-            return []
-        return [self._plane(i, dtype, *plane) for i, plane in enumerate(planes)]
+        rule = KNOWN.get(self.format, OPAQUE)
+        return lay_planes(rule, self.width, self.height, self.strides, self.offsets, self.size)
 
     def _view(self, plane: Plane) -> Any:
         import numpy  # only here: everything else works without
@@ -542,7 +586,7 @@ class RawFrame:
         planes = self._layout()
         if not planes:
             return self._view(Plane(0, (self.size,), (1,), "u1"))
-        whole = planes[0] if len(planes) == 1 else stack(planes) or join(planes)
+        whole = lay_whole(planes)
         if whole is None:
             raise BufferError(f"the planes of {self!r} do not form one array: use frame.planes")
         return self._view(whole)
@@ -551,29 +595,39 @@ class RawFrame:
 # ---- The reader ----------------------------------------------------------------------------------
 
 
-def frame_problem(h: Dict[str, Any], segment: Dict[str, Any]) -> Optional[str]:
-    """What is wrong with a frame's header, or None."""
+def frame_problem(h: Dict[str, Any], text: bytes, segment: Dict[str, Any]) -> Optional[str]:
+    """Why a frame cannot be what its header says, or None; in the words of the library."""
+    name, *rest = h["format"].split(b"\0")
     if h["size"] > segment["slot_size"]:
-        return "it is larger than a slot"
+        return "it is larger than its slot"
+    if not rest or not all(32 < byte < 127 for byte in name):
+        return "its format is no name"
     if h["planes"] > 4:
         return "it has more than 4 planes"
-    if b"\0" not in h["format"]:
-        return "its format's name is not terminated"
     if h["width"] >= 2**31 or h["height"] >= 2**31 or h["channels"] > 4:
         return "its width, height or channels cannot be"
-    if any(offset >= h["size"] for offset in h["offset"][: h["planes"]]):
-        return "a plane starts beyond its end"
     if ((h["caps_size"] + 7) & ~7) + h["metas_size"] > segment["frame_stride"] - FRAME_BYTES:
         return "its caps and metas are larger than its header"
+    if h["flags"] & GAP and h["size"] == 0:
+        return None
+    try:
+        text[: h["caps_size"]].decode()
+        lay_planes(KNOWN.get(name.decode(), OPAQUE), h["width"], h["height"],
+                   h["stride"][: h["planes"]], h["offset"][: h["planes"]], h["size"])
+    except UnicodeDecodeError:
+        return "its caps are not UTF-8 text"
+    except ValueError as error:
+        return str(error)
     return None
 
 
-def fill(out: Any, pixels: memoryview) -> Union[bytearray, memoryview]:
-    """A copy of PIXELS, or as much of it as there is room for in OUT."""
+def room_for(out: Any, size: int) -> Union[bytearray, memoryview]:
+    """New memory of SIZE bytes, or as much of OUT as that, if it is so large."""
     if out is None:
-        return bytearray(pixels)
-    target = memoryview(out).cast("B")[: len(pixels)]
-    target[:] = pixels[: len(target)]
+        return bytearray(size)
+    target = memoryview(out).cast("B")[:size]
+    if target.readonly:
+        raise TypeError("out cannot be written")
     return target
 
 
@@ -581,9 +635,10 @@ class RawReader:
     """Looks at the ring NAME; does not wait for it to be there: latest() does."""
 
     def __init__(self, name: str) -> None:
-        if not NAME.fullmatch(name) or name.endswith(".ctl"):
+        name = PASTED.sub("", name)
+        if not NAME.fullmatch(name) or name.endswith((".ctl", ".new")):
             raise ValueError(f"'{name}' cannot name a ring: 1-200 of A-Z a-z 0-9 . _ -, not "
-                             "starting with '.', not ending in '.ctl'")
+                             "starting with '.', not ending in '.ctl' or '.new'")
         if FENCE is None:
             warnings.warn("no way to keep loads in order on this machine: a frame may be torn",
                           RuntimeWarning, stacklevel=2)
@@ -611,7 +666,7 @@ class RawReader:
             if self.closed:
                 raise ValueError(f"the reader of ring '{self.name}' is closed")
             segment = self._segment or self._open()
-            event = segment.event() if segment else 0
+            event = segment.value("event") if segment else 0
             frame = self._look(segment, newer_than, out) if segment else None
             if frame is not None:
                 return frame
@@ -662,7 +717,7 @@ class RawReader:
 
     def _look(self, segment: Segment, newer_than: int, out: Any) -> Optional[RawFrame]:
         # In this order, or the last frame or a clean end is taken for a death.
-        alive, state = segment.has_writer(), segment.state()
+        alive, state = segment.has_writer(), segment.value("state")
         fence()
         frame = self._newest(segment, newer_than, out)
         if frame is None:
@@ -672,24 +727,24 @@ class RawReader:
     def _judge(self, segment: Segment, alive: bool, state: int) -> None:
         """There is no newer frame: may one still come?"""
         ended = state in (STATE_ENDED, STATE_CLOSED)
-        moved = state == STATE_SUPERSEDED or (not alive and not ended)
+        moved = state in (STATE_SUPERSEDED, STATE_MOVING) or (not alive and not ended)
         moved = moved and not segment.has_name()
-        if moved and self._open() is not None:
+        if moved and (self._open() is not None or state == STATE_MOVING and alive):
             return
         if moved or ended or not alive:
             raise self._end(segment)
 
     def _end(self, segment: Segment) -> Error:
-        state = segment.state()  # anew: its successor's end is written to a superseded one, too
+        state = segment.value("state")  # anew: its successor's end is written to a superseded one, too
+        pid = segment.value("writer_pid")
+        process = segment.value("writer_process").split(b"\0")[0].decode("ascii", "replace")
         self._leave()
         if state == STATE_ENDED:
             return EndOfStream(f"the stream of ring '{self.name}' has ended")
         if state in (STATE_CLOSED, STATE_SUPERSEDED):
             return WriterStopped(f"the writer of ring '{self.name}' stopped without ending its "
                                  "stream")
-        comm = segment.header["writer_comm"].split(b"\0")[0].decode("ascii", "replace")
-        return WriterLost(f"the writer of ring '{self.name}', {comm} (pid "
-                          f"{segment.header['writer_pid']}), died")
+        return WriterLost(f"the writer of ring '{self.name}', {process} (pid {pid}), died")
 
     def _newest(self, segment: Segment, newer_than: int, out: Any) -> Optional[RawFrame]:
         """The newest frame, if it is new. None, too, when it was overwritten every time."""
@@ -714,20 +769,20 @@ class RawReader:
         h = segment.header
         at, pixels = h["frames_offset"] + slot * h["frame_stride"], h["slots_offset"]
         pixels += slot * h["slot_stride"]
-        header = bytes(segment.bytes[at : at + h["frame_stride"]])
+        header = bytes(segment.bytes(at, h["frame_stride"]))
         size, published = (struct.unpack_from("<Q", header, FRAME[field][0])[0]
                            for field in ("size", "publish_ns"))
         if published <= newer_than:
             return None
-        size = min(size, h["slot_size"])
-        data = fill(out, segment.bytes[pixels : pixels + size])
+        data = room_for(out, min(size, h["slot_size"]))
+        segment.read(pixels, data)
         fence()
         return (header, data) if segment.word(at) == seq else None
 
     def _decode(self, segment: Segment, seq: int, header: bytes,
                 data: Union[bytearray, memoryview]) -> RawFrame:
         values = unpack(FRAME, header)
-        problem = frame_problem(values, segment.header)
+        problem = frame_problem(values, header[FRAME_BYTES:], segment.header)
         if not problem and len(data) < values["size"]:
             raise ValueError(f"out has {len(data)} bytes, frame {seq} has {values['size']}")
         dropped = seq - self._seen - 1 if self._seen else 0

@@ -5,11 +5,14 @@ import glob
 import itertools
 import os
 import signal
+import struct
 import subprocess
 import sys
 import unittest
 
 import numpy as np
+
+from shmring import raw
 
 RING_WRITER = os.environ["RING_WRITER"]
 FRAME_NS = 40_000_000
@@ -43,7 +46,9 @@ def run_python(script, *args, **kwargs):
 class Writer:
     def __init__(self, name, size, **options):
         self.name = name
-        pairs = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
+        pairs = [key.replace("_", "-").encode() + b"=" + (value if isinstance(value, bytes)
+                                                          else str(value).encode())
+                 for key, value in options.items()]
         self.process = subprocess.Popen([RING_WRITER, name, str(size), *pairs], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.ready = self.answer()
@@ -79,6 +84,20 @@ class Writer:
         self.process.stdout.read()  # answers that nobody asked for would break its pipe
         self.process.stdout.close()
         self.process.wait()
+
+
+def lie(name, **fields):
+    """Changes the newest frame's header where it lies, as a writer that lies might."""
+    with open(f"/dev/shm/{name}", "r+b", buffering=0) as file:
+        h = raw.unpack(raw.HEADER, os.pread(file.fileno(), raw.HEADER_BYTES, 0))
+        at = h["ring_offset"] + 8 * ((h["head"] - 1) % h["capacity"])
+        (descriptor,) = struct.unpack("<Q", os.pread(file.fileno(), 8, at))
+        frame = h["frames_offset"] + (descriptor & 0xFFFF) * h["frame_stride"]
+        for field, value in fields.items():
+            offset, code = (raw.FRAME_BYTES, "16s") if field == "caps" else raw.FRAME[field]
+            values = value if isinstance(value, tuple) else (value,)
+            data = struct.pack("<" + code, *values)
+            os.pwrite(file.fileno(), data[: len(value)] if field == "caps" else data, frame + offset)
 
 
 class RingTest(unittest.TestCase):

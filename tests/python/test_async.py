@@ -95,6 +95,29 @@ class AsyncTest(RingTest):
 
         self.assertGreaterEqual(self.run_async(main()), 4)
 
+    def test_async_with_awaits_its_reads(self):
+        async def main():
+            async with self.reader as reader:
+                self.publish()
+                seen = [(await reader.read(timeout=5)).seq]
+                task = asyncio.create_task(reader.read_array())
+                await asyncio.sleep(0)
+                self.publish(2)
+                self.assertEqual((await task).shape, IMAGE.shape)
+                seen.append((await reader.read()).seq)
+                with self.assertRaises(shmring.Timeout):
+                    await reader.read(timeout=0.01)
+                with self.assertRaisesRegex(ValueError, "is an array of"):
+                    self.publish()
+                    await reader.read_array(np.empty((2, 2), "u1"))
+                self.publish()
+                self.writer.end()
+                seen += [frame.seq async for frame in reader]
+            self.assertTrue(self.reader.closed)
+            return seen
+
+        self.assertEqual(self.run_async(main()), [1, 3, 4, 5])
+
     def test_two_readers(self):
         async def read(reader):
             return [frame.seq async for frame in reader]
@@ -167,7 +190,7 @@ class AsyncTest(RingTest):
             async for _ in shmring.Reader(self.name, timeout=0.01):
                 self.fail("there is no frame")
 
-        with self.assertRaisesRegex(shmring.Timeout, "within 0.01 s"):
+        with self.assertRaisesRegex(shmring.Timeout, "waited 0.01 s"):
             self.run_async(main())
 
     def test_a_lost_writer(self):

@@ -149,8 +149,10 @@ class CaptureTest(RingTest):
         self.assertFalse(images.set(capture.CAP_PROP_BUFFERSIZE, 0))
         self.assertEqual(images.get(capture.CAP_PROP_BUFFERSIZE), 2)
         self.assertEqual(writer.publish(20), "published 21")
-        self.assert_image(images.read()[1], 20)
         self.assert_image(images.read()[1], 21)
+        self.assertEqual(writer.publish(20), "published 41")
+        self.assert_image(images.read()[1], 40)
+        self.assert_image(images.read()[1], 41)
 
     def test_latest_passes_over_what_came_while_opening(self):
         writer, images = self.opened(1, mode="latest")

@@ -6,18 +6,22 @@ import pickle
 import unittest
 
 import shmring
+from shmring import raw
 from support import RingTest, bgr
 
 
 class ErrorTest(RingTest):
-    def test_hierarchy(self):
-        for name, builtin in (("Timeout", TimeoutError), ("WriterLost", ConnectionError),
-                              ("RingNotFound", FileNotFoundError), ("RingBusy", Exception),
-                              ("RingDenied", PermissionError), ("LeaseError", Exception),
-                              ("LayoutError", Exception), ("EndOfStream", EOFError)):
-            with self.subTest(name=name):
-                self.assertTrue(issubclass(getattr(shmring, name), shmring.Error))
-                self.assertTrue(issubclass(getattr(shmring, name), builtin))
+    def test_no_framework_takes_them_for_a_client_that_went(self):
+        """Web servers drop OSErrors of a handler, ConnectionError and TimeoutError among them."""
+        for module in (shmring, raw):
+            for name in ("Error", "Timeout", "RingNotFound", "RingDenied", "WriterLost",
+                         "LayoutError", "EndOfStream"):
+                with self.subTest(name=name, module=module.__name__):
+                    error = getattr(module, name)
+                    self.assertTrue(issubclass(error, module.Error))
+                    self.assertFalse(issubclass(error, (OSError, ConnectionError)))
+        self.assertTrue(issubclass(shmring.EndOfStream, EOFError))
+        self.assertTrue(issubclass(shmring.RingNotFound, shmring.Timeout))
 
     def test_everything_public_is_documented(self):
         for name in shmring.__all__:
@@ -30,6 +34,23 @@ class ErrorTest(RingTest):
             with self.subTest(name=name):
                 with self.assertRaisesRegex(ValueError, "name"):
                     shmring.Reader(name)
+
+    def test_names_as_people_have_them_at_hand(self):
+        self.start_writer()
+        for name in (f"/dev/shm/{self.name}", f"shmring://{self.name}", f"shmring://{self.name}/"):
+            with shmring.Reader(name) as reader:
+                self.assertEqual(reader.name, self.name)
+                self.assertEqual(reader.info.name, self.name)
+        with shmring.Writer(f"/dev/shm/{self.name}-w", 8, 4) as writer:
+            self.assertEqual(writer.name, f"{self.name}-w")
+
+    def test_formats_that_nearly_are_one(self):
+        for given, meant in (("bgr8", "BGR"), ("rgb", "RGB"), ("mono8", "GRAY8"), ("gray8", "GRAY8"),
+                             ("nv12", "NV12"), ("BGR24", "BGR"), ("mono16", "GRAY16_LE"),
+                             ("bayer_rggb8", "rggb"), ("yuyv", "YUY2"), ("RGBA8", "RGBA")):
+            with self.subTest(given):
+                with self.assertRaisesRegex(ValueError, f"did you mean '{meant}'"):
+                    shmring.Writer(self.name, 8, 4, given)
 
     def test_arguments_that_cannot_be(self):
         for options in (dict(mode="some"), dict(on_disconnect="never"), dict(timeout=-1),
@@ -55,7 +76,7 @@ class ErrorTest(RingTest):
     def test_no_frame_within_the_timeout(self):
         self.start_writer()
         reader = shmring.Reader(self.name, timeout=0.01)
-        with self.assertRaisesRegex(shmring.Timeout, f"'{self.name}' within 0.01 s") as caught:
+        with self.assertRaisesRegex(shmring.Timeout, f"no frame .*'{self.name}'.*waited 0.01 s") as caught:
             reader.read()
         self.assertNotIsInstance(caught.exception, shmring.RingNotFound)
         self.assertIsNone(reader.try_read())

@@ -6,7 +6,8 @@ import unittest
 import numpy as np
 
 import shmring
-from support import RingTest, frame_bytes
+from shmring import raw
+from support import RingTest, bgr, frame_bytes, lie
 
 
 class FormatTest(RingTest):
@@ -73,19 +74,56 @@ class FormatTest(RingTest):
         self.check(frame.array, (512,), (1,), "u1")
         self.assertEqual(frame.planes, ())
 
-    def check_misfit(self, stride):
-        frame = self.frame(size=1000, width=100, height=4, channels=3, format="BGR", planes=1,
-                           stride=stride)
-        with self.assertRaisesRegex(BufferError, "do not fit together"):
-            frame.array
-        with self.assertRaisesRegex(shmring.LayoutError, "plane 0 does not fit"):
-            frame.planes
+    def test_bayer(self):
+        for format, dtype, items in (("rggb", "u1", 1), ("bggr10le", "<u2", 2),
+                                     ("gbrg14be", ">u2", 2), ("grbg16le", "<u2", 2)):
+            with self.subTest(format):
+                self.name += "-"
+                frame = self.frame(size=64 * items * 2, width=63, height=2, channels=1, planes=1,
+                                   format=format, stride=64 * items)
+                self.check(frame.array, (2, 63), (64 * items, items), dtype)
 
-    def test_rows_longer_than_their_stride(self):
-        self.check_misfit(stride=230)
 
-    def test_rows_beyond_the_last_byte(self):
-        self.check_misfit(stride=300)
+class LieTest(RingTest):
+    """A frame that cannot be what its header says, by each thing that a header can say."""
+
+    LIES = (
+        ("a row is longer than its stride", dict(stride=(191, 0, 0, 0))),
+        ("a row is longer than its stride", dict(width=65)),
+        ("reaches beyond the frame's bytes", dict(height=5)),
+        ("reaches beyond the frame's bytes", dict(offset=(1, 0, 0, 0))),
+        ("reaches beyond the frame's bytes", dict(size=700)),
+        ("starts beyond the frame's bytes", dict(offset=(2**63, 0, 0, 0))),
+        ("a stride is not positive", dict(stride=(-192, 0, 0, 0))),
+        ("a stride is not positive", dict(stride=(0, 0, 0, 0))),
+        ("another number of planes", dict(planes=2, stride=(192, 192, 0, 0))),
+        ("another number of planes", dict(planes=0)),
+        ("more than 4 planes", dict(planes=5)),
+        ("no width or height", dict(width=0)),
+        ("width, height or channels cannot be", dict(height=2**31)),
+        ("width, height or channels cannot be", dict(channels=5)),
+        ("its format is no name", dict(format=b"B" * 16)),
+        ("its format is no name", dict(format="GRÜN".encode())),
+        ("its caps are not UTF-8 text", dict(caps=b"video/\xff")),
+        ("larger than its slot", dict(size=2**40)),
+    )
+
+    def test_attached_and_raw_readers_say_the_same(self):
+        for text, fields in self.LIES:
+            with self.subTest(**fields):
+                self.name += "-"
+                writer = self.start_writer(**bgr(64, 4, caps="video/x-raw"))
+                with shmring.Reader(self.name, timeout=10) as reader:
+                    writer.publish()
+                    lie(self.name, **fields)
+                    with self.assertRaisesRegex(shmring.LayoutError, f"frame 1 .*{text}"):
+                        reader.read()
+                    with raw.RawReader(self.name) as observer:
+                        with self.assertRaisesRegex(raw.LayoutError, f"frame 1 .*{text}"):
+                            observer.latest(timeout=0)
+                        writer.publish()
+                        self.assertEqual(reader.read().array.shape, (4, 64, 3))
+                        self.assertEqual(observer.latest(timeout=0).array.shape, (4, 64, 3))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,22 @@ import unittest
 
 from support import EPOCH_NS, FRAME_NS, RingTest, bgr, frame_bytes
 
-ANSWER = "epoch:Q first:Q flushed:Q"
+ANSWER = "epoch:Q first:Q end:Q stream:Q flushed:Q withdrawn:Q banned:Q @64"
 HEADER = """magic:8s version:I header_bytes:I total_size:Q ring_offset:Q frames_offset:Q
     slots_offset:Q slot_size:Q slot_stride:Q frame_stride:I slots:I capacity:I max_readers:I
-    lend_limit:I writer_pid:I writer_comm:16s instance:16s created_ns:q base:Q
-    @64 state:I waiting:I latency_ns:q @64 head:Q @64 event:I
-    @64 published:Q bytes:Q dropped:Q revoked:Q flushed:Q @64 answer:768s @64"""
-FRAME = """seq:Q width:I height:I channels:I flags:I timestamp_ns:q format:16s planes:I reserved:I
+    lend_limit:I reserved:I instance:16s created_ns:q base:Q
+    @64 state:I waiting:I watching:I stretch:I stream:Q latency_ns:q writer_pid:I waited_port:I
+    writer_process:16s waited_since_ns:q @64 head:Q key_seq:Q @64 event:I
+    @64 published:Q bytes:Q dropped:Q revoked:Q withdrawn:Q flushed:Q waits:Q wait_ns:Q
+    @64 answer:2048s @64"""
+FRAME = """seq:Q width:I height:I channels:I flags:I timestamp_ns:q format:16s planes:I stretch:I
     stride:4i offset:4Q size:Q pts_ns:q dts_ns:q duration_ns:q clock_ns:q publish_ns:q
-    frame_number:Q fps_num:I fps_den:I caps_size:I metas_size:I data:0s"""
-PLACE = "attach:Q lease:I pid:I comm:16s cursor:Q received:Q @2048 claim:256Q"
-CTL = "magic:8s version:I max_readers:I instance:16s @64 doorbell:I @4096 place:0s"
+    frame_number:Q frame_number_end:Q fps_num:I fps_den:I caps_size:I metas_size:I data:0s"""
+PORT = """attach:Q lease:I pid:I process:16s cursor:Q received:Q key_at_ns:q key_count:I
+    @2048 claim:256Q"""
+CTL = "magic:8s version:I max_readers:I instance:16s @64 doorbell:I @64 notice:I @4096 port:0s"
 STRUCTS = {"layout_header": HEADER, "layout_answer": ANSWER, "layout_frame": FRAME,
-           "layout_place": PLACE, "layout_ctl": CTL}
+           "layout_port": PORT, "layout_ctl": CTL}
 CONSTANTS = {"LAYOUT_MAGIC": "SHMRING", "LAYOUT_CTL_MAGIC": "SHMRCTL", "LAYOUT_VERSION": "1",
              "STATE_ACTIVE": "1", "STATE_ENDED": "2", "SHMRING_MAX_READERS": "32"}
 ACTIVE, ENDED = 1, 2
@@ -107,7 +110,7 @@ class LiveRingTest(RingTest):
         self.assertEqual((header.magic, header.version), (b"SHMRING", 1))
         self.assertEqual((header.slots, header.capacity, header.max_readers), (5, 16, 8))
         self.assertEqual((header.slot_size, header.slot_stride), (1924 * 3, 8192))
-        self.assertEqual((header.writer_pid, header.writer_comm),
+        self.assertEqual((header.writer_pid, header.writer_process),
                          (self.writer.process.pid, b"ring-writer"))
         self.assertEqual(header.total_size, len(header.memory))
         self.assertEqual((header.base, header.head), (1, 4))

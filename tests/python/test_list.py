@@ -17,7 +17,7 @@ class ListTest(RingTest):
             self.start_writer(f"{self.name}-{suffix}", **bgr(64, 4, slots=5))
         rings = self.rings()
         self.assertEqual([info.name for info in rings], [f"{self.name}-{s}" for s in "abc"])
-        self.assertEqual([(info.slots, info.slot_size, info.writer_comm) for info in rings],
+        self.assertEqual([(info.slots, info.slot_size, info.writer_process) for info in rings],
                          [(5, 768, "ring-writer")] * 3)
 
     def test_the_same_as_a_reader_sees(self):

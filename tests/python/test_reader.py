@@ -127,13 +127,28 @@ class ReaderTest(RingTest):
         frame = reader.read()
         self.assertEqual((frame.seq, frame.dropped), (20, 19))
         np.testing.assert_array_equal(np.asarray(frame).reshape(-1), frame_bytes(20, 192 * 4))
-        self.assertEqual(reader.stats.dropped, 19)
+        self.assertEqual((reader.stats.received, reader.stats.dropped), (1, 19))
+
+    def test_latest_begins_with_the_newest_that_was_there(self):
+        writer = self.start_writer()
+        writer.publish(5)
+        reader = self.reader(mode="latest")
+        self.assertEqual(reader.read(timeout=0).seq, 5)
+        self.assertIsNone(reader.try_read())
+        writer.publish(2)
+        frame = reader.read()
+        self.assertEqual((frame.seq, frame.dropped), (7, 1))
+        stats = reader.stats
+        self.assertEqual((stats.early, stats.received, stats.dropped), (1, 1, 1))
 
     def test_latest_of_depth_three(self):
         writer = self.start_writer()
         reader = self.reader(mode="latest", depth=3)
+        writer.publish(5)
+        self.assertEqual(reader.read().seq, 5)
+        self.assertIsNone(reader.try_read())
         writer.publish(20)
-        self.assertEqual([reader.read().seq for _ in range(3)], [18, 19, 20])
+        self.assertEqual([reader.read().seq for _ in range(3)], [23, 24, 25])
         self.assertIsNone(reader.try_read())
 
     def test_stats_and_info(self):
@@ -145,7 +160,7 @@ class ReaderTest(RingTest):
             self.assertEqual((stats.received, stats.held, stats.lag, stats.lease), (1, 1, 2, 2))
             info = reader.info
             self.assertEqual((info.name, info.slots, info.max_readers), (self.name, 6, 3))
-            self.assertEqual((info.writer_pid, info.writer_comm),
+            self.assertEqual((info.writer_pid, info.writer_process),
                              (writer.process.pid, "ring-writer"))
             self.assertEqual(len(info.instance), 32)
             frame.release()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the package says of itself: types that are true, and words on everything public."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
+import pydoc
 import subprocess
 import sys
 import tempfile
@@ -54,8 +56,13 @@ try:
     ok, image = shmring.VideoCapture("cam0").read()
     assert_type(ok, bool)
 except shmring.RingNotFound as error:
-    not_found: FileNotFoundError = error
-    too_late: TimeoutError = error
+    too_late: shmring.Timeout = error
+
+async def watch_all() -> None:
+    async with shmring.Reader("cam0") as cam:
+        assert_type(await cam.read(timeout=1), shmring.Frame)
+        async for frame in cam:
+            assert_type(frame.flags, shmring.FrameFlags)
 """
 # In Python 3.11 the buffer protocol shows in a type's slots only.
 NOT_AT_RUNTIME = r"shmring\._shmring\..*\.__buffer__"
@@ -80,6 +87,32 @@ def import_module(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # gi's importer is of the old kind
         return importlib.import_module(name)
+
+
+class HelpTest(unittest.TestCase):
+    """A text signature that is no Python is a traceback in help() from Python 3.12 on."""
+
+    def callables(self):
+        for module in ("shmring._shmring", *MODULES):
+            for name, thing in vars(import_module(module)).items():
+                if inspect.isclass(thing) and thing.__module__.startswith("shmring"):
+                    yield from ((f"{name}.{key}", member) for key, member in vars(thing).items())
+                yield name, thing
+
+    def test_text_signatures_are_python(self):
+        checked = 0
+        for name, thing in self.callables():
+            text = getattr(thing, "__text_signature__", None)
+            if isinstance(text, str) and inspect.isroutine(thing):
+                ast.parse(f"def f{text.replace('$', '').replace('(module, /', '(module')}: pass")
+                inspect.signature(thing)
+                checked += 1
+        self.assertGreater(checked, 5)
+
+    def test_help(self):
+        for name in MODULES:
+            with self.subTest(name):
+                self.assertIn("DESCRIPTION", pydoc.plain(pydoc.render_doc(import_module(name))))
 
 
 class DocstringTest(unittest.TestCase):

@@ -108,8 +108,8 @@ class StreamTest(WriterCase):
         writer, reader = self.pair(timeout=0.01, slots=6)
         written = [writer.write(self.IMAGE) for _ in range(6)]
         self.assertEqual(written[-1], 6)
-        text = (rf"'{self.name}' had no free slot within 0.01 s and the frame was dropped: its "
-                rf"reader .*pid {os.getpid()}\) holds 0 frames and has not taken 6")
+        text = (rf"'{self.name}' has no free slot: it waits for its reader .*pid {os.getpid()}\).*"
+                r"has 6 to take and holds 0.*waited 0.01 s, and dropped")
         with self.assertRaisesRegex(shmring.Timeout, text):
             writer.write(self.IMAGE)
         frame = reader.read()

@@ -61,7 +61,7 @@ def source_elements(options, size):
     return ["videotestsrc", "is-live=true"]
 
 
-def writer_command(options):
+def writer_processand(options):
     size = "width={},height={}".format(*options.size)
     caps = f"video/x-raw,format=BGR,{size},framerate=30/1"
     paced = ["sync=true", "wait-for-connection=true"] if options.file else []
@@ -75,7 +75,7 @@ def commands(options):
     reader = [sys.executable, os.path.join(HERE, "python_reader.py"), options.ring, options.png]
     pipeline = [sys.executable, os.path.join(HERE, "pipeline_reader.py"), options.ring]
     return {
-        "writer": ["setpriv", "--pdeathsig", "INT", *writer_command(options)],
+        "writer": ["setpriv", "--pdeathsig", "INT", *writer_processand(options)],
         "python": reader,
         "pipeline": pipeline,
     }
@@ -141,7 +141,7 @@ def stop_on_signals():
 
 async def run(options):
     stop = stop_on_signals()
-    print(f"{' '.join(writer_command(options))}\n")
+    print(f"{' '.join(writer_processand(options))}\n")
     print("Latency: from a frame's capture until the reader has it.", flush=True)
     parts = []
     try:
