@@ -131,17 +131,16 @@ gst_shm_ring_clock_origin (GstElement *element, gint64 *origin)
   return TRUE;
 }
 
-/* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. */
-static GstClockTimeDiff
-gst_shm_ring_clock_wall_offset (void)
+gint64
+gst_shm_ring_clock_to_wall (gint64 clock_ns)
 {
-  GstClockTimeDiff monotonic = gst_shm_ring_clock_now ();
+  gint64 now = gst_shm_ring_clock_now ();
 
-  return gst_shm_ring_clock_read (CLOCK_REALTIME) - monotonic;
+  return clock_ns + gst_shm_ring_clock_read (CLOCK_REALTIME) - now;
 }
 
 /* Outside the segment too: with B-frames the first DTS lies before it. */
-gint64
+static gint64
 gst_shm_ring_clock_running_time (const GstSegment *segment, GstClockTime time)
 {
   guint64 distance;
@@ -170,8 +169,9 @@ gst_shm_ring_clock_find_time (GstBuffer *buffer, GstStaticCaps *of)
   return meta;
 }
 
-gint64
-gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns)
+/* 0: it does not say. */
+static gint64
+gst_shm_ring_clock_capture_time (GstBuffer *buffer)
 {
   GstReferenceTimestampMeta *meta;
 
@@ -181,9 +181,19 @@ gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns)
   meta = gst_shm_ring_clock_find_time (buffer, &ntp_time_caps);
   if (meta != NULL && meta->timestamp > NTP_EPOCH)
     return meta->timestamp - NTP_EPOCH;
-  if (clock_ns == SHMRING_TIME_NONE)
-    return 0;
-  return clock_ns + gst_shm_ring_clock_wall_offset ();
+  return 0;
+}
+
+void
+gst_shm_ring_clock_set_buffer (struct shmring_frame_info *info,
+    GstBuffer *buffer, const GstSegment *segment)
+{
+  info->pts_ns =
+      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer));
+  info->dts_ns =
+      gst_shm_ring_clock_running_time (segment, GST_BUFFER_DTS (buffer));
+  info->clock_ns = SHMRING_TIME_NONE;
+  info->timestamp_ns = gst_shm_ring_clock_capture_time (buffer);
 }
 
 void

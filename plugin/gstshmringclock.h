@@ -10,11 +10,6 @@
 
 G_BEGIN_DECLS
 
-/* TIME of a stream as the frame header says it: nanoseconds of running time,
- * negative before the segment, or none. */
-gint64 gst_shm_ring_clock_running_time (
-    const GstSegment *segment, GstClockTime time);
-
 /* CLOCK_MONOTONIC, now. */
 gint64 gst_shm_ring_clock_now (void);
 
@@ -22,9 +17,13 @@ gint64 gst_shm_ring_clock_now (void);
  * has no clock, so its times have no place in the world. */
 gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
 
-/* When BUFFER was captured, CLOCK_REALTIME: as it says itself, else at CLOCK_NS
- * of CLOCK_MONOTONIC; 0 where that is none either. */
-gint64 gst_shm_ring_clock_capture_time (GstBuffer *buffer, gint64 clock_ns);
+/* The time of CLOCK_REALTIME at CLOCK_NS of CLOCK_MONOTONIC. */
+gint64 gst_shm_ring_clock_to_wall (gint64 clock_ns);
+
+/* FRAME's times of the stream, from BUFFER: running times, negative before
+ * SEGMENT, and the moment of capture if it says one, else 0. */
+void gst_shm_ring_clock_set_buffer (struct shmring_frame_info *frame,
+    GstBuffer *buffer, const GstSegment *segment);
 
 /* FRAME's moment of capture, as a GstReferenceTimestampMeta of
  * timestamp/x-unix. */

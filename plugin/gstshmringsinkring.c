@@ -425,43 +425,52 @@ gst_shm_ring_sink_ring_tell_latency (GstShmRingSinkRing *self)
   self->told_latency = latency;
 }
 
-/* All but the picture. Returns how many metas were left out. */
-static guint
+/* INFO, but for what only the moment of publishing decides. Returns the slot in
+ * which BUFFER lies as INFO says, or NULL: INFO is of a copy. */
+static struct shmring_slot *
 gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
     struct shmring_frame_info *info)
 {
-  guint dropped;
+  gsize offset;
+  struct shmring_slot *slot =
+      gst_shm_ring_allocator_seal_slot (self->slots, buffer, &offset);
 
+  if (slot == NULL
+      || !gst_shm_ring_picture_describe_in_place (
+          &self->picture, buffer, offset, info)) {
+    slot = NULL;
+    gst_shm_ring_picture_describe (&self->picture, buffer, info);
+  }
   info->frame_number = self->frames;
   info->caps = self->caps_text;
   gst_shm_ring_frame_set_buffer (info, buffer);
-  /* to readers of a dead writer's ring, which this one took over, it goes on */
-  if (!self->had_frame)
-    info->flags |= SHMRING_FRAME_DISCONT;
-  if (gst_shm_ring_sink_time_stamp (&self->time, buffer, info))
-    gst_shm_ring_sink_ring_jump (self, info);
-  gst_shm_ring_sink_ring_tell_latency (self);
+  gst_shm_ring_clock_set_buffer (info, buffer, &self->sink->segment);
   g_byte_array_set_size (self->metas, 0);
-  dropped = gst_shm_ring_meta_write (self->metas, buffer);
+  self->frame_dropped_metas = gst_shm_ring_meta_write (self->metas, buffer);
   if (self->tags != NULL)
     gst_shm_ring_meta_write_tags (self->metas, self->tags);
   info->metas = self->metas->data;
   info->metas_size = self->metas->len;
-  return dropped;
+  return slot;
 }
 
 /* ---- A frame's way ------------------------------------------------------- */
 
 static GstFlowReturn
 gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
-    GstBuffer *buffer, struct shmring_slot *slot,
-    struct shmring_frame_info *info, guint64 *counted)
+    struct shmring_slot *slot, struct shmring_frame_info *info)
 {
-  guint dropped_metas = gst_shm_ring_sink_ring_describe (self, buffer, info);
   struct shmring_error error = { 0 };
-  int res = shmring_writer_publish (self->writer, slot, info, NULL, &error);
   GstFlowReturn flow;
+  int res;
 
+  /* to readers of a dead writer's ring, which this one took over, it goes on */
+  if (!self->had_frame)
+    info->flags |= SHMRING_FRAME_DISCONT;
+  if (gst_shm_ring_sink_time_place (&self->time, info))
+    gst_shm_ring_sink_ring_jump (self, info);
+  gst_shm_ring_sink_ring_tell_latency (self);
+  res = shmring_writer_publish (self->writer, slot, info, NULL, &error);
   if (res == -ESTALE)
     return FLOW_AGAIN;
   if (res == -EMSGSIZE) {
@@ -470,64 +479,66 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
   }
   if (res < 0)
     return gst_shm_ring_sink_ring_fail (self, res, error.message);
-  GST_OBJECT_LOCK (self->sink);
-  ++*counted;
-  self->dropped_metas += dropped_metas;
-  GST_OBJECT_UNLOCK (self->sink);
-  self->had_frame = TRUE;
   if ((info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
     gst_shm_ring_sink_watch_key_frame (self->watch);
   return GST_FLOW_OK;
 }
 
-/* Where BUFFER lies, if that is a slot that can be published as it is; else
- * from a copy. */
-static GstFlowReturn
-gst_shm_ring_sink_ring_try (GstShmRingSinkRing *self, GstBuffer *buffer)
+static void
+gst_shm_ring_sink_ring_count (GstShmRingSinkRing *self, gboolean in_place)
 {
-  gsize offset;
-  struct shmring_slot copy = { 0 },
-                      *slot = gst_shm_ring_allocator_seal_slot (
-                          self->slots, buffer, &offset);
-  guint64 *counted = &self->in_place;
-  GstFlowReturn flow = GST_FLOW_OK;
-  struct shmring_frame_info info;
-
-  if (slot == NULL
-      || !gst_shm_ring_picture_describe_in_place (
-          &self->picture, buffer, offset, &info)) {
-    slot = &copy;
-    counted = &self->copied;
-    gst_shm_ring_picture_describe (&self->picture, buffer, &info);
-    flow = gst_shm_ring_sink_ring_get_slot (self, buffer, &info, slot);
-    if (flow == GST_FLOW_OK)
-      flow = gst_shm_ring_sink_ring_fill (self, buffer, slot);
-  }
-  if (flow == GST_FLOW_OK)
-    flow = gst_shm_ring_sink_ring_publish_slot (
-        self, buffer, slot, &info, counted);
-  shmring_slot_return (&copy);
-  return flow;
+  self->had_frame = TRUE;
+  GST_OBJECT_LOCK (self->sink);
+  if (in_place)
+    self->in_place++;
+  else
+    self->copied++;
+  self->dropped_metas += self->frame_dropped_metas;
+  GST_OBJECT_UNLOCK (self->sink);
 }
 
 static void
-gst_shm_ring_sink_ring_drop (GstShmRingSinkRing *self, GstBuffer *buffer)
+gst_shm_ring_sink_ring_drop (
+    GstShmRingSinkRing *self, const struct shmring_frame_info *info)
 {
-  const GstSegment *segment = &self->sink->segment;
   struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
   GstMessage *message;
 
   shmring_writer_drop (self->writer);
   shmring_writer_get_stats (self->writer, &stats);
   message = gst_message_new_qos (GST_OBJECT (self->sink),
-      g_atomic_int_get (&self->time.is_live),
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer)),
-      gst_segment_to_stream_time (
-          segment, segment->format, GST_BUFFER_PTS (buffer)),
-      GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
+      g_atomic_int_get (&self->time.is_live), info->pts_ns, GST_CLOCK_TIME_NONE,
+      GST_CLOCK_TIME_NONE, info->duration_ns);
   gst_message_set_qos_stats (
       message, GST_FORMAT_BUFFERS, stats.published, stats.dropped);
   gst_shm_ring_sink_watch_post (self->watch, message);
+}
+
+/* From where BUFFER lies, if that is a slot that can be published as it is;
+ * else from a copy. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_try (GstShmRingSinkRing *self, GstBuffer *buffer)
+{
+  struct shmring_slot copy = { 0 };
+  struct shmring_frame_info info;
+  struct shmring_slot *slot =
+      gst_shm_ring_sink_ring_describe (self, buffer, &info);
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  if (slot == NULL) {
+    flow = gst_shm_ring_sink_ring_get_slot (self, buffer, &info, &copy);
+    if (flow == GST_FLOW_OK)
+      flow = gst_shm_ring_sink_ring_fill (self, buffer, &copy);
+  }
+  if (flow == GST_FLOW_OK)
+    flow = gst_shm_ring_sink_ring_publish_slot (
+        self, slot != NULL ? slot : &copy, &info);
+  if (flow == GST_FLOW_OK)
+    gst_shm_ring_sink_ring_count (self, slot != NULL);
+  if (flow == FLOW_DROP)
+    gst_shm_ring_sink_ring_drop (self, &info);
+  shmring_slot_return (&copy);
+  return flow == FLOW_DROP ? GST_FLOW_OK : flow;
 }
 
 /* The ring is made with the caps; why it was not may have been told. */
@@ -560,10 +571,7 @@ gst_shm_ring_sink_ring_publish_any (GstShmRingSinkRing *self, GstBuffer *buffer)
   do
     flow = gst_shm_ring_sink_ring_try (self, buffer);
   while (flow == FLOW_AGAIN);
-  if (flow != FLOW_DROP)
-    return flow;
-  gst_shm_ring_sink_ring_drop (self, buffer);
-  return GST_FLOW_OK;
+  return flow;
 }
 
 GstFlowReturn

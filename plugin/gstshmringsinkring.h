@@ -53,7 +53,8 @@ typedef struct {
   GstTagList *tags;
   GByteArray *metas;
 
-  gboolean is_refused; /* the ring, and that was told */
+  gboolean is_refused;       /* the ring, and that was told */
+  guint frame_dropped_metas; /* of the frame at hand */
   gboolean had_reader;
   gboolean had_frame;
   gboolean had_jump; /* that was told, too */

@@ -218,9 +218,8 @@ gst_shm_ring_sink_time_is_paced (GstShmRingSinkTime *self)
       || gst_base_sink_get_sync (self->sink);
 }
 
-/* Sets INFO's clock time. */
 static gboolean
-gst_shm_ring_sink_time_place (GstShmRingSinkTime *self,
+gst_shm_ring_sink_time_stamp (GstShmRingSinkTime *self,
     const struct shmring_timing *timing, struct shmring_frame_info *info)
 {
   bool jumped = false;
@@ -239,24 +238,19 @@ gst_shm_ring_sink_time_place (GstShmRingSinkTime *self,
 }
 
 gboolean
-gst_shm_ring_sink_time_stamp (GstShmRingSinkTime *self, GstBuffer *buffer,
-    struct shmring_frame_info *info)
+gst_shm_ring_sink_time_place (
+    GstShmRingSinkTime *self, struct shmring_frame_info *info)
 {
-  const GstSegment *segment = &self->sink->segment;
   struct shmring_timing timing = SHMRING_TIMING_INIT;
-  gboolean jumped = FALSE;
+  gboolean jumped;
 
-  info->pts_ns =
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer));
-  info->dts_ns =
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_DTS (buffer));
-  info->clock_ns = SHMRING_TIME_NONE;
+  if (!gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &timing.origin_ns))
+    return FALSE;
   timing.latency_ns = gst_base_sink_get_latency (self->sink) + self->waited;
   timing.paced = gst_shm_ring_sink_time_is_paced (self);
-  if (gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &timing.origin_ns))
-    jumped = gst_shm_ring_sink_time_place (self, &timing, info);
-  info->timestamp_ns = gst_shm_ring_clock_capture_time (buffer,
-      g_atomic_int_get (&self->is_live) ? info->clock_ns : SHMRING_TIME_NONE);
+  jumped = gst_shm_ring_sink_time_stamp (self, &timing, info);
+  if (info->timestamp_ns == 0 && g_atomic_int_get (&self->is_live))
+    info->timestamp_ns = gst_shm_ring_clock_to_wall (info->clock_ns);
   if (gst_shm_ring_sink_time_can_shift (self))
     gst_shm_ring_sink_time_set_shift (
         self, shmring_timeline_get_shift (self->timeline));

@@ -46,10 +46,10 @@ void gst_shm_ring_sink_time_arrive (GstShmRingSinkTime *self);
 /* The stream stood still for NS, for a reader. */
 void gst_shm_ring_sink_time_waited (GstShmRingSinkTime *self, gint64 ns);
 
-/* INFO's times from BUFFER. True: they were of another clock, and running time
- * began anew. */
-gboolean gst_shm_ring_sink_time_stamp (GstShmRingSinkTime *self,
-    GstBuffer *buffer, struct shmring_frame_info *info);
+/* When INFO's frame, of which the stream's times are known, is due. True: they
+ * were of another clock, and running time began anew. */
+gboolean gst_shm_ring_sink_time_place (
+    GstShmRingSinkTime *self, struct shmring_frame_info *info);
 
 /* How late frames leave the sink: what readers with a clock have to know. From
  * any thread. */
