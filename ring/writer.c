@@ -332,13 +332,28 @@ void writer_recover_names(struct shmring_writer *w, bool may_wait) {
     w->stats.names_lost += moved;
 }
 
+/* Predecessors whose readers died or left, also while nobody loans. */
+static void drop_deserted(struct shmring_writer *w) {
+    struct distributor **link = &w->predecessors;
+    while (*link) {
+        struct distributor *d = *link;
+        ports_look(d);
+        ports_probe(d);
+        if (ports_attached(d)) {
+            link = &d->next;
+            continue;
+        }
+        *link = d->next;
+        writer_drop(w, d);
+    }
+}
+
 void writer_keep_house(struct shmring_writer *w, int64_t now) {
     if (now < w->next_housekeeping)
         return;
     w->next_housekeeping = now + HOUSEKEEPING_NS;
     ports_probe(w->distributor);
-    for (struct distributor *d = w->predecessors; d; d = d->next)
-        ports_probe(d);
+    drop_deserted(w);
     writer_recover_names(w, false);
     show_counters(w);
 }
