@@ -160,6 +160,8 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     while (result == SHMRING_OK) {
         struct distributor *wait_for;
         uint32_t bell = 0;
+        if (started) /* readers cannot follow to a name that somebody removed */
+            writer_keep_house(w, monotonic_ns());
         if (writer_is_interrupted(w))
             result = SHMRING_INTERRUPTED;
         else if ((*slot = look_for_slot(w, &wait_for, &bell)) != NO_SLOT)

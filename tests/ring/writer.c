@@ -278,6 +278,28 @@ START_TEST(the_next_loan_waits_for_lossless_readers) {
 }
 END_TEST
 
+static void *put_two(void *data) {
+    return (void *)(intptr_t)try_put(writer, 2, LONG);
+}
+
+/* It waits for a reader that cannot find the new one any more: whoever waits keeps house too. */
+START_TEST(names_lost_while_readers_are_to_follow) {
+    struct shmring_reader *reader = new_reader(name, 1);
+    pthread_t thread;
+    void *result;
+    put(writer, 1);
+    resize(6);
+    unlink(path_of(name, ""));
+    unlink(path_of(name, ".ctl"));
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_two, NULL), 0);
+    read_many(reader, 1, 2);
+    pthread_join(thread, &result);
+    ck_assert_int_eq((int)(intptr_t)result, SHMRING_OK);
+    ck_assert_uint_eq(stats_of(writer).names_lost, 1);
+    shmring_reader_free(reader);
+}
+END_TEST
+
 /* What it still holds of the old one does not keep the writer. */
 START_TEST(a_held_frame_does_not_hold_up_a_resize) {
     struct shmring_reader *reader = new_reader(name, 2);
@@ -434,6 +456,7 @@ int main(void) {
     tcase_add_test(tests, a_resize_puts_lost_names_back);
     tcase_add_test(tests, a_refused_resize_changes_nothing);
     tcase_add_test(tests, the_next_loan_waits_for_lossless_readers);
+    tcase_add_test(tests, names_lost_while_readers_are_to_follow);
     tcase_add_test(tests, a_held_frame_does_not_hold_up_a_resize);
     tcase_add_test(tests, two_resizes_in_a_row);
     tcase_add_test(tests, latest_readers_are_not_waited_for);
