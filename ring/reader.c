@@ -323,8 +323,14 @@ static bool is_next_stream(const struct attachment *old, const struct attachment
            old->stream != atomic_load_explicit(&new->seg->header->stream, memory_order_relaxed);
 }
 
+/* A ring that begins before the frame that we expect is not what ours became: somebody removed
+ * that. */
+static uint64_t expected_of(const struct attachment *old, const struct segment *new) {
+    return new->g.base >= old->cursor ? old->cursor : 0;
+}
+
 static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
-    const struct attachment_start start = {.expected = r->at->cursor,
+    const struct attachment_start start = {.expected = expected_of(r->at, seg),
                                            .wants_key = r->at->wants_key};
     struct attachment *next = NULL;
     int result = join(r, seg, &start, &next, error);
@@ -336,6 +342,7 @@ static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring
     }
     leave(r);
     r->at = next;
+    r->had_frame = r->had_frame && start.expected > 0;
     memcpy(r->instance, next->seg->g.instance, sizeof r->instance);
     return FOLLOWED;
 }

@@ -517,6 +517,30 @@ START_TEST(a_writer_that_died_between_two_renames) {
 }
 END_TEST
 
+/* Somebody removed what the dead writer left, and the next one's numbers begin anew: that is told.
+ */
+START_TEST(another_ring_of_the_name_is_no_sequel) {
+    struct child first = start_writer();
+    struct shmring_reader *reader = new_reader_that_goes_on(1u << SHMRING_LOST);
+    for (uint64_t number = 1; number <= 5; number++) {
+        tell_to_put(&first);
+        read_many(reader, number, number);
+    }
+    kill_child(&first);
+    remove_names();
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(shmring_writer_wait_reader(writer, 0), SHMRING_TIMEOUT);
+    ck_assert_int_eq(take_result(reader, 300000000), SHMRING_TIMEOUT);
+    put(writer, 1);
+    struct shmring_frame *frame = take(reader, 1);
+    ck_assert(frame->is_first);
+    ck_assert_uint_eq(frame->missed, 0);
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* Its own place, in the same memory: not one frame is missing. */
 START_TEST(a_dead_writers_ring_goes_on_without_a_gap) {
     struct child child = start_writer();
@@ -637,6 +661,7 @@ int main(void) {
     tcase_add_loop_test(tests, a_restarted_writer_is_followed, 0, 2);
     tcase_add_loop_test(tests, a_look_at_half_a_successor_is_not_the_last, 0, 2);
     tcase_add_loop_test(tests, a_writer_that_died_between_two_renames, 0, 2);
+    tcase_add_test(tests, another_ring_of_the_name_is_no_sequel);
     tcase_add_test(tests, a_dead_writers_ring_goes_on_without_a_gap);
     tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
     tcase_add_test(tests, a_successor_without_a_place_is_told);
