@@ -359,6 +359,18 @@ static int take_over_locked(const struct naming *n, struct segment *old,
     return put_frames(n);
 }
 
+/* Who looks whether a ring is dead has its lock for an instant; a live writer has that of NAME too,
+ * or a name is missing. */
+static int locked(const struct naming *n) {
+    struct layout_header header;
+    struct segment *seg = NULL;
+    if (segment_look(n->seg->name, SEGMENT_OBSERVE, &seg, &header, NULL) < 0)
+        return -EAGAIN;
+    bool written = segment_has_writer(seg);
+    segment_unref(seg);
+    return written ? in_use(n) : -EAGAIN;
+}
+
 static int take_over(const struct naming *n) {
     struct stat status;
     struct segment *old = segment_new(n->seg->name);
@@ -367,7 +379,7 @@ static int take_over(const struct naming *n) {
     int result = open_present(n, n->wanted.ctl, &old->ctl_fd, &status);
     if (result == 0)
         result =
-            lock_try(old->ctl_fd, LOCK_WRITER) < 0 ? in_use(n) : take_over_locked(n, old, &status);
+            lock_try(old->ctl_fd, LOCK_WRITER) < 0 ? locked(n) : take_over_locked(n, old, &status);
     segment_unref(old);
     return result;
 }
@@ -377,11 +389,13 @@ static bool is_free_or(const char *path, ino_t inode) {
     return stat(path, &now) < 0 || now.st_ino == inode;
 }
 
-/* The new file gets the name, the old one the temporary one, so that both can go back. */
+/* The new file gets the name, the old one the temporary one, so that both can go back. -ESTALE:
+ * somebody swept the new one, before it was locked. */
 static int exchange(const char *made, const char *wanted) {
-    if (renameat2(AT_FDCWD, made, AT_FDCWD, wanted, RENAME_EXCHANGE) == 0)
+    if (renameat2(AT_FDCWD, made, AT_FDCWD, wanted, RENAME_EXCHANGE) == 0 ||
+        rename(made, wanted) == 0)
         return 0;
-    return rename(made, wanted) < 0 ? -errno : 0;
+    return errno == ENOENT ? -ESTALE : -errno;
 }
 
 /* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
@@ -397,8 +411,8 @@ static int move_names(const struct naming *n) {
     if (result < 0)
         return result;
     result = exchange(n->made.frames, n->wanted.frames);
-    if (result < 0)
-        exchange(n->made.ctl, n->wanted.ctl);
+    if (result < 0 && exchange(n->made.ctl, n->wanted.ctl) < 0)
+        unlink(n->wanted.ctl); /* there was none before */
     return result;
 }
 
@@ -465,6 +479,13 @@ static int create_planned(const char *name, const struct geometry *g,
     return result;
 }
 
+/* What is larger than all there is: nothing is swept for it. */
+static bool could_fit(const struct geometry *g) {
+    struct statvfs shm;
+    return statvfs(SHM_DIR, &shm) < 0 || shm.f_blocks == 0 ||
+           (g->total_size + g->ctl_size) / shm.f_frsize <= shm.f_blocks;
+}
+
 /* Another writer's sweep may catch the objects between their making and their lock; and where there
  * is no room, what the dead left makes some. */
 static int create_swept(const char *name, const struct geometry *g,
@@ -473,7 +494,7 @@ static int create_swept(const char *name, const struct geometry *g,
     int result = -ESTALE;
     for (int attempt = 0; attempt < ATTEMPTS && result == -ESTALE; attempt++) {
         result = create_planned(name, g, options, with, created, error);
-        if (result != -ENOSPC)
+        if (result != -ENOSPC || !could_fit(g))
             continue;
         bool swept = sweep_leftovers(NULL);
         if (sweep_dead_rings() || swept)

@@ -8,12 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "futex.h"
 #include "layout.h"
 #include "lock.h"
 #include "name.h"
 #include "segment.h"
 
 #define NAMED 3
+/* Longer than readers take to follow to a new segment. */
+#define YOUNG_NS INT64_C(10000000000)
 
 static bool for_each_file(bool (*visit)(const char *entry, void *data), void *data) {
     DIR *directory = opendir(SHM_DIR);
@@ -60,6 +63,12 @@ static bool is_read(const struct segment *seg) {
     return false;
 }
 
+/* It took the place of another segment, and readers may still be there. */
+static bool is_awaited(const struct layout_header *header) {
+    int64_t age = realtime_ns() - header->created_ns;
+    return header->base > 1 && age >= 0 && age < YOUNG_NS;
+}
+
 /* With its lock in our hands: nobody adopts it meanwhile. */
 static bool remove_dead(struct segment *seg) {
     struct ring_paths paths;
@@ -76,7 +85,8 @@ static bool remove_dead_ring(const char *entry, void *unused) {
     struct layout_header header;
     if (shmring_name_problem(entry) || segment_look(entry, SEGMENT_ATTACH, &seg, &header, NULL) < 0)
         return false;
-    bool removed = seg->owner == geteuid() && !segment_has_writer(seg) && remove_dead(seg);
+    bool removed = seg->owner == geteuid() && !segment_has_writer(seg) && !is_awaited(&header) &&
+                   remove_dead(seg);
     segment_unref(seg);
     return removed;
 }

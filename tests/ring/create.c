@@ -7,6 +7,7 @@
 
 #include "lock.h"
 #include "support.h"
+#include "sweep.h"
 
 static mode_t mode_of(const char *path) {
     struct stat status = {0};
@@ -486,6 +487,65 @@ START_TEST(what_a_live_writer_makes_is_not_swept) {
 }
 END_TEST
 
+/* A sweep may come between the making of a file and its lock: then it is made anew. */
+static void *sweep_all(void *over) {
+    while (!*(_Atomic bool *)over)
+        sweep_leftovers(NULL);
+    return NULL;
+}
+
+START_TEST(a_sweep_at_any_moment_is_harmless) {
+    struct shmring_writer *writer = new_writer(new_name(), 4);
+    _Atomic bool over = false;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, sweep_all, &over), 0);
+    for (uint32_t i = 0; i < 300; i++) {
+        struct shmring_error error = {0};
+        int result = shmring_writer_resize(writer, 4 + i % 3, FRAME_SIZE, 4096, &error);
+        ck_assert_msg(result == 0, "%d %s", result, error.message);
+        shmring_writer_close(new_writer(new_name(), 4));
+    }
+    over = true;
+    pthread_join(thread, NULL);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+struct looking {
+    const char *path;
+    _Atomic bool over;
+};
+
+/* As a sweep does, to see whether it is dead. */
+static void *look_again_and_again(void *data) {
+    struct looking *l = data;
+    while (!l->over) {
+        int fd = open(l->path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0) {
+            lock_try(fd, LOCK_WRITER);
+            sched_yield();
+            close(fd);
+        }
+    }
+    return NULL;
+}
+
+START_TEST(a_dead_ring_that_is_looked_at_is_not_in_use) {
+    for (int round = 0; round < 20; round++) {
+        const char *name = new_name();
+        struct child child = start_writer(name);
+        kill_child(&child);
+        struct looking l = {.path = path_of(name, ".ctl")};
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, look_again_and_again, &l), 0);
+        struct shmring_writer *writer = new_writer(name, round % 2 ? 4 : 6);
+        l.over = true;
+        pthread_join(thread, NULL);
+        shmring_writer_close(writer);
+    }
+}
+END_TEST
+
 START_TEST(other_rings_leftovers_are_not_swept) {
     const char *name = new_name(), *other = new_name(), *frames = leftover_of(other, "");
     make_file(frames, "half");
@@ -684,6 +744,8 @@ int main(void) {
     tcase_add_test(tests, leftovers_are_swept);
     tcase_add_test(tests, leftovers_of_an_adopted_ring_are_swept);
     tcase_add_test(tests, what_a_live_writer_makes_is_not_swept);
+    tcase_add_test(tests, a_sweep_at_any_moment_is_harmless);
+    tcase_add_test(tests, a_dead_ring_that_is_looked_at_is_not_in_use);
     tcase_add_test(tests, other_rings_leftovers_are_not_swept);
     tcase_add_test(tests, an_absurd_size_is_refused_with_the_numbers);
     tcase_add_test(tests, a_full_tmpfs);
