@@ -87,17 +87,14 @@ static void require_success(const pid_t *children, int count) {
 }
 
 /* The last one is not killed: it ends the stream, for all who have come as far. */
-static void write_last(struct random *random) {
+static struct shmring_writer *write_last(struct random *random) {
     plan.seed = random_below(random, UINT32_MAX) + UINT64_C(1);
     struct shmring_writer *writer = stress_open(&plan);
     stress_publish(writer, &plan);
     while (stress_readers(writer) < STAYING + KILLED)
         stress_publish(writer, &plan);
     shmring_writer_end(writer);
-    while (stress_readers(writer))
-        shmring_writer_watch(writer, 100000000);
-    stress_require_all_free(writer);
-    shmring_writer_close(writer);
+    return writer;
 }
 
 int main(int argc, char **argv) {
@@ -117,8 +114,10 @@ int main(int argc, char **argv) {
             readers[which] = start_reader(which, &random);
         }
     }
-    write_last(&random);
+    struct shmring_writer *writer = write_last(&random);
     require_success(readers, STAYING + KILLED);
+    stress_require_all_free(writer);
+    shmring_writer_close(writer);
     stress_require_nothing_left(plan.name);
     printf("%d writers\n", WRITERS);
     return 0;
