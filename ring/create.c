@@ -443,11 +443,28 @@ static int make(struct naming *n, const struct shmring_writer_options *options) 
     return 0;
 }
 
+/* The stream goes on in the new segment, for readers that follow and for those that come. */
+static void carry_over(const struct segment *from, struct segment *to) {
+    const struct layout_header *old = from->header;
+    struct layout_header *new = to->header;
+    atomic_store_explicit(&new->latency_ns,
+                          atomic_load_explicit(&old->latency_ns, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->stretch, atomic_load_explicit(&old->stretch, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&new->key_seq, atomic_load_explicit(&old->key_seq, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
 static int create_once(struct naming *n, const struct shmring_writer_options *options,
                        const struct segment *with) {
     int result = with ? check_names(n, with) : 0;
     if (result == 0)
         result = make(n, options);
+    if (result == 0 && with)
+        carry_over(with, n->seg);
     if (result == 0 && with)
         result = check_names(n, with);
     if (result == 0)

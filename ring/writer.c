@@ -225,20 +225,6 @@ void writer_begin_stream(struct shmring_writer *w) {
 
 /* ---- Superseding ---- */
 
-/* The stream goes on in the new segment, for readers that follow and for those that come. */
-static void carry_over(struct segment *from, struct segment *to) {
-    struct layout_header *old = from->header, *new = to->header;
-    atomic_store_explicit(&new->latency_ns,
-                          atomic_load_explicit(&old->latency_ns, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->stretch, atomic_load_explicit(&old->stretch, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->key_seq, atomic_load_explicit(&old->key_seq, memory_order_relaxed),
-                          memory_order_relaxed);
-}
-
 /* Readers of a stream that ended owe us nothing: they see its end and leave when they like. */
 static void retire(struct shmring_writer *w, struct distributor *old) {
     struct distributor **last = &w->predecessors;
@@ -287,7 +273,6 @@ int writer_supersede(struct shmring_writer *w, bool may_wait, struct shmring_err
         result = open_in_its_room(w, &made, error);
     if (result < 0)
         return result;
-    carry_over(old->seg, made->seg);
     w->distributor = made;
     retire(w, old);
     if (w->ended)

@@ -693,6 +693,24 @@ START_TEST(what_fills_it_is_named) {
 }
 END_TEST
 
+/* Before the names lead to it: its writer may be killed right then. */
+START_TEST(the_stream_goes_on_in_the_next_segment) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = new_writer(new_name(), 4);
+    struct segment *old = writer_segment(writer), *next = NULL;
+    old->header->stream = 3;
+    old->header->stretch = 5;
+    old->header->latency_ns = 7;
+    ck_assert_int_eq(segment_create(old->name, &options, old, &next, NULL), 0);
+    ck_assert_uint_eq(next->header->stream, 3);
+    ck_assert_uint_eq(next->header->stretch, 5);
+    ck_assert_int_eq(next->header->latency_ns, 7);
+    segment_remove_names(next);
+    segment_unref(next);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* ---- Leaving ---- */
 
 START_TEST(closing_leaves_what_is_somebody_elses) {
@@ -752,6 +770,7 @@ int main(void) {
     tcase_add_test(tests, no_inode_left);
     tcase_add_test(tests, dead_rings_make_room);
     tcase_add_test(tests, what_fills_it_is_named);
+    tcase_add_test(tests, the_stream_goes_on_in_the_next_segment);
     tcase_add_test(tests, closing_leaves_what_is_somebody_elses);
     tcase_add_test(tests, a_name_can_be_used_again_and_again);
     return run_tests(tests);
