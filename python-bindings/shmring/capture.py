@@ -12,10 +12,11 @@ Needs numpy; the CAP_PROP_* here are those of cv2 that it knows, with the same n
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Literal
 
 from ._shmring import Frame
-from .errors import Error
+from .errors import EndOfStream, Error, LayoutError, WriterLost
 from .reader import Reader
 
 __all__ = [
@@ -39,6 +40,8 @@ CAP_PROP_BUFFERSIZE = 38
 CAP_PROP_OPEN_TIMEOUT_MSEC = 53
 CAP_PROP_READ_TIMEOUT_MSEC = 54
 
+_FAILS_AFTER_S = 0.01
+
 _OF_FRAME: dict[int, Callable[[Frame], float]] = {
     CAP_PROP_POS_MSEC: lambda frame: (frame.pts_ns or 0) / 1e6,
     CAP_PROP_POS_FRAMES: lambda frame: frame.seq,
@@ -52,7 +55,9 @@ class VideoCapture:
     """OpenCV's VideoCapture on the ring NAME. Images are the caller's: owned, writable, contiguous.
 
     Opening waits for the ring and its first frame, and each read for a frame, TIMEOUT seconds at
-    most (None: for ever); then it fails as OpenCV does, with False, and `error` says why.
+    most (None: for ever); then it fails as OpenCV does, with False, and `error` says why. So does
+    the read that meets the end of the stream or its writer; the next one waits for the next. No
+    read fails within less than 10 ms: a loop that goes on at a failure does not spin.
 
     mode 'all' reads every frame and the writer waits for it; 'latest' the newest DEPTH frames, as
     does set(CAP_PROP_BUFFERSIZE, DEPTH). on_disconnect is Reader's: with 'wait' a reader goes on
@@ -72,6 +77,7 @@ class VideoCapture:
         self._on_disconnect: Literal["auto", "end", "error", "wait"] = on_disconnect
         self._timeouts = {CAP_PROP_OPEN_TIMEOUT_MSEC: timeout, CAP_PROP_READ_TIMEOUT_MSEC: timeout}
         self._raises = False
+        self._ended = False  # the last read said so
         self._reader: Reader | None = None
         self._ahead: Frame | None = None  # read while opening, for the first grab
         self._grabbed: Frame | None = None
@@ -85,7 +91,7 @@ class VideoCapture:
     def open(self, name: str) -> bool:
         """Release what was open, wait for the ring and its first frame; True when it came."""
         self.release()
-        self._name = name
+        self._name, self._ended = name, False
         self._reader = self._new_reader(name)
         try:
             self._ahead = self._known = self._take(self._timeouts[CAP_PROP_OPEN_TIMEOUT_MSEC])
@@ -100,6 +106,10 @@ class VideoCapture:
 
     def grab(self) -> bool:
         """Take the next frame, for retrieve(). It is held as a view until the next grab()."""
+        began = time.monotonic()
+        return self._grab() or self._slowly_false(began)
+
+    def _grab(self) -> bool:
         if self._grabbed:
             self._grabbed.release()
         self._grabbed = None
@@ -116,13 +126,16 @@ class VideoCapture:
         if not self._grabbed:
             return False, None
         try:
-            return True, self._grabbed.contiguous(image)
-        except (TypeError, ValueError):  # of another shape or type: it does not fit
-            return True, self._grabbed.contiguous()
+            return True, self._copy(self._grabbed, image)
+        except BufferError as error:
+            self._failed(LayoutError(f"{error} of shmring.Reader"))
+            return False, None
 
     def read(self, image: Any = None) -> tuple[bool, Any]:
         """grab() and retrieve(): (True, the next image), or (False, None)."""
-        return self.retrieve(image) if self.grab() else (False, None)
+        began = time.monotonic()
+        ok, image = self.retrieve(image) if self._grab() else (False, None)
+        return ok or self._slowly_false(began), image
 
     def get(self, prop: int) -> float:
         """The value of a CAP_PROP_*; 0 when it is not known.
@@ -172,6 +185,16 @@ class VideoCapture:
         """'SHMRING'."""
         return "SHMRING"
 
+    def _slowly_false(self, began: float) -> bool:
+        time.sleep(max(0, began + _FAILS_AFTER_S - time.monotonic()))
+        return False
+
+    def _copy(self, frame: Frame, image: Any) -> Any:
+        try:
+            return frame.contiguous(image)
+        except (TypeError, ValueError):  # of another shape or type: it does not fit
+            return frame.contiguous()
+
     def _failed(self, error: Error) -> None:
         self.error = error
         if self._raises:
@@ -189,8 +212,12 @@ class VideoCapture:
         if not reader:
             return None
         try:
+            if self._ended:
+                reader.resume()
+            self._ended = False
             return reader.read(timeout=timeout)
         except Error as error:
+            self._ended = isinstance(error, (EndOfStream, WriterLost))
             self._failed(error)
         except ValueError:
             if not reader.closed:

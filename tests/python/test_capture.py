@@ -2,6 +2,7 @@
 """VideoCapture does what OpenCV's does."""
 
 import threading
+import time
 import unittest
 
 import numpy as np
@@ -56,10 +57,55 @@ class CaptureTest(RingTest):
             ok, image = images.read()
             self.assertTrue(ok)
             self.assert_image(image, seq)
-        for _ in range(2):
-            self.assertEqual(images.read(), (False, None))
-            self.assertIsInstance(images.error, shmring.EndOfStream)
+        self.assertEqual(images.read(), (False, None))
+        self.assertIsInstance(images.error, shmring.EndOfStream)
+        images.set(capture.CAP_PROP_READ_TIMEOUT_MSEC, 1)
+        self.assertEqual(images.read(), (False, None))
+        self.assertRegex(str(images.error), "appeared within 0.001 s.*has ended")
         self.assertTrue(images.isOpened())
+
+    def check_goes_on(self, stop, error, writers=2):
+        writer, images = self.opened(1)
+        writer.answer()
+        images.read()
+        stop(writer)
+        self.assertEqual(images.read(), (False, None))
+        self.assertIsInstance(images.error, error)
+        if writers > 1:
+            writer = self.start_writer(**bgr(32, 2))
+        thread = threading.Thread(target=lambda: (writer.ask("wait-reader"), writer.publish()))
+        thread.start()
+        self.assertTrue(images.read()[0])
+        thread.join()
+
+    def test_after_an_end_it_waits_for_the_next_stream(self):
+        self.check_goes_on(lambda writer: writer.ask("end"), shmring.EndOfStream, writers=1)
+
+    def test_after_an_end_it_waits_for_the_next_writer(self):
+        self.check_goes_on(lambda writer: writer.close(), shmring.EndOfStream)
+
+    def test_after_a_death_it_waits_for_the_next_writer(self):
+        self.check_goes_on(lambda writer: writer.kill(), shmring.WriterLost)
+
+    def test_a_loop_that_ignores_failures_does_not_spin(self):
+        writer, images = self.opened(1)
+        writer.answer()
+        images.read()
+        images.set(capture.CAP_PROP_READ_TIMEOUT_MSEC, 0.001)
+        closed = shmring.VideoCapture()
+        for stop in (lambda: None, lambda: writer.ask("end"), lambda: writer.close()):
+            stop()
+            for fail in (images.read, images.grab, closed.read, closed.grab):
+                began = time.monotonic()
+                self.assertIn(fail(), (False, (False, None)))
+                self.assertGreaterEqual(time.monotonic() - began, 0.01)
+
+    def test_a_picture_that_is_no_one_array(self):
+        writer = self.start_writer(size=64 * 4 + 2 * 32 * 2, width=61, height=3, channels=3,
+                                   format="I420", planes=3, stride="64,32,32", offset="0,256,320")
+        _, images = self.opened(1, writer)
+        self.assertEqual(images.read(), (False, None))
+        self.assertRegex(str(images.error), "no one array.*use frame.planes")
 
     def test_images_are_the_callers(self):
         writer, images = self.opened(5, self.start_writer(**bgr(61, 4)))
