@@ -145,7 +145,7 @@ static void format_crosses(GstVideoFormat format) {
     }
 }
 
-/* One test a format. 1.22's last is its number of formats less one. */
+/* One test a format. */
 GST_START_TEST(test_format) {
     GstVideoFormat format = __i__;
 
@@ -155,10 +155,10 @@ GST_START_TEST(test_format) {
 GST_END_TEST;
 
 static gint count_formats(void) {
-    gint count = GST_VIDEO_FORMAT_ENCODED + 1;
+    GEnumClass *formats = g_type_class_ref(GST_TYPE_VIDEO_FORMAT);
+    gint count = formats->maximum + 1;
 
-    while (gst_video_format_to_string(count) != NULL)
-        count++;
+    g_type_class_unref(formats);
     return count;
 }
 
