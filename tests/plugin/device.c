@@ -116,8 +116,10 @@ static GstDevice *device_in(GstMessage *message) {
         gst_message_parse_device_added(message, &device);
     else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_DEVICE_REMOVED)
         gst_message_parse_device_removed(message, &device);
-    else
+    else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_DEVICE_CHANGED)
         gst_message_parse_device_changed(message, &device, NULL);
+    else
+        return NULL; /* newer GStreamer says more on this bus */
     if (!is_ours(device))
         gst_clear_object(&device);
     return device;
