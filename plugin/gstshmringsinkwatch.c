@@ -233,6 +233,20 @@ gst_shm_ring_sink_watch_has_key (GstShmRingSinkWatch *self)
   return has_key;
 }
 
+/* Headers that are in the caps reach every reader; asked for them as well,
+ * muxers (oggmux) take the ones that come for another stream's. */
+static gboolean
+gst_shm_ring_sink_watch_needs_headers (GstShmRingSinkWatch *self)
+{
+  GstCaps *caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self->sink));
+  gboolean needs = caps == NULL
+      || !gst_structure_has_field (
+          gst_caps_get_structure (caps, 0), "streamheader");
+
+  gst_clear_caps (&caps);
+  return needs;
+}
+
 /* The first request goes up at once; those soon after it are one, unless a key
  * frame came meanwhile. */
 static void
@@ -256,7 +270,7 @@ gst_shm_ring_sink_watch_request_key (
   gst_pad_push_event (GST_BASE_SINK_PAD (self->sink),
       gst_video_event_new_upstream_force_key_unit (
           gst_shm_ring_sink_time_of (self->sink, self->timeline, self->key_at),
-          TRUE, ++self->key_count));
+          gst_shm_ring_sink_watch_needs_headers (self), ++self->key_count));
 }
 
 /* ---- Looking ------------------------------------------------------------- */
