@@ -116,6 +116,53 @@ GST_START_TEST(test_other_clock) {
 }
 GST_END_TEST;
 
+/* As an audio device's: it advances in steps of 10 ms. */
+typedef GstSystemClock StepClock;
+typedef GstSystemClockClass StepClockClass;
+
+GType step_clock_get_type(void);
+G_DEFINE_TYPE(StepClock, step_clock, GST_TYPE_SYSTEM_CLOCK)
+
+static GstClockTime step_clock_get_time(GstClock *clock) {
+    GstClockTime time = GST_CLOCK_CLASS(step_clock_parent_class)->get_internal_time(clock);
+
+    return time - time % (10 * GST_MSECOND);
+}
+
+static void step_clock_class_init(StepClockClass *klass) {
+    GST_CLOCK_CLASS(klass)->get_internal_time = step_clock_get_time;
+}
+
+static void step_clock_init(StepClock *clock) {
+}
+
+/* The frames do not. */
+GST_START_TEST(test_clock_in_steps) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    GstClock *clock = g_object_new(step_clock_get_type(), NULL);
+    struct shmring_reader *reader;
+    gint64 last = 0;
+
+    gst_object_ref_sink(clock);
+    gst_harness_set_live(h, TRUE);
+    gst_element_set_clock(h->element, clock);
+    gst_element_set_base_time(h->element, gst_clock_get_time(clock) - GST_SECOND);
+    gst_harness_set_src_caps_str(h, GRAY);
+    reader = attach_reader(ring);
+    for (guint i = 0; i < 60; i++) {
+        gint64 difference = clock_minus_pts(carry(h, reader, 0));
+
+        fail_unless(i == 0 || ABS(difference - last) < (gint64)GST_MSECOND, "by %d us in frame %u",
+                    (gint)((difference - last) / 1000), i);
+        last = difference;
+        g_usleep(1300);
+    }
+    shmring_reader_free(reader);
+    gst_harness_teardown(h);
+    gst_object_unref(clock);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_no_time) {
     GstHarness *h = sink_for("", TRUE);
     struct shmring_reader *reader = attach_reader(ring);
@@ -421,6 +468,7 @@ static Suite *sinktime_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_live);
     tcase_add_test(tcase, test_other_clock);
+    tcase_add_test(tcase, test_clock_in_steps);
     tcase_add_test(tcase, test_no_time);
     tcase_add_test(tcase, test_paced_by_a_reader);
     tcase_add_test(tcase, test_paced_by_nobody);
