@@ -149,7 +149,8 @@ static void format_crosses(GstVideoFormat format) {
 GST_START_TEST(test_format) {
     GstVideoFormat format = __i__;
 
-    if (format != GST_VIDEO_FORMAT_ENCODED && gst_video_format_to_string(format) != NULL)
+    /* some have no pixels of their own, as DMA_DRM */
+    if (GST_VIDEO_FORMAT_INFO_N_PLANES(gst_video_format_get_info(format)) > 0)
         format_crosses(format);
 }
 GST_END_TEST;
