@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The block of metas in a frame's header, as docs/layout.md describes it: crop,
- * transformation, regions of interest, and the tags that change what a picture
- * means.
+ * The block of metas in a frame's header, as docs/layout.md describes it: what
+ * a buffer carries beside its bytes, and the tags that change what it means.
  */
 #ifndef GST_SHM_RING_META_H
 #define GST_SHM_RING_META_H
 
+#include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
 G_BEGIN_DECLS
@@ -15,18 +15,26 @@ G_BEGIN_DECLS
  * for a fault of its caller, and logs them as one. */
 gboolean gst_shm_ring_meta_is_structure (const gchar *text);
 
+/* What a stream's metas may speak of: one of both, or neither. */
+typedef struct {
+  const GstVideoInfo *video;
+  const GstAudioInfo *audio;
+} GstShmRingMetaStream;
+
 /* Appends BUFFER's metas to BLOCK. Returns how many could not be carried:
- * unknown ones, and what exceeds the block's limit. Metas that the frame header
- * itself carries are neither. */
-guint gst_shm_ring_meta_write (GByteArray *block, GstBuffer *buffer);
+ * unknown ones, and what exceeds the block's limit; LEFT_OUT (NULL is allowed)
+ * gets the names of their types, static texts. Metas that the frame header
+ * itself carries, and those that only mean something here, are neither. */
+guint gst_shm_ring_meta_write (
+    GByteArray *block, GstBuffer *buffer, GPtrArray *left_out);
 
 /* Appends those of TAGS that change what a picture means. */
 void gst_shm_ring_meta_write_tags (GByteArray *block, const GstTagList *tags);
 
-/* Adds to BUFFER what the SIZE bytes of BLOCK (any bytes, NULL is allowed) say.
- * VIDEO: the picture, or NULL for opaque data, which has no crop. */
+/* Adds to BUFFER what the SIZE bytes of BLOCK (any bytes, NULL is allowed) say
+ * that can be of STREAM. */
 void gst_shm_ring_meta_read (GstBuffer *buffer, gconstpointer block, gsize size,
-    const GstVideoInfo *video);
+    const GstShmRingMetaStream *stream);
 
 /* The tags in BLOCK, or NULL. */
 GstTagList *gst_shm_ring_meta_read_tags (gconstpointer block, gsize size);

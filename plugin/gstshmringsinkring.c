@@ -446,7 +446,7 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
   gst_shm_ring_frame_set_buffer (info, buffer);
   gst_shm_ring_clock_set_buffer (info, buffer, &self->sink->segment);
   g_byte_array_set_size (self->metas, 0);
-  self->frame_dropped_metas = gst_shm_ring_meta_write (self->metas, buffer);
+  self->frame_dropped_metas = gst_shm_ring_meta_write (self->metas, buffer, NULL);
   if (self->tags != NULL)
     gst_shm_ring_meta_write_tags (self->metas, self->tags);
   info->metas = self->metas->data;

@@ -12,6 +12,10 @@ static void
 gst_shm_ring_src_stream_set_caps (
     GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingPicture *picture)
 {
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+
+  self->is_audio = gst_structure_has_name (structure, "audio/x-raw")
+      && gst_audio_info_from_caps (&self->audio, caps);
   GST_OBJECT_LOCK (self->src);
   gst_caps_replace (&self->caps, caps);
   self->picture = *picture;
@@ -174,15 +178,17 @@ gst_shm_ring_src_stream_make_buffer (
     GstShmRingSrcStream *self, struct shmring_frame *frame)
 {
   const struct shmring_frame_info *info = &frame->info;
-  const GstVideoInfo *video =
-      self->picture.is_video ? &self->picture.video : NULL;
-  GstBuffer *buffer = gst_shm_ring_frame_wrap (frame, video);
+  const GstShmRingMetaStream stream = {
+    .video = self->picture.is_video ? &self->picture.video : NULL,
+    .audio = self->is_audio ? &self->audio : NULL
+  };
+  GstBuffer *buffer = gst_shm_ring_frame_wrap (frame, stream.video);
   GstBuffer *out = buffer;
 
   if (gst_shm_ring_src_stream_needs_copy (self, info))
     out = gst_shm_ring_src_stream_copy (self, buffer);
   if (out != NULL) {
-    gst_shm_ring_meta_read (out, info->metas, info->metas_size, video);
+    gst_shm_ring_meta_read (out, info->metas, info->metas_size, &stream);
     gst_shm_ring_clock_add_capture_time (info, out);
   }
   if (out != buffer)

@@ -10,6 +10,8 @@
 #define GST_SHM_RING_SRC_STREAM_H
 
 #include <gst/base/gstbasesrc.h>
+#include <gst/audio/audio.h>
+
 #include "gstshmringpicture.h"
 #include "gstshmringsrctime.h"
 
@@ -24,6 +26,8 @@ typedef struct {
   GstShmRingPicture picture;
   guint64 copied; /* because downstream takes the default layout only */
 
+  GstAudioInfo audio;
+  gboolean is_audio;
   gchar *caps_text;
   GstTagList *tags;
   gboolean takes_video_meta;

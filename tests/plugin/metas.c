@@ -3,6 +3,7 @@
 #include "writing.h"
 
 #include <gst/video/gstvideoaffinetransformationmeta.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gstshmringmeta.h"
@@ -10,11 +11,15 @@
 #define GRAY "video/x-raw,format=GRAY8,width=80,height=40,framerate=25/1"
 
 static GstVideoInfo video;
+static GstAudioInfo audio;
+static const GstShmRingMetaStream stream = {.video = &video, .audio = &audio};
 static GByteArray *block;
 
 static void setup(void) {
     block = g_byte_array_new();
     gst_video_info_set_format(&video, GST_VIDEO_FORMAT_GRAY8, 80, 40);
+    gst_audio_info_set_format(&audio, GST_AUDIO_FORMAT_S16LE, 48000, 2, NULL);
+    audio.layout = GST_AUDIO_LAYOUT_NON_INTERLEAVED;
 }
 
 static void teardown(void) {
@@ -24,7 +29,7 @@ static void teardown(void) {
 static GstBuffer *read_back(void) {
     GstBuffer *buffer = gst_buffer_new();
 
-    gst_shm_ring_meta_read(buffer, block->data, block->len, &video);
+    gst_shm_ring_meta_read(buffer, block->data, block->len, &stream);
     return buffer;
 }
 
@@ -37,7 +42,7 @@ GST_START_TEST(test_crop) {
     meta->y = 4;
     meta->width = 50;
     meta->height = 30;
-    assert_equals_int(gst_shm_ring_meta_write(block, buffer), 0);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, NULL), 0);
     gst_buffer_unref(buffer);
     assert_equals_int(block->len, sizeof bytes);
     fail_unless(memcmp(block->data, bytes, sizeof bytes) == 0);
@@ -73,7 +78,7 @@ GST_START_TEST(test_transformation) {
 
     for (gint i = 0; i < 16; i++)
         meta->matrix[i] = (gfloat)i / 4;
-    assert_equals_int(gst_shm_ring_meta_write(block, buffer), 0);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, NULL), 0);
     gst_buffer_unref(buffer);
     buffer = read_back();
     meta = gst_buffer_get_video_affine_transformation_meta(buffer);
@@ -114,7 +119,7 @@ GST_START_TEST(test_regions) {
 
     add_region(buffer, "face", 5, 0.5);
     add_region(buffer, "hand", 6, 0.25);
-    assert_equals_int(gst_shm_ring_meta_write(block, buffer), 0);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, NULL), 0);
     gst_buffer_unref(buffer);
     buffer = read_back();
     expect_region(buffer, "face", 5, 0.5);
@@ -140,23 +145,159 @@ GST_START_TEST(test_tags) {
 }
 GST_END_TEST;
 
-/* The header's own are not counted as left out, unknown ones are. */
+static gboolean init_unknown(GstMeta *meta, gpointer params, GstBuffer *buffer) {
+    return TRUE;
+}
+
+/* Of a type that nobody but this test knows. */
+static void add_unknown(GstBuffer *buffer) {
+    static const gchar *tags[] = {NULL};
+    static const GstMetaInfo *info;
+
+    if (info == NULL)
+        info = gst_meta_register(gst_meta_api_type_register("TestUnknownMetaAPI", tags),
+                                 "TestUnknownMeta", sizeof(GstMeta), init_unknown, NULL, NULL);
+    gst_buffer_add_meta(buffer, info, NULL);
+}
+
+/* The header's own are not counted as left out, unknown ones are, with their names. */
 GST_START_TEST(test_unknown) {
     GstBuffer *buffer = gst_buffer_new(), *other = gst_buffer_new();
     GstCaps *capture = gst_caps_new_empty_simple("timestamp/x-unix");
-    GstCaps *ntp = gst_caps_new_empty_simple("timestamp/x-ntp");
+    GPtrArray *left_out = g_ptr_array_new();
 
     gst_buffer_add_parent_buffer_meta(buffer, other);
     gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 80, 40);
     gst_buffer_add_reference_timestamp_meta(buffer, capture, 5, GST_CLOCK_TIME_NONE);
-    assert_equals_int(gst_shm_ring_meta_write(block, buffer), 0);
-    gst_buffer_add_reference_timestamp_meta(buffer, ntp, 5, GST_CLOCK_TIME_NONE);
-    assert_equals_int(gst_shm_ring_meta_write(block, buffer), 1);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, left_out), 0);
+    add_unknown(buffer);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, left_out), 1);
     assert_equals_int(block->len, 0);
+    assert_equals_int(left_out->len, 1);
+    assert_equals_string(g_ptr_array_index(left_out, 0), "TestUnknownMeta");
+    g_ptr_array_unref(left_out);
     gst_caps_unref(capture);
-    gst_caps_unref(ntp);
     gst_buffer_unref(other);
     gst_buffer_unref(buffer);
+}
+GST_END_TEST;
+
+/* ---- One of each kind --------------------------------------------------------------------- */
+
+/* What WRITE adds to a buffer of SIZE bytes crosses; CHECK sees it on the other side. */
+static void crosses(gsize size, void (*write)(GstBuffer *), void (*check)(GstBuffer *)) {
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, size, NULL);
+
+    write(buffer);
+    assert_equals_int(gst_shm_ring_meta_write(block, buffer, NULL), 0);
+    gst_buffer_unref(buffer);
+    buffer = gst_buffer_new_allocate(NULL, size, NULL);
+    gst_shm_ring_meta_read(buffer, block->data, block->len, &stream);
+    check(buffer);
+    gst_buffer_unref(buffer);
+    g_byte_array_set_size(block, 0);
+}
+
+static void write_video(GstBuffer *buffer) {
+    static guint8 uuid[16] = "0123456789abcdef";
+    GDateTime *jam = g_date_time_new_utc(2024, 2, 3, 4, 5, 6);
+
+    gst_buffer_add_video_time_code_meta_full(buffer, 30000, 1001, jam,
+                                             GST_VIDEO_TIME_CODE_FLAGS_DROP_FRAME, 1, 2, 3, 4, 0);
+    gst_buffer_add_video_caption_meta(buffer, GST_VIDEO_CAPTION_TYPE_CEA708_RAW,
+                                      (const guint8 *)"abc", 3);
+    gst_buffer_add_video_bar_meta(buffer, 1, TRUE, 7, 8);
+    gst_buffer_add_video_afd_meta(buffer, 0, GST_VIDEO_AFD_SPEC_ATSC_A53, 9);
+    gst_buffer_add_video_sei_user_data_unregistered_meta(buffer, uuid, (guint8 *)"hello", 5);
+    g_date_time_unref(jam);
+}
+
+static void check_video(GstBuffer *buffer) {
+    GstVideoTimeCodeMeta *code = gst_buffer_get_video_time_code_meta(buffer);
+    GstVideoCaptionMeta *caption = gst_buffer_get_video_caption_meta(buffer);
+    GstVideoBarMeta *bar = gst_buffer_get_video_bar_meta(buffer);
+    GstVideoAFDMeta *afd = gst_buffer_get_video_afd_meta(buffer);
+    GstVideoSEIUserDataUnregisteredMeta *user =
+        gst_buffer_get_video_sei_user_data_unregistered_meta(buffer);
+
+    fail_unless(code != NULL && code->tc.hours == 1 && code->tc.frames == 4 &&
+                code->tc.config.fps_d == 1001 && code->tc.config.flags == 1 &&
+                g_date_time_get_second(code->tc.config.latest_daily_jam) == 6);
+    fail_unless(caption != NULL && caption->caption_type == GST_VIDEO_CAPTION_TYPE_CEA708_RAW &&
+                caption->size == 3 && memcmp(caption->data, "abc", 3) == 0);
+    fail_unless(bar != NULL && bar->field == 1 && bar->is_letterbox && bar->bar_data2 == 8);
+    fail_unless(afd != NULL && afd->spec == GST_VIDEO_AFD_SPEC_ATSC_A53 && afd->afd == 9);
+    fail_unless(user != NULL && user->size == 5 && memcmp(user->data, "hello", 5) == 0 &&
+                memcmp(user->uuid, "0123456789abcdef", 16) == 0);
+}
+
+static void write_audio(GstBuffer *buffer) {
+    gsize offsets[] = {40, 0};
+
+    gst_buffer_add_audio_meta(buffer, &audio, 10, offsets);
+    gst_buffer_add_audio_level_meta(buffer, 33, TRUE);
+    gst_buffer_add_audio_clipping_meta(buffer, GST_FORMAT_TIME, 5, 6);
+}
+
+static void check_audio(GstBuffer *buffer) {
+    GstAudioMeta *meta = gst_buffer_get_audio_meta(buffer);
+    GstAudioLevelMeta *level = gst_buffer_get_audio_level_meta(buffer);
+    GstAudioClippingMeta *clipping = gst_buffer_get_audio_clipping_meta(buffer);
+
+    fail_unless(meta != NULL && meta->samples == 10 && meta->offsets[0] == 40 &&
+                meta->offsets[1] == 0);
+    fail_unless(level != NULL && level->level == 33 && level->voice_activity);
+    fail_unless(clipping != NULL && clipping->format == GST_FORMAT_TIME && clipping->start == 5 &&
+                clipping->end == 6);
+}
+
+static void write_any(GstBuffer *buffer) {
+    GstCaps *ntp = gst_caps_new_empty_simple("timestamp/x-ntp");
+    GstCustomMeta *custom;
+
+    if (gst_meta_get_info("TestCustomMeta") == NULL)
+        gst_meta_register_custom("TestCustomMeta", (const gchar *[]){NULL}, NULL, NULL, NULL);
+    custom = gst_buffer_add_custom_meta(buffer, "TestCustomMeta");
+    gst_structure_set(gst_custom_meta_get_structure(custom), "score", G_TYPE_DOUBLE, 0.5, "label",
+                      G_TYPE_STRING, "a; \"b\"", NULL);
+    gst_buffer_add_reference_timestamp_meta(buffer, ntp, 5, 7);
+    gst_caps_unref(ntp);
+}
+
+static void check_any(GstBuffer *buffer) {
+    GstCaps *ntp = gst_caps_new_empty_simple("timestamp/x-ntp");
+    GstReferenceTimestampMeta *time = gst_buffer_get_reference_timestamp_meta(buffer, ntp);
+    GstCustomMeta *custom = gst_buffer_get_custom_meta(buffer, "TestCustomMeta");
+    gdouble score;
+
+    fail_unless(time != NULL && time->timestamp == 5 && time->duration == 7);
+    fail_unless(custom != NULL);
+    fail_unless(gst_structure_get_double(gst_custom_meta_get_structure(custom), "score", &score) &&
+                score == 0.5);
+    assert_equals_string(gst_structure_get_string(gst_custom_meta_get_structure(custom), "label"),
+                         "a; \"b\"");
+    gst_caps_unref(ntp);
+}
+
+GST_START_TEST(test_kinds) {
+    crosses(80, write_video, check_video);
+    crosses(80, write_audio, check_audio);
+    crosses(80, write_any, check_any);
+}
+GST_END_TEST;
+
+/* Planes that lie on one another, or beyond the buffer. */
+GST_START_TEST(test_planes_that_cannot_be) {
+    const guint64 lies[][2] = {{0, 19}, {0, 61}, {G_MAXUINT64, 0}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
+        const guint64 entry[] = {5 | (guint64)32 << 32, 10, 2, lies[i][0], lies[i][1]};
+        GstBuffer *buffer = gst_buffer_new_allocate(NULL, 80, NULL);
+
+        gst_shm_ring_meta_read(buffer, entry, sizeof entry, &stream);
+        fail_unless(gst_buffer_get_audio_meta(buffer) == NULL);
+        gst_buffer_unref(buffer);
+    }
 }
 GST_END_TEST;
 
@@ -164,26 +305,26 @@ GST_START_TEST(test_limit) {
     GstBuffer *buffer = gst_buffer_new();
     guint left_out;
 
-    for (gint i = 0; i < 500; i++)
+    for (gint i = 0; i < 1000; i++)
         add_region(buffer, "face", i, 1);
-    left_out = gst_shm_ring_meta_write(block, buffer);
+    left_out = gst_shm_ring_meta_write(block, buffer, NULL);
     gst_buffer_unref(buffer);
-    fail_unless(left_out > 0 && left_out < 500);
-    fail_unless(block->len <= 16384);
+    fail_unless(left_out > 0 && left_out < 1000);
+    fail_unless(block->len <= 49152);
     buffer = read_back();
     assert_equals_int(gst_buffer_get_n_meta(buffer, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE),
-                      500 - left_out);
+                      1000 - left_out);
     gst_buffer_unref(buffer);
 }
 GST_END_TEST;
 
 /* Whatever the bytes, in memory that ends where they end. */
 static void read_bytes(const guint8 *bytes, gsize size) {
-    GstBuffer *buffer = gst_buffer_new();
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 80, NULL);
     guint8 *exact = g_memdup2(bytes, size);
     GstTagList *tags;
 
-    gst_shm_ring_meta_read(buffer, exact, size, &video);
+    gst_shm_ring_meta_read(buffer, exact, size, &stream);
     tags = gst_shm_ring_meta_read_tags(exact, size);
     if (tags != NULL)
         gst_tag_list_unref(tags);
@@ -193,16 +334,21 @@ static void read_bytes(const guint8 *bytes, gsize size) {
 
 GST_START_TEST(test_any_bytes) {
     GRand *rand = g_rand_new_with_seed(1);
-    GstBuffer *buffer = gst_buffer_new();
+    const gchar *many = g_getenv("SHMRING_ROUNDS");
+    const gint rounds = many != NULL ? atoi(many) : 20000;
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 80, NULL);
 
     gst_buffer_add_video_crop_meta(buffer);
     add_region(buffer, "face", 1, 0.5);
     gst_buffer_add_video_affine_transformation_meta(buffer);
-    gst_shm_ring_meta_write(block, buffer);
+    write_video(buffer);
+    write_audio(buffer);
+    write_any(buffer);
+    gst_shm_ring_meta_write(block, buffer, NULL);
     gst_buffer_unref(buffer);
     for (gsize size = 0; size <= block->len; size++)
         read_bytes(block->data, size);
-    for (gint i = 0; i < 20000; i++) {
+    for (gint i = 0; i < rounds; i++) {
         gsize place = g_rand_int_range(rand, 0, block->len);
         guint8 was = block->data[place];
 
@@ -221,14 +367,13 @@ GST_START_TEST(test_in_header) {
     gchar *ring = unique_ring("metas");
     GstHarness *h = harness_for("shmringsink", ring, "");
     GstBuffer *buffer = make_picture(GRAY, 0);
-    GstCaps *ntp = gst_caps_new_empty_simple("timestamp/x-ntp");
     struct shmring_reader *reader;
     struct shmring_frame *frame;
     GThread *thread;
 
     gst_harness_set_src_caps_str(h, GRAY);
     reader = attach_reader(ring);
-    gst_buffer_add_reference_timestamp_meta(buffer, ntp, 5, GST_CLOCK_TIME_NONE);
+    add_unknown(buffer);
     for (gint i = 0; i < 100; i++)
         add_region(buffer, "face", i, 0.5);
     /* more than a header of one page holds: the ring moves, the frame is not lost */
@@ -236,12 +381,11 @@ GST_START_TEST(test_in_header) {
     frame = take_frame(reader);
     assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
     buffer = gst_buffer_new();
-    gst_shm_ring_meta_read(buffer, frame->info.metas, frame->info.metas_size, &video);
+    gst_shm_ring_meta_read(buffer, frame->info.metas, frame->info.metas_size, &stream);
     expect_region(buffer, "face", 99, 0.5);
     assert_equals_uint64(count_of(h->element, "dropped-metas"), 1);
     gst_buffer_unref(buffer);
     shmring_frame_release(frame);
-    gst_caps_unref(ntp);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
     fail_if(ring_exists(ring));
@@ -261,6 +405,8 @@ static Suite *metas_suite(void) {
     tcase_add_test(tcase, test_regions);
     tcase_add_test(tcase, test_tags);
     tcase_add_test(tcase, test_unknown);
+    tcase_add_test(tcase, test_kinds);
+    tcase_add_test(tcase, test_planes_that_cannot_be);
     tcase_add_test(tcase, test_limit);
     tcase_add_test(tcase, test_any_bytes);
     tcase_add_test(tcase, test_in_header);
