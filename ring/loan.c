@@ -182,7 +182,7 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     return result;
 }
 
-int writer_wait_drained(struct shmring_writer *w) {
+int writer_wait_drained(struct shmring_writer *w, int64_t deadline) {
     struct distributor *d = w->distributor;
     int result = SHMRING_OK;
     while (result == SHMRING_OK) {
@@ -191,7 +191,7 @@ int writer_wait_drained(struct shmring_writer *w) {
             return SHMRING_INTERRUPTED;
         if (!is_still_read(w, d))
             return SHMRING_OK;
-        result = sleep_for_readers(w, d, bell, INT64_MAX);
+        result = sleep_for_readers(w, d, bell, deadline);
     }
     return result;
 }
@@ -270,7 +270,7 @@ static int loan_locked(struct shmring_writer *w, enum shmring_loan kind, int64_t
     if (kind == SHMRING_LOAN_FILL) {
         writer_begin_stream(w);
         if (w->names_missing)
-            writer_recover_names(w, true);
+            writer_recover_names(w, deadline_after(timeout_ns));
     }
     int result = wait_for_slot(w, timeout_ns, &index);
     if (result == SHMRING_OK && is_at_limit(w, kind)) /* another thread's, while we slept */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "create.h"
 #include "error.h"
@@ -18,6 +19,9 @@ int writer_refuse_inherited(const struct shmring_writer *w, struct shmring_error
         error, -ECHILD,
         "this writer of ring '%s' belongs to the parent process: open one after fork()", w->name);
 }
+
+/* How long an opening writer waits until a dead one's readers have read what it left. */
+#define DRAIN_NS INT64_C(1000000000)
 
 static void set_state(struct segment *seg, enum layout_state state) {
     /* Sequentially consistent, with a reader's attach: see ports.c. */
@@ -114,12 +118,11 @@ static void take_over_counters(struct shmring_writer *w) {
     w->stats.adopted = distributor_head(w->distributor) - w->distributor->seg->g.base;
 }
 
-static int open_any(struct shmring_writer *w, struct shmring_error *error) {
+static int adopt(struct shmring_writer *w, struct shmring_error *error) {
     struct segment *seg = NULL;
     int result = segment_adopt(w->name, &w->options, &seg, error);
-    if (result < 0)
-        return result == -ENOENT ? open_new(w, NULL, &w->distributor, error) : result;
-    result = distribute(w, seg, &w->distributor, error);
+    if (result == 0)
+        result = distribute(w, seg, &w->distributor, error);
     if (result < 0)
         return result;
     distributor_adopt(w->distributor);
@@ -127,6 +130,45 @@ static int open_any(struct shmring_writer *w, struct shmring_error *error) {
     take_over_counters(w);
     w->ended = atomic_load_explicit(&seg->header->state, memory_order_relaxed) == STATE_ENDED;
     return 0;
+}
+
+/* False: there is no dead ring of ours under the name. */
+static bool get_dead_ones_sizes(const char *name, struct shmring_writer_options *options) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    if (segment_look(name, SEGMENT_ATTACH, &seg, &header, NULL) < 0)
+        return false;
+    bool is_dead = seg->owner == geteuid() && !segment_has_writer(seg);
+    options->slots = seg->g.slots;
+    options->slot_size = seg->g.slot_size;
+    options->max_readers = seg->g.max_readers;
+    options->lend_limit = seg->g.lend_limit;
+    options->header_size = seg->g.frame_stride;
+    segment_unref(seg);
+    return is_dead;
+}
+
+/* Its readers wait for us, and keep the memory of a dead ring of other sizes that we need: it moves
+ * as a ring of our own. */
+static int open_in_dead_ones_room(struct shmring_writer *w, struct shmring_error *error) {
+    struct shmring_writer_options wanted = w->options;
+    bool adopted = get_dead_ones_sizes(w->name, &w->options) && adopt(w, NULL) == 0;
+    w->options = wanted;
+    if (!adopted)
+        return -ENOSPC;
+    pthread_mutex_lock(&w->mutex);
+    int result = writer_supersede(w, deadline_after(DRAIN_NS), error);
+    pthread_mutex_unlock(&w->mutex);
+    if (result < 0)
+        distributor_unref(w->distributor);
+    return result;
+}
+
+static int open_any(struct shmring_writer *w, struct shmring_error *error) {
+    int result = adopt(w, error);
+    if (result == -ENOENT)
+        result = open_new(w, NULL, &w->distributor, error);
+    return result == -ENOSPC ? open_in_dead_ones_room(w, error) : result;
 }
 
 static int check_open(const char *name, const struct shmring_writer_options *options,
@@ -239,9 +281,13 @@ static void retire(struct shmring_writer *w, struct distributor *old) {
     *last = old;
 }
 
-static int move_out(struct shmring_writer *w, struct distributor *old, struct distributor **made,
-                    struct shmring_error *error) {
-    if (writer_wait_drained(w) != SHMRING_OK)
+static int move_out(struct shmring_writer *w, struct distributor *old, int64_t deadline,
+                    struct distributor **made, struct shmring_error *error) {
+    int drained = writer_wait_drained(w, deadline);
+    if (drained == SHMRING_TIMEOUT)
+        return error_set(error, -ENOSPC, "ring '%s' has no room to move: it is still read",
+                         w->name);
+    if (drained != SHMRING_OK)
         return error_set(error, -EINTR, "ring '%s' was interrupted while it moved", w->name);
     distributor_revoke_latest(old);
     distributor_free_memory(old);
@@ -253,24 +299,24 @@ static int move_out(struct shmring_writer *w, struct distributor *old, struct di
 
 /* No room for both: readers read the old one to its end, and its memory makes the room. The old one
  * keeps its name until then, and is as before if nothing comes of it. */
-static int open_in_its_room(struct shmring_writer *w, struct distributor **made,
+static int open_in_its_room(struct shmring_writer *w, int64_t deadline, struct distributor **made,
                             struct shmring_error *error) {
     struct distributor *old = w->distributor;
     w->moving = true;
     set_state(old->seg, STATE_MOVING);
-    int result = move_out(w, old, made, error);
+    int result = move_out(w, old, deadline, made, error);
     if (result < 0)
         set_state(old->seg, w->ended ? STATE_ENDED : STATE_ACTIVE);
     w->moving = false;
     return result;
 }
 
-int writer_supersede(struct shmring_writer *w, bool may_wait, struct shmring_error *error) {
+int writer_supersede(struct shmring_writer *w, int64_t deadline, struct shmring_error *error) {
     struct distributor *old = w->distributor, *made = NULL;
     w->options.first_seq = distributor_head(old);
     int result = open_new(w, old->seg, &made, error);
-    if (result == -ENOSPC && may_wait && !w->moving)
-        result = open_in_its_room(w, &made, error);
+    if (result == -ENOSPC && !w->moving)
+        result = open_in_its_room(w, deadline, &made, error);
     if (result < 0)
         return result;
     w->distributor = made;
@@ -287,7 +333,7 @@ static int resize_locked(struct shmring_writer *w, uint32_t slots, uint64_t slot
     w->options.slots = slots;
     w->options.slot_size = slot_size;
     w->options.header_size = header_size;
-    int result = writer_supersede(w, true, error);
+    int result = writer_supersede(w, INT64_MAX, error);
     if (result < 0)
         w->options = before;
     return result;
@@ -308,12 +354,12 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
 
 /* Somebody removed them: a careless rm, or the end of a login session. The ring moves, and has them
  * again. Where somebody else has them now, it goes on without. */
-void writer_recover_names(struct shmring_writer *w, bool may_wait) {
+void writer_recover_names(struct shmring_writer *w, int64_t deadline) {
     struct segment *seg = w->distributor->seg;
     bool missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));
-    bool moved = missing && writer_supersede(w, may_wait, NULL) == 0;
+    bool moved = missing && writer_supersede(w, deadline, NULL) == 0;
     /* The next loan tries it once more, with time. */
-    w->names_missing = missing && !moved && !may_wait;
+    w->names_missing = missing && !moved && deadline == AT_ONCE;
     w->stats.names_lost += moved;
 }
 
@@ -339,7 +385,7 @@ void writer_keep_house(struct shmring_writer *w, int64_t now) {
     w->next_housekeeping = now + HOUSEKEEPING_NS;
     ports_probe(w->distributor);
     drop_deserted(w);
-    writer_recover_names(w, false);
+    writer_recover_names(w, AT_ONCE);
     show_counters(w);
 }
 

@@ -45,11 +45,12 @@ void writer_unref(struct shmring_writer *writer);
 
 /* All with the mutex held. */
 
-/* Moves to a new segment by the writer's options. Where there is no room for it, waits until
- * readers have read the present one, if it MAY_WAIT. 0 or -errno. */
-int writer_supersede(struct shmring_writer *writer, bool may_wait, struct shmring_error *error);
+/* Moves to a new segment by the writer's options. Where there is no room for both, into the room
+ * of the present one, once readers have read it: waits for that until DEADLINE. 0 or -errno. */
+int writer_supersede(struct shmring_writer *writer, int64_t deadline, struct shmring_error *error);
 /* Moves when somebody removed a name. */
-void writer_recover_names(struct shmring_writer *writer, bool may_wait);
+#define AT_ONCE INT64_C(0) /* a deadline that has passed */
+void writer_recover_names(struct shmring_writer *writer, int64_t deadline);
 /* After an end, the next stream begins. */
 void writer_begin_stream(struct shmring_writer *writer);
 /* A predecessor is done with; its counts stay. */
@@ -57,8 +58,8 @@ void writer_drop(struct shmring_writer *writer, struct distributor *d);
 /* The dead, the names, and the counters in the header, twice a second. */
 void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the
- * patience. SHMRING_OK, or SHMRING_INTERRUPTED. */
-int writer_wait_drained(struct shmring_writer *writer);
+ * patience. SHMRING_OK, SHMRING_INTERRUPTED, or SHMRING_TIMEOUT at DEADLINE. */
+int writer_wait_drained(struct shmring_writer *writer, int64_t deadline);
 
 /* Sleeps until the segment's doorbell, last read as BELL, rings. Releases the mutex meanwhile.
  * SHMRING_OK: look again. (wait.c) */

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A /dev/shm of 64 MiB, as containers have it, and rings that fill most of it. */
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "support.h"
+
+#define MS INT64_C(1000000)
+/* Of BGR; eight of the larger ones are 50 MB. */
+#define SIZE_720P (1280 * 720 * 3)
+#define SIZE_1080P (1920 * 1080 * 3)
+
+/* ---- A small /dev/shm ---- */
+
+static bool mount_shm(const char *options) {
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
+}
+
+/* False: not here. This process, and its children, have it alone. */
+static bool has_small_shm(const char *test) {
+    bool mounted = mount_shm("size=64m");
+    if (!mounted)
+        fprintf(stderr, "skipped: %s, no mount namespace here\n", test);
+    return mounted;
+}
+
+#define SMALL_SHM_TEST(name)                                                                       \
+    static void run_##name(void);                                                                  \
+    START_TEST(name) {                                                                             \
+        if (has_small_shm(#name))                                                                  \
+            run_##name();                                                                          \
+    }                                                                                              \
+    END_TEST                                                                                       \
+    static void run_##name(void)
+
+static struct shmring_writer_options large(uint64_t slot_size) {
+    struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+    options.slot_size = slot_size;
+    return options;
+}
+
+static int write_until_killed(struct child *test, const char *name) {
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = NULL;
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == SHMRING_OK);
+    CHILD_ASSERT(child_say(test, 'r'));
+    while (child_hear(test)) {
+        CHILD_ASSERT(try_put(writer, 1, LONG) == SHMRING_OK);
+        CHILD_ASSERT(child_say(test, 'p'));
+    }
+    return 0;
+}
+
+static struct child start_writer(const char *name) {
+    struct child child = start_child(write_until_killed, name);
+    ck_assert_int_eq(child_hear(&child), 'r');
+    return child;
+}
+
+/* ---- A restart ---- */
+
+SMALL_SHM_TEST(a_killed_writer_starts_again) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    for (int life = 0; life < 3; life++) {
+        struct child child = start_writer(name);
+        kill_child(&child);
+    }
+    struct shmring_writer *writer = open_writer(name, &options);
+    put(writer, 1);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries("", false), 2); /* . and .. */
+}
+
+SMALL_SHM_TEST(with_another_size) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
+    struct child child = start_writer(name);
+    kill_child(&child);
+    struct shmring_writer *writer = open_writer(name, &options);
+    put(writer, 1);
+    shmring_writer_close(writer);
+}
+
+/* It waits there for the next writer, and what it was offered is still its own. */
+SMALL_SHM_TEST(with_another_size_and_a_reader) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
+    struct shmring_reader_options going_on = SHMRING_READER_OPTIONS_INIT;
+    going_on.go_on_after = 1u << SHMRING_LOST;
+    struct child child = start_writer(name);
+    struct shmring_reader *reader = open_reader(name, &going_on);
+    ck_assert(child_say(&child, 'p'));
+    ck_assert_int_eq(child_hear(&child), 'p');
+    kill_child(&child);
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    struct shmring_writer *writer = open_writer(name, &options);
+    ck_assert_int_eq(take_result(reader, 10 * MS), SHMRING_TIMEOUT);
+    ck_assert_int_eq(shmring_writer_wait_reader(writer, LONG), SHMRING_OK);
+    put(writer, 2);
+    read_many(reader, 2, 2);
+    ck_assert_uint_eq(reader_stats(reader).received, 2);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* ---- A loop ---- */
+
+SMALL_SHM_TEST(one_stream_after_the_other) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    for (uint64_t number = 1; number <= 5; number++) {
+        put(writer, number);
+        shmring_writer_end(writer);
+        read_many(reader, number, number);
+        ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+        ck_assert_int_eq(shmring_writer_wait_reader(writer, 0), SHMRING_TIMEOUT);
+        ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
+    }
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* ---- A resize ---- */
+
+enum { FRAMES = 60 };
+
+static void *read_all(void *reader) {
+    for (uint64_t number = 1; number <= FRAMES; number++) {
+        struct shmring_frame *frame = take(reader, number);
+        ck_assert_uint_eq(frame->missed, 0);
+        shmring_frame_release(frame);
+    }
+    return NULL;
+}
+
+SMALL_SHM_TEST(larger_and_smaller_again) {
+    const char *name = new_name();
+    pthread_t thread;
+    struct shmring_writer_options options = large(SIZE_720P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 2);
+    pthread_create(&thread, NULL, read_all, reader);
+    for (uint64_t number = 1; number <= FRAMES; number++) {
+        struct shmring_error error = {0};
+        put(writer, number);
+        if (number % 10)
+            continue;
+        int result = shmring_writer_resize(writer, 8, number / 10 % 2 ? SIZE_1080P : SIZE_720P,
+                                           16384, &error);
+        ck_assert_msg(result == 0, "%s", error.message);
+    }
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(reader_stats(reader).received, FRAMES);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* Only what it holds stays in the way. */
+SMALL_SHM_TEST(a_held_frame_is_not_waited_for) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P * 7 / 8);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    struct shmring_frame *held = take(reader, 1);
+    ck_assert_int_eq(shmring_writer_resize(writer, 8, SIZE_1080P, 16384, NULL), 0);
+    ck_assert(is_filled(held->data, 1));
+    ck_assert_int_eq(take_result(reader, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, 2);
+    read_many(reader, 2, 2);
+    ck_assert(is_filled(held->data, 1));
+    shmring_frame_release(held);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+SMALL_SHM_TEST(who_does_not_read_is_waited_for_at_most_for_the_patience) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_720P);
+    options.patience_ns = 20 * MS;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *stuck = new_reader(name, 0), *latest = new_latest(name, 1);
+    put(writer, 1);
+    ck_assert_int_eq(shmring_writer_resize(writer, 8, SIZE_1080P, 16384, NULL), 0);
+    put(writer, 2);
+    struct shmring_frame *frame = take(stuck, 1); /* its memory stayed */
+    shmring_frame_release(frame);
+    ck_assert_int_eq(take_result(stuck, 10 * MS), SHMRING_TIMEOUT);
+    ck_assert_int_eq(take_result(latest, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, 3);
+    frame = take(stuck, 3);
+    ck_assert_uint_eq(frame->missed, 1);
+    shmring_frame_release(frame);
+    read_many(latest, 3, 3);
+    shmring_reader_free(stuck);
+    shmring_reader_free(latest);
+    shmring_writer_close(writer);
+}
+
+SMALL_SHM_TEST(what_cannot_be_had_leaves_all_as_it_was) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_720P);
+    struct shmring_error error = {0};
+    struct shmring_observer *observer = NULL;
+    struct shmring_frame *frame;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(shmring_observer_open(name, &observer, NULL), 0);
+    ck_assert_int_eq(shmring_writer_resize(writer, 8, 2 * SIZE_1080P, 16384, &error), -ENOSPC);
+    ck_assert_ptr_nonnull(strstr(error.message, name));
+    /* Its memory was given back and had again: nobody takes the zeros for a frame. */
+    ck_assert_int_eq(shmring_observer_latest(observer, 0, 0, &frame, NULL), SHMRING_TIMEOUT);
+    for (uint64_t number = 2; number <= 20; number++) {
+        put(writer, number);
+        read_many(reader, number, number);
+    }
+    struct shmring_info info = SHMRING_INFO_INIT;
+    ck_assert_int_eq(shmring_query(name, &info, NULL), 0);
+    ck_assert_int_eq(info.state, SHMRING_STATE_LIVE);
+    shmring_observer_close(observer);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* ---- Names ---- */
+
+static void remove_names(const char *name) {
+    ck_assert_int_eq(unlink(path_of(name, "")), 0);
+    ck_assert_int_eq(unlink(path_of(name, ".ctl")), 0);
+}
+
+SMALL_SHM_TEST(removed_names_come_back_in_the_same_room) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    remove_names(name);
+    uint64_t number = 1;
+    while (stats_of(writer).names_lost == 0) {
+        put(writer, ++number);
+        read_many(reader, number, number);
+    }
+    ck_assert_int_eq(access(path_of(name, ""), F_OK), 0);
+    ck_assert_int_eq(take_result(reader, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, ++number);
+    read_many(reader, number, number);
+    ck_assert_uint_eq(reader_stats(reader).received, number);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* There is no room until it has read, and nobody waits longer for that than he said. */
+SMALL_SHM_TEST(who_does_not_read_stops_nobody_meanwhile) {
+    const char *name = new_name();
+    struct timespec housekeeping = {.tv_nsec = 600 * MS};
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    remove_names(name);
+    nanosleep(&housekeeping, NULL);
+    ck_assert_uint_eq(stats_of(writer).names_lost, 0);
+    ck_assert_int_eq(try_put(writer, 2, 0), SHMRING_OK);
+    ck_assert_int_eq(try_put(writer, 3, 0), SHMRING_OK);
+    read_many(reader, 1, 3);
+    while (stats_of(writer).names_lost == 0)
+        sched_yield();
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* ---- Others' leftovers ---- */
+
+SMALL_SHM_TEST(dead_rings_of_other_names_make_room) {
+    struct shmring_writer_options options = large(SIZE_720P);
+    char first[100];
+    options.slots = 4;
+    options.lend_limit = 2;
+    for (int i = 0; i < 10; i++) {
+        const char *name = new_name();
+        int result;
+        if (i == 0)
+            snprintf(first, sizeof first, "%s", name);
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct shmring_writer *writer = NULL;
+            _exit(shmring_writer_open(name, &options, &writer, NULL) != SHMRING_OK);
+        }
+        ck_assert_int_eq(waitpid(pid, &result, 0), pid);
+        ck_assert_int_eq(result, 0);
+    }
+    ck_assert_int_ne(access(path_of(first, ""), F_OK), 0);
+    struct shmring_writer *writer = open_writer(first, &options);
+    put(writer, 1);
+    shmring_writer_close(writer);
+}
+
+int main(void) {
+    TCase *tests = tcase_create("room");
+    tcase_add_test(tests, a_killed_writer_starts_again);
+    tcase_add_test(tests, with_another_size);
+    tcase_add_test(tests, with_another_size_and_a_reader);
+    tcase_add_test(tests, one_stream_after_the_other);
+    tcase_add_test(tests, larger_and_smaller_again);
+    tcase_add_test(tests, a_held_frame_is_not_waited_for);
+    tcase_add_test(tests, who_does_not_read_is_waited_for_at_most_for_the_patience);
+    tcase_add_test(tests, what_cannot_be_had_leaves_all_as_it_was);
+    tcase_add_test(tests, removed_names_come_back_in_the_same_room);
+    tcase_add_test(tests, who_does_not_read_stops_nobody_meanwhile);
+    tcase_add_test(tests, dead_rings_of_other_names_make_room);
+    return run_tests(tests);
+}
