@@ -283,7 +283,7 @@ static void set_padding(GstBufferPool *pool, const gchar *text, const GstVideoAl
     gst_buffer_pool_config_set_allocator(config, NULL, &params);
     gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
     gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
-    gst_buffer_pool_config_set_video_alignment(config, align);
+    gst_buffer_pool_config_set_video_alignment(config, (GstVideoAlignment *)align);
     fail_unless(gst_buffer_pool_set_config(pool, config));
     fail_unless(gst_buffer_pool_set_active(pool, TRUE));
     gst_caps_unref(caps);

@@ -4,6 +4,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#if !GST_CHECK_VERSION(1, 20, 0)
+static GstPadProbeReturn answer_latency(GstPad *pad, GstPadProbeInfo *info, gpointer is_live) {
+    GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
+
+    if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
+        return GST_PAD_PROBE_OK;
+    gst_query_set_latency(query, GPOINTER_TO_INT(is_live), 0, GST_CLOCK_TIME_NONE);
+    return GST_PAD_PROBE_HANDLED;
+}
+
+void gst_harness_set_live(GstHarness *h, gboolean is_live) {
+    gst_pad_add_probe(h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, answer_latency,
+                      GINT_TO_POINTER(is_live), NULL);
+}
+#endif
+
 gchar *unique_ring(const gchar *test) {
     static gint count;
 

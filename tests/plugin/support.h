@@ -9,6 +9,15 @@
 
 #include "shmring.h"
 
+/* What GStreamer has had since 1.20, and GLib since 2.68, for Debian 11. */
+#if !GST_CHECK_VERSION(1, 20, 0)
+void gst_harness_set_live(GstHarness *h, gboolean is_live);
+#define gst_buffer_new_memdup(data, size) gst_buffer_new_wrapped(g_memdup2(data, size), size)
+#endif
+#if !GLIB_CHECK_VERSION(2, 68, 0)
+#define g_memdup2(data, size) g_memdup(data, (guint)(size))
+#endif
+
 /* A ring's name that no other test, and no other run of this one, uses. */
 gchar *unique_ring(const gchar *test);
 

@@ -75,6 +75,10 @@ END_TEST
 
 /* ---- Without futex_waitv(2): an old kernel, or a container's filter ---- */
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449 /* headers before 5.16 */
+#endif
+
 static bool forbid_futex_waitv(int error_number) {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
