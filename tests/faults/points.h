@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Included before each source of the ring when it is built for tests/faults: each access to an
+ * atomic word is a step, and so is each block of code (the compiler's trace-pc). At the step that
+ * is chosen the process gets a signal.
+ */
+#ifndef POINTS_H
+#define POINTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+void fault_point(void);
+
+/* At step AT, counted from now and over all armed times, this process gets SIGNAL. */
+void fault_choose(uint64_t at, int signal);
+void fault_arm(bool armed);
+/* Steps so far. */
+uint64_t fault_count(void);
+
+#undef atomic_load_explicit
+#undef atomic_store_explicit
+#undef atomic_fetch_add_explicit
+#undef atomic_fetch_sub_explicit
+#undef atomic_fetch_and_explicit
+#undef atomic_fetch_or_explicit
+#define atomic_load_explicit(object, order) (fault_point(), __atomic_load_n(object, order))
+#define atomic_store_explicit(object, value, order)                                                \
+    (fault_point(), __atomic_store_n(object, value, order))
+#define atomic_fetch_add_explicit(object, value, order)                                            \
+    (fault_point(), __atomic_fetch_add(object, value, order))
+#define atomic_fetch_sub_explicit(object, value, order)                                            \
+    (fault_point(), __atomic_fetch_sub(object, value, order))
+#define atomic_fetch_and_explicit(object, value, order)                                            \
+    (fault_point(), __atomic_fetch_and(object, value, order))
+#define atomic_fetch_or_explicit(object, value, order)                                             \
+    (fault_point(), __atomic_fetch_or(object, value, order))
+
+#endif
