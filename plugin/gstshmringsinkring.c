@@ -79,6 +79,8 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->told_latency = 0;
   self->frames = 0;
   self->metas = g_byte_array_new ();
+  self->left_out = g_ptr_array_new ();
+  self->told_metas = g_hash_table_new (NULL, NULL);
   /* a ring of few slots lends less, without a setting of its own */
   options.lend_limit = MIN (options.lend_limit, options.slots - 2);
   gst_shm_ring_sink_time_start (&self->time, self->sink);
@@ -143,6 +145,8 @@ gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
   gst_shm_ring_sink_time_stop (&self->time);
   g_clear_object (&slots);
   g_clear_pointer (&self->metas, g_byte_array_unref);
+  g_clear_pointer (&self->left_out, g_ptr_array_unref);
+  g_clear_pointer (&self->told_metas, g_hash_table_unref);
   g_clear_pointer (&self->tags, gst_tag_list_unref);
   g_clear_pointer (&self->caps_text, g_free);
   g_clear_pointer (&self->name, g_free);
@@ -446,7 +450,9 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
   gst_shm_ring_frame_set_buffer (info, buffer);
   gst_shm_ring_clock_set_buffer (info, buffer, &self->sink->segment);
   g_byte_array_set_size (self->metas, 0);
-  self->frame_dropped_metas = gst_shm_ring_meta_write (self->metas, buffer, NULL);
+  g_ptr_array_set_size (self->left_out, 0);
+  self->frame_dropped_metas =
+      gst_shm_ring_meta_write (self->metas, buffer, self->left_out);
   if (self->tags != NULL)
     gst_shm_ring_meta_write_tags (self->metas, self->tags);
   info->metas = self->metas->data;
@@ -482,6 +488,27 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
   if ((info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
     gst_shm_ring_sink_watch_key_frame (self->watch);
   return GST_FLOW_OK;
+}
+
+/* Each kind once. */
+static void
+gst_shm_ring_sink_ring_tell_metas (GstShmRingSinkRing *self)
+{
+  for (guint i = 0; i < self->left_out->len; i++) {
+    gchar *kind = g_ptr_array_index (self->left_out, i);
+    GError *error;
+
+    if (!g_hash_table_add (self->told_metas, kind))
+      continue;
+    error = g_error_new (GST_STREAM_ERROR, GST_STREAM_ERROR_NOT_IMPLEMENTED,
+        "A buffer's %s did not cross the ring \"%s\": nobody told how to carry "
+        "it, or it is too much for one frame. Readers get the buffers without "
+        "it; dropped-metas in ring-stats counts them.",
+        kind, self->name);
+    gst_shm_ring_sink_watch_post (self->watch,
+        gst_message_new_warning (GST_OBJECT (self->sink), error, NULL));
+    g_error_free (error);
+  }
 }
 
 static void
@@ -533,8 +560,10 @@ gst_shm_ring_sink_ring_try (GstShmRingSinkRing *self, GstBuffer *buffer)
   if (flow == GST_FLOW_OK)
     flow = gst_shm_ring_sink_ring_publish_slot (
         self, slot != NULL ? slot : &copy, &info);
-  if (flow == GST_FLOW_OK)
+  if (flow == GST_FLOW_OK) {
     gst_shm_ring_sink_ring_count (self, slot != NULL);
+    gst_shm_ring_sink_ring_tell_metas (self);
+  }
   if (flow == FLOW_DROP)
     gst_shm_ring_sink_ring_drop (self, &info);
   shmring_slot_return (&copy);

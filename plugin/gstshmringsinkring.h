@@ -52,6 +52,8 @@ typedef struct {
   gchar *caps_text;
   GstTagList *tags;
   GByteArray *metas;
+  GPtrArray *left_out;    /* names of the kinds of metas that did not cross */
+  GHashTable *told_metas; /* of them, those the application was told of */
 
   gboolean is_refused;       /* the ring, and that was told */
   guint frame_dropped_metas; /* of the frame at hand */

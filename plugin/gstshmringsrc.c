@@ -481,6 +481,9 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
   while (flow == GST_FLOW_OK && !is_done);
   if (flow == GST_FLOW_OK)
     gst_shm_ring_src_reader_had_buffer (&self->reader);
+  /* the last of num-buffers: while it is on its way, nobody reads here */
+  if (GST_BASE_SRC (self)->num_buffers_left == 0)
+    gst_shm_ring_src_reader_leave (&self->reader);
   return flow;
 }
 

@@ -384,6 +384,7 @@ GST_START_TEST(test_in_header) {
     gst_shm_ring_meta_read(buffer, frame->info.metas, frame->info.metas_size, &stream);
     expect_region(buffer, "face", 99, 0.5);
     assert_equals_uint64(count_of(h->element, "dropped-metas"), 1);
+    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
     gst_buffer_unref(buffer);
     shmring_frame_release(frame);
     shmring_reader_free(reader);
