@@ -67,9 +67,15 @@ class _View:
         }
 
 
+def _structure_of(caps: Any) -> Any:
+    """gst-python 1.26 has it in a context manager, older and newer ones as it is."""
+    structure = caps.get_structure(0)
+    return structure.__enter__() if hasattr(structure, "__enter__") else structure
+
+
 def _picture_of(caps: Any, buffer: Any) -> tuple[str, int, int, tuple[int, ...], tuple[int, ...]]:
     """Format, width, height, strides and offsets; what is no raw video has none."""
-    structure = caps.get_structure(0) if caps else None
+    structure = _structure_of(caps) if caps else None
     meta = GstVideo.buffer_get_video_meta(buffer)
     if structure and structure.has_name("video/x-raw"):
         info = GstVideo.VideoInfo.new_from_caps(caps)
