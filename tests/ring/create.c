@@ -526,6 +526,7 @@ static void *look_again_and_again(void *data) {
             sched_yield();
             close(fd);
         }
+        usleep(200); /* a sweep comes once in a while */
     }
     return NULL;
 }
