@@ -32,6 +32,7 @@ struct module_state {
     PyTypeObject *reader_type;
     PyTypeObject *loan_type;
     PyTypeObject *writer_type;
+    PyTypeObject *timeline_type;
     PyObject *helpers[HELPERS];
 };
 
@@ -42,6 +43,7 @@ int frame_type_init(PyObject *module, struct module_state *state);
 int reader_type_init(PyObject *module, struct module_state *state);
 int loan_type_init(PyObject *module, struct module_state *state);
 int writer_type_init(PyObject *module, struct module_state *state);
+int timeline_type_init(PyObject *module, struct module_state *state);
 
 /* Adds a type under its own name and stores it. */
 int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **where);
@@ -59,6 +61,9 @@ PyObject *info_values(const struct shmring_info *info);
 
 /* Appends the values of a shmring.ReaderInfo to a list. */
 void append_reader(const struct shmring_reader_info *reader, void *list);
+
+/* Of a Timeline; NULL with an exception when OBJECT is none. */
+struct shmring_timeline *timeline_get(struct module_state *state, PyObject *object);
 
 /* Raises what RESULT, a negative errno, means. Returns NULL. */
 PyObject *raise_result(struct module_state *state, int result, const struct shmring_error *error);

@@ -9,7 +9,7 @@ struct loan_object {
     struct memory_object memory;
     struct shmring_slot slot;
     struct writer_object *writer; /* NULL once published or abandoned */
-    struct frame_times times;
+    struct outgoing frame;
 };
 
 static void give_back(struct memory_object *memory) {
@@ -17,18 +17,19 @@ static void give_back(struct memory_object *memory) {
 }
 
 PyObject *loan_object_new(struct writer_object *writer, struct shmring_slot *slot,
-                          const struct frame_times *times) {
+                          const struct outgoing *frame) {
     struct loan_object *self = PyObject_New(struct loan_object, writer->state->loan_type);
     if (!self) {
         shmring_slot_return(slot);
+        outgoing_clear(&(struct outgoing){.caps = frame->caps, .metas = frame->metas});
         return NULL;
     }
-    memory_init(&self->memory, &writer->info, slot->data, writer->handle.name, writer->pool);
+    memory_init(&self->memory, &frame->info, slot->data, writer->handle.name, writer->pool);
     self->memory.writable = true;
     self->memory.give_back = give_back;
     self->slot = *slot;
     self->writer = (struct writer_object *)Py_NewRef((PyObject *)writer);
-    self->times = *times;
+    self->frame = *frame;
     return (PyObject *)self;
 }
 
@@ -45,7 +46,7 @@ static bool publish_copy(struct loan_object *self, struct writer_object *writer)
         memcpy(slot.data, self->memory.data, self->memory.info.size);
         Py_END_ALLOW_THREADS
         writer->busy--;
-        self->memory.info.seq = writer_publish(writer, &slot, &self->times);
+        self->memory.info.seq = writer_publish(writer, &slot, &self->frame);
         ok = self->memory.info.seq && writer_warn_of_copies(writer);
     }
     memory_drop_export(&self->memory);
@@ -55,7 +56,7 @@ static bool publish_copy(struct loan_object *self, struct writer_object *writer)
 /* No view is left and, released, it gives no more. */
 static bool publish_slot(struct loan_object *self, struct writer_object *writer) {
     self->memory.data = NULL;
-    self->memory.info.seq = writer_publish(writer, &self->slot, &self->times);
+    self->memory.info.seq = writer_publish(writer, &self->slot, &self->frame);
     return self->memory.info.seq;
 }
 
@@ -104,6 +105,7 @@ static PyObject *loan_repr(struct loan_object *self) {
 
 static void loan_dealloc(struct loan_object *self) {
     PyObject *writer = (PyObject *)self->writer;
+    outgoing_clear(&self->frame);
     memory_dealloc(&self->memory);
     Py_XDECREF(writer);
 }

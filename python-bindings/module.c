@@ -185,7 +185,8 @@ static int module_exec(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
     if (memory_types_init(module, state) < 0 || copy_type_init(module, state) < 0 ||
         frame_type_init(module, state) < 0 || reader_type_init(module, state) < 0 ||
-        loan_type_init(module, state) < 0 || writer_type_init(module, state) < 0)
+        loan_type_init(module, state) < 0 || writer_type_init(module, state) < 0 ||
+        timeline_type_init(module, state) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
 }

@@ -67,25 +67,51 @@ static int64_t pts_from_rate(uint64_t number, uint64_t fps_num, uint64_t fps_den
     return (int64_t)(seconds * NS_PER_SECOND + rest % fps_num * NS_PER_SECOND / fps_num);
 }
 
-static void set_times(struct writer_object *self, const struct frame_times *times,
-                      struct shmring_frame_info *info) {
-    info->pts_ns = times->pts_ns;
-    if (info->pts_ns == SHMRING_TIME_NONE && info->fps_num)
-        info->pts_ns = pts_from_rate(self->frames, info->fps_num, info->fps_den);
-    info->timestamp_ns = times->timestamp_ns == SHMRING_TIME_NONE ? 0 : times->timestamp_ns;
-    info->frame_number = self->frames;
+bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said) {
+    long long pts_ns, timestamp_ns, duration_ns;
+    unsigned flags;
+    PyObject *metas;
+    Py_ssize_t metas_size = 0;
+    char *block = NULL;
+    if (!PyArg_ParseTuple(said, "LLLIO", &pts_ns, &timestamp_ns, &duration_ns, &flags, &metas) ||
+        (metas != Py_None && PyBytes_AsStringAndSize(metas, &block, &metas_size) < 0))
+        return false;
+    frame->info = writer->info;
+    frame->info.pts_ns = pts_ns;
+    frame->info.timestamp_ns = timestamp_ns == SHMRING_TIME_NONE ? 0 : timestamp_ns;
+    if (duration_ns != SHMRING_TIME_NONE)
+        frame->info.duration_ns = duration_ns;
+    frame->info.flags = flags;
+    frame->info.metas = block;
+    frame->info.metas_size = (size_t)metas_size;
+    frame->metas = Py_NewRef(metas);
+    frame->caps = Py_XNewRef(writer->caps);
+    return true;
+}
+
+void outgoing_clear(struct outgoing *frame) {
+    Py_CLEAR(frame->metas);
+    Py_CLEAR(frame->caps);
+}
+
+static int publish(struct writer_object *self, struct shmring_slot *slot,
+                   const struct outgoing *frame, uint64_t *seq, struct shmring_error *error) {
+    struct shmring_frame_info info = frame->info;
+    if (info.pts_ns == SHMRING_TIME_NONE && info.fps_num)
+        info.pts_ns = pts_from_rate(self->frames, info.fps_num, info.fps_den);
+    info.frame_number = self->frames;
+    int result = shmring_writer_publish(self->handle.ring, slot, &info, seq, error);
+    shmring_slot_return(slot);
+    self->frames += result == 0;
+    return result;
 }
 
 /* Under the GIL, which it never waits with, so that times and numbers are in order. */
 uint64_t writer_publish(struct writer_object *self, struct shmring_slot *slot,
-                        const struct frame_times *times) {
-    struct shmring_frame_info info = self->info;
+                        const struct outgoing *frame) {
     struct shmring_error error = {0};
     uint64_t seq = 0;
-    set_times(self, times, &info);
-    int result = shmring_writer_publish(self->handle.ring, slot, &info, &seq, &error);
-    shmring_slot_return(slot);
-    self->frames += result == 0;
+    int result = publish(self, slot, frame, &seq, &error);
     if (result < 0)
         fail(self, result, &error);
     return result < 0 ? 0 : seq;
@@ -149,51 +175,95 @@ static void source_copy(const struct source *source, void *data) {
     }
 }
 
-/* The number of the frame, or 0 with an exception. */
+/* Copies and publishes; a slot of a segment that another thread's resize left is a new try. */
 static uint64_t write_source(struct writer_object *self, const struct source *source,
-                             const struct frame_times *times) {
+                             const struct outgoing *frame) {
+    struct shmring_error error = {0};
     struct shmring_slot slot;
-    if (!writer_borrow(self, &slot))
-        return 0;
-    self->busy++;
-    Py_BEGIN_ALLOW_THREADS
-    source_copy(source, slot.data);
-    Py_END_ALLOW_THREADS
-    self->busy--;
-    return writer_publish(self, &slot, times);
+    uint64_t seq = 0;
+    int result = -ESTALE;
+    while (result == -ESTALE && writer_borrow(self, &slot)) {
+        bool fits = slot.size >= frame->info.size;
+        self->busy++;
+        Py_BEGIN_ALLOW_THREADS
+        if (fits)
+            source_copy(source, slot.data);
+        Py_END_ALLOW_THREADS
+        self->busy--;
+        result = publish(self, &slot, frame, &seq, &error);
+    }
+    if (result < 0 && !PyErr_Occurred())
+        fail(self, result, &error);
+    return result < 0 ? 0 : seq;
+}
+
+/* What is no picture has a size of its own in each frame. */
+static bool set_size(struct outgoing *frame, PyObject *array) {
+    if (frame->info.format[0])
+        return true;
+    frame->info.size = (uint64_t)PyObject_Size(array);
+    return !PyErr_Occurred();
 }
 
 static PyObject *writer_write(struct writer_object *self, PyObject *args) {
-    struct frame_times times;
+    struct outgoing frame = {0};
     struct source source = {0};
-    PyObject *array;
-    long long pts_ns, timestamp_ns;
-    if (!PyArg_ParseTuple(args, "OLL:_write", &array, &pts_ns, &timestamp_ns) ||
+    PyObject *array, *said;
+    uint64_t seq = 0;
+    if (!PyArg_ParseTuple(args, "OO!:_write", &array, &PyTuple_Type, &said) ||
         !handle_enter(&self->handle))
         return NULL;
-    times = (struct frame_times){pts_ns, timestamp_ns};
-    struct layout *layout = layout_get(self->state, &self->info, &self->pool->layout);
-    uint64_t seq = 0;
+    struct layout *layout = NULL;
+    if (outgoing_init(&frame, self, said) && set_size(&frame, array))
+        layout = layout_get(self->state, &frame.info, &self->pool->layout);
     if (layout && source_get(&source, layout, array))
-        seq = write_source(self, &source, &times);
+        seq = write_source(self, &source, &frame);
     source_release(&source);
     layout_unref(layout);
+    outgoing_clear(&frame);
     handle_leave(&self->handle);
     return seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
 }
 
 /* ---- Other calls ---- */
 
-static PyObject *writer_loan(struct writer_object *self, PyObject *args) {
+static PyObject *writer_loan(struct writer_object *self, PyObject *said) {
+    struct outgoing frame = {0};
     struct shmring_slot slot;
-    long long pts_ns, timestamp_ns;
     PyObject *loan = NULL;
-    if (!PyArg_ParseTuple(args, "LL:_loan", &pts_ns, &timestamp_ns) || !handle_enter(&self->handle))
+    if (!handle_enter(&self->handle))
         return NULL;
-    if (writer_borrow(self, &slot))
-        loan = loan_object_new(self, &slot, &(struct frame_times){pts_ns, timestamp_ns});
+    if (outgoing_init(&frame, self, said) && writer_borrow(self, &slot))
+        loan = loan_object_new(self, &slot, &frame);
+    else
+        outgoing_clear(&frame);
     handle_leave(&self->handle);
     return loan;
+}
+
+/* Larger slots, when these are too small. */
+static PyObject *writer_make_room(struct writer_object *self, PyObject *args) {
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    struct shmring_error error = {0};
+    unsigned long long size;
+    int result = -EINTR;
+    if (!PyArg_ParseTuple(args, "K:_make_room", &size) || !handle_enter(&self->handle))
+        return NULL;
+    shmring_writer_get_stats(self->handle.ring, &stats);
+    if (size <= stats.slot_size)
+        result = 0;
+    while (result == -EINTR && !self->handle.closed && PyErr_CheckSignals() == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        result =
+            shmring_writer_resize(self->handle.ring, stats.slots, size, stats.header_size, &error);
+        Py_END_ALLOW_THREADS
+    }
+    handle_leave(&self->handle);
+    if (result == 0)
+        Py_RETURN_NONE;
+    if (PyErr_Occurred())
+        return NULL;
+    return fail(self, result == -EINTR ? SHMRING_INTERRUPTED : result, &error);
 }
 
 static int wait_reader_step(void *self, int64_t slice_ns) {
@@ -383,9 +453,12 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     unsigned long long slot_size;
     long long timeout_ns;
     PyObject *name;
+    PyObject *timeline;
     long long patience_ns;
-    if (!PyArg_ParseTuple(args, "UKIILL:Writer", &name, &slot_size, &options.slots, &options.perms,
-                          &timeout_ns, &patience_ns))
+    if (!PyArg_ParseTuple(args, "UKIILLO:Writer", &name, &slot_size, &options.slots, &options.perms,
+                          &timeout_ns, &patience_ns, &timeline))
+        return NULL;
+    if (timeline != Py_None && !(options.timeline = timeline_get(state_of_type(type), timeline)))
         return NULL;
     options.patience_ns = patience_ns;
     options.slot_size = slot_size;
@@ -411,7 +484,8 @@ static PyGetSetDef writer_getset[] = {
 
 static PyMethodDef writer_methods[] = {
     {"_write", (PyCFunction)writer_write, METH_VARARGS, NULL},
-    {"_loan", (PyCFunction)writer_loan, METH_VARARGS, NULL},
+    {"_loan", (PyCFunction)writer_loan, METH_O, NULL},
+    {"_make_room", (PyCFunction)writer_make_room, METH_VARARGS, NULL},
     {"_wait_reader", (PyCFunction)writer_wait_reader, METH_VARARGS, NULL},
     {"_stats", (PyCFunction)writer_stats, METH_NOARGS, NULL},
     {"_readers", (PyCFunction)writer_readers, METH_NOARGS, NULL},

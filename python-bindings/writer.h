@@ -25,10 +25,17 @@ struct writer_object {
     bool warned;      /* of copies of loans */
 };
 
-/* The times that a frame is given; SHMRING_TIME_NONE: by us. */
-struct frame_times {
-    int64_t pts_ns, timestamp_ns;
+/* A frame to be written, as its caller described it; what that left out is set when it is
+ * published. */
+struct outgoing {
+    struct shmring_frame_info info;
+    PyObject *caps, *metas; /* references that its texts lie in, or NULL */
 };
+
+/* From (pts_ns, timestamp_ns, duration_ns, flags, metas): what -1 is there, or None, is left out.
+ * False with an exception. */
+bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said);
+void outgoing_clear(struct outgoing *frame);
 
 /* Borrows a slot, waiting for it. Its user has entered the handle. False with an exception: for a
  * Timeout the frame is counted as dropped. */
@@ -36,13 +43,13 @@ bool writer_borrow(struct writer_object *self, struct shmring_slot *slot);
 
 /* Publishes and returns the slot; the frame's number, or 0 with an exception. */
 uint64_t writer_publish(struct writer_object *self, struct shmring_slot *slot,
-                        const struct frame_times *times);
+                        const struct outgoing *frame);
 
 /* Once: that loans are copied. False when the warning is an exception. */
 bool writer_warn_of_copies(struct writer_object *self);
 
-/* A Loan that owns SLOT; returns it when there is no memory for one. */
+/* A Loan that owns SLOT and FRAME; gives them back when there is no memory for one. */
 PyObject *loan_object_new(struct writer_object *writer, struct shmring_slot *slot,
-                          const struct frame_times *times);
+                          const struct outgoing *frame);
 
 #endif

@@ -16,7 +16,7 @@ numpy is needed for `Frame.array` and `Frame.planes` only; `memoryview(frame)` w
 
 import builtins as _builtins
 
-from ._shmring import Frame, Loan, __version__, now, query as _query, rings as _rings
+from ._shmring import Frame, Loan, Timeline, __version__, now, query as _query, rings as _rings
 from .arguments import ring_name as _ring_name
 from .aio import AsyncReader
 from .capture import VideoCapture
@@ -65,6 +65,7 @@ __all__ = [
     "RingNotFound",
     "RingState",
     "Stats",
+    "Timeline",
     "Timeout",
     "VideoCapture",
     "Writer",

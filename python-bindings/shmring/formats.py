@@ -116,3 +116,21 @@ def choose_planes(format: str, width: int, height: int) -> Planes:
     padded, tight = (pack(format, width, height, flag) for flag in (True, False))
     whole = [arrays_of(format, width, height, *planes)[0] for planes in (padded, tight)]
     return tight if whole[1] and not whole[0] else padded
+
+
+def size_of(format: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
+    """Width and height of the frame that has the one array, or planes, of SHAPES. ValueError when
+    none has."""
+    _, planes = _rule(format)
+    first = shapes[0]
+    together = len(shapes) == 1 and len(planes) > 1
+    sizes = [(first[-1], first[-2])] if together and len(first) == 3 else [(first[1], first[0])]
+    if together and len(first) == 2:  # planes one below the other
+        sizes = [(first[1], height) for height in range(first[0] // 3, first[0])]
+    for width, height in sizes:
+        planes_of = choose_planes(format, width, height)
+        whole, arrays = arrays_of(format, width, height, *planes_of)
+        wanted = tuple(array.shape for array in arrays) if len(shapes) > 1 else (whole and whole.shape,)
+        if wanted == shapes:
+            return width, height
+    raise ValueError(f"no {format} frame has arrays of {shapes}")

@@ -59,3 +59,32 @@ def read_metas(block: bytes, width: int, height: int) -> Metas:
         elif kind == TAGS:
             tags = next(_texts(payload), tags)
     return Metas(crop, transformation, tuple(regions), tags)
+
+
+def _entry(kind: int, payload: bytes) -> bytes:
+    return ENTRY.pack(kind, len(payload)) + payload + bytes(-len(payload) % 8)
+
+
+def _text(text: str) -> bytes:
+    if "\0" in text:
+        raise ValueError(f"a text of metas has no NUL in it: {text!r}")
+    return text.encode() + b"\0"
+
+
+def write_metas(metas: Metas) -> bytes:
+    """The block that read_metas() reads."""
+    block = b""
+    try:
+        if metas.crop is not None:
+            block += _entry(CROP, BOX.pack(*metas.crop))
+        if metas.transformation is not None:
+            block += _entry(TRANSFORMATION, MATRIX.pack(*metas.transformation))
+        for region in metas.regions:
+            head = REGION_HEAD.pack(region.id, region.parent_id, region.x, region.y, region.width,
+                                    region.height)
+            block += _entry(REGION, head + b"".join(map(_text, (region.type, *region.params))))
+        if metas.tags is not None:
+            block += _entry(TAGS, _text(metas.tags))
+    except struct.error as error:
+        raise ValueError(f"metas that cannot be: {error}") from None
+    return block

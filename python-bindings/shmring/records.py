@@ -145,8 +145,8 @@ class Region(NamedTuple):
     y: int
     width: int
     height: int
-    id: int  #: its number in the frame
-    parent_id: int  #: the number of the region it belongs to
+    id: int = 0  #: its number in the frame
+    parent_id: int = -1  #: the number of the region it belongs to, -1: none
     params: tuple[str, ...] = ()  #: GstStructures, as 'detection, confidence=(double)0.9;'
 
 

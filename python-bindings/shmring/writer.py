@@ -4,72 +4,141 @@
 from __future__ import annotations
 
 import errno
+import re
 from types import EllipsisType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 
 from . import _shmring, arguments, formats
-from ._shmring import Loan
+from ._shmring import Loan, Timeline
 from .errors import LIMIT, LeaseError, TIMEOUT, Timeout, raise_forked, raise_result, warn
-from .records import ReaderInfo, WriterStats, reader_info_of
+from .metas import write_metas
+from .records import Metas, ReaderInfo, Region, WriterStats, reader_info_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Said = tuple[int, int, int, int, bytes | None]
+
+
+# Of what is no picture, at first; the ring grows as it must.
+_FIRST_SIZE = 65536
+# Bytes of a sample of audio, by GStreamer's name of its format.
+_SAMPLE = re.compile(r"[SUF](8|16|24_32|24|20|18|32|64)(?:LE|BE)?")
+_FIELD = re.compile(r"([\w-]+)=(?:\([\w/]+\))?\"?([\w./:-]+)")
+
+
+class _Sound(NamedTuple):
+    """What raw audio's times are counted by."""
+
+    rate: int
+    frame: int  #: bytes of a sample of all channels
+
+    def ns(self, size: int) -> int:
+        return arguments.NS_PER_SECOND * (size // self.frame) // self.rate
+
+
+def _sound_of(caps: str) -> _Sound | None:
+    fields = dict(_FIELD.findall(caps))
+    sample = _SAMPLE.fullmatch(fields.get("format", ""))
+    if caps.split(",")[0].strip() != "audio/x-raw" or not sample:
+        return None
+    bits = {"24_32": 32, "18": 24, "20": 24}.get(sample[1]) or int(sample[1])
+    rate, channels = int(fields.get("rate", 0)), int(fields.get("channels", 0))
+    return _Sound(rate, channels * bits // 8) if rate and channels else None
+
 
 class Writer(_shmring.Writer):
-    """Makes the ring NAME and writes frames of one size and format, for shmring.Reader, for
-    `shmringsrc ring-name=NAME` and everything else that reads rings. A context manager: its end is
-    the end of the stream, unless it is left by an exception.
+    """Makes the ring NAME and writes frames, for shmring.Reader, for `shmringsrc ring-name=NAME` and
+    everything else that reads rings. A context manager: its end is the end of the stream, unless it
+    is left by an exception.
 
-    format: GStreamer's name, as 'BGR', 'GRAY8', 'NV12'.
+    width, height, format: of pictures, with GStreamer's name of the format, as 'BGR', 'NV12'.
+    caps: instead of them, GStreamer's of what is no raw video, as 'image/jpeg' or
+    'audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved'; write() then takes bytes.
     slots: frames that shared memory holds, 4 to 256.
     framerate: frames a second, a number or (numerator, denominator).
     perms: like a file's; r may observe, w may attach.
     timeout: seconds that a write waits for a slot, None for ever; then its frame is dropped.
     patience: seconds to wait for a reader in mode 'all' that takes nothing, None for ever. Then its
     oldest frames are taken from it, and from nobody else, until it takes one again.
+    timeline: a Timeline that Writers of streams that belong together share.
     """
 
-    __slots__ = ()
+    __slots__ = ("_format", "_rate", "_caps", "_sound", "_written")
+    _format: str
+    _rate: tuple[int, int]
+    _caps: str | None
+    _sound: _Sound | None
+    _written: int
 
-    def __new__(cls, name: str, width: int, height: int, format: str = "BGR", slots: int = 8,
+    def __new__(cls, name: str, width: int | None = None, height: int | None = None,
+                format: str = "BGR", slots: int = 8,
                 framerate: float | tuple[int, int] | None = None, perms: int = 0o600,
-                timeout: float | None = None, patience: float | None = None) -> Writer:
-        width, height = arguments.count(width, "width"), arguments.count(height, "height")
-        planes = formats.choose_planes(format, width, height)
-        fps_num, fps_den = arguments.rate(framerate)
-        self = super().__new__(cls, arguments.ring_name(name), planes[2],
+                timeout: float | None = None, patience: float | None = None,
+                caps: str | None = None, timeline: Timeline | None = None) -> Writer:
+        if caps is None and (width is None or height is None):
+            raise TypeError("Writer() needs width and height, or caps")
+        if caps is not None and (width is not None or height is not None):
+            raise TypeError("Writer() takes width and height, or caps, not both")
+        rate, size = arguments.rate(framerate), _FIRST_SIZE
+        if width is not None and height is not None:
+            width, height = arguments.count(width, "width"), arguments.count(height, "height")
+            size = formats.choose_planes(format, width, height)[2]
+        self = super().__new__(cls, arguments.ring_name(name), size,
                                arguments.count(slots, "slots"), arguments.count(perms, "perms"),
-                               arguments.timeout_ns(timeout), arguments.timeout_ns(patience))
-        duration = arguments.NS_PER_SECOND * fps_den // fps_num if fps_num else arguments.TIME_NONE
-        # Colours are left out: GStreamer then takes what is usual for format and size.
-        caps = (f"video/x-{'bayer' if formats.is_bayer(format) else 'raw'}, format=(string){format}, "
-                f"width=(int){width}, height=(int){height}, interlace-mode=(string)progressive, "
-                "pixel-aspect-ratio=(fraction)1/1, "
-                f"framerate=(fraction){fps_num}/{fps_den}")
-        self._set_format(format, width, height, formats.channels(format), planes, caps, fps_num,
-                         fps_den, duration)
+                               arguments.timeout_ns(timeout), arguments.timeout_ns(patience), timeline)
+        self._format, self._rate, self._caps, self._written = format, rate, caps, 0
+        self._sound = _sound_of(caps) if caps else None
+        if width is not None and height is not None:
+            self._set_picture(width, height)
+        elif caps is not None:
+            self._set_other(caps)
         return self
 
     def write(self, array: npt.ArrayLike, pts_ns: int | None = None,
-              timestamp_ns: int | None = None) -> int:
+              timestamp_ns: int | None = None, duration_ns: int | None = None,
+              metas: Metas | None = None, regions: Iterable[Region] = (),
+              flags: int = 0) -> int:
         """Publish a copy of ARRAY and return the frame's number. ARRAY has Frame.array's shape and
-        element type and any strides, or is a tuple of planes as Frame.planes. Waits for a free slot
-        at most the writer's timeout, then drops the frame and raises Timeout.
+        element type and any strides, or is a tuple of planes as Frame.planes; of another size it
+        changes the pictures' size from here on. With caps, ARRAY is bytes, or what has a buffer of
+        them. Waits for a free slot at most the writer's timeout, then drops the frame and raises
+        Timeout.
 
-        pts_ns: running time; by default counted from the framerate, or from the clock since the
-        writer was made.
+        pts_ns: running time; by default counted from the framerate, of raw audio from its samples,
+        else from the clock since the writer was made.
         timestamp_ns: when it was captured, as time.time_ns(); by default now.
+        metas, regions: what Frame.metas of its readers is; regions are added to those of metas.
+        flags: shmring.FrameFlags, as DELTA of what is no key frame.
         """
-        return self._write(array, arguments.time_ns(pts_ns, "pts_ns"),
-                           arguments.time_ns(timestamp_ns, "timestamp_ns"))
+        size = 0
+        if self._caps is not None:
+            array = memoryview(array).cast("B")  # type: ignore[arg-type]
+            size = array.nbytes
+            if size > _FIRST_SIZE:
+                self._make_room(1 << (size - 1).bit_length())
+        if self._sound:
+            pts_ns = self._sound.ns(self._written) if pts_ns is None else pts_ns
+            duration_ns = self._sound.ns(size) if duration_ns is None else duration_ns
+        said = self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
+        try:
+            seq = self._write(array, said)
+        except ValueError:
+            if self.closed or not self._follow_size(array):
+                raise
+            seq = self._write(array, said)
+        self._written += size
+        return seq
 
-    def loan(self, pts_ns: int | None = None, timestamp_ns: int | None = None) -> Loan:
+    def loan(self, pts_ns: int | None = None, timestamp_ns: int | None = None,
+             duration_ns: int | None = None, metas: Metas | None = None,
+             regions: Iterable[Region] = (), flags: int = 0) -> Loan:
         """A Loan to fill in place, for `with`: published at its end, abandoned on an exception. Its
         memory holds what was there before. Waits as write() does.
         """
-        return self._loan(arguments.time_ns(pts_ns, "pts_ns"),
-                          arguments.time_ns(timestamp_ns, "timestamp_ns"))
+        if self._caps is not None:
+            raise TypeError("a loan is a picture: with caps, use write()")
+        return self._loan(self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions))
 
     def wait_reader(self, timeout: float | None | EllipsisType = ...) -> None:
         """Return once a reader is attached; raise Timeout when none came within TIMEOUT seconds
@@ -90,6 +159,48 @@ class Writer(_shmring.Writer):
     def __enter__(self) -> Writer:
         self._enter()
         return self
+
+    @staticmethod
+    def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None, flags: int,
+              metas: Metas | None, regions: Iterable[Region]) -> Said:
+        regions = tuple(regions)
+        if regions:
+            metas = metas or Metas()
+            metas = metas._replace(regions=(*metas.regions, *regions))
+        return (arguments.time_ns(pts_ns, "pts_ns"), arguments.time_ns(timestamp_ns, "timestamp_ns"),
+                arguments.time_ns(duration_ns, "duration_ns"), arguments.count(flags, "flags"),
+                None if metas is None else write_metas(metas))
+
+    def _set_picture(self, width: int, height: int) -> None:
+        num, den = self._rate
+        duration = arguments.NS_PER_SECOND * den // num if num else arguments.TIME_NONE
+        # Colours are left out: GStreamer then takes what is usual for format and size.
+        caps = (f"video/x-{'bayer' if formats.is_bayer(self._format) else 'raw'}, "
+                f"format=(string){self._format}, width=(int){width}, height=(int){height}, "
+                "interlace-mode=(string)progressive, pixel-aspect-ratio=(fraction)1/1, "
+                f"framerate=(fraction){num}/{den}")
+        planes = formats.choose_planes(self._format, width, height)
+        self._make_room(planes[2])
+        self._set_format(self._format, width, height, formats.channels(self._format), planes, caps,
+                         num, den, duration)
+
+    def _set_other(self, caps: str) -> None:
+        num, den = self._rate
+        duration = arguments.NS_PER_SECOND * den // num if num else arguments.TIME_NONE
+        self._set_format("", 0, 0, 0, ((), (), 0), caps, num, den, duration)
+
+    def _follow_size(self, array: Any) -> bool:
+        """Whether ARRAY is a picture of another size, which frames have from now on."""
+        if self._caps is not None:
+            return False
+        views = array if isinstance(array, tuple) else (array,)
+        shapes = tuple(memoryview(view).shape or () for view in views)
+        try:
+            width, height = formats.size_of(self._format, shapes)
+        except (ValueError, IndexError):
+            return False
+        self._set_picture(width, height)
+        return True
 
     def _warn_of_copies(self) -> None:
         warn(f"an array of a loan of ring '{self.name}' outlives its `with` block, so this frame and "

@@ -10,6 +10,7 @@ import unittest
 import numpy as np
 
 import shmring
+from shmring import formats
 from writer_case import WriterCase
 
 
@@ -99,9 +100,9 @@ class ArrayTest(WriterCase):
     def test_what_does_not_fit(self):
         writer, reader = self.pair()
         for array, error, text in (
-                (np.zeros((4, 63, 3), "u1"), ValueError,
-                 r"64x4 BGR frame is an array of uint8 \(4, 64, 3\), not of uint8 \(4, 63, 3\)"),
-                (np.zeros((64, 4, 3), "u1"), ValueError, r"not of uint8 \(64, 4, 3\)"),
+                (np.zeros((4, 64, 4), "u1"), ValueError,
+                 r"64x4 BGR frame is an array of uint8 \(4, 64, 3\), not of uint8 \(4, 64, 4\)"),
+                (np.zeros((0, 64, 3), "u1"), ValueError, r"not of uint8 \(0, 64, 3\)"),
                 (np.zeros((4, 64), "u1"), ValueError, r"not of uint8 \(4, 64\)"),
                 (np.zeros((4, 64, 3)), TypeError, r"not of float64 \(4, 64, 3\)"),
                 (np.zeros((4, 64, 3), "i1"), TypeError, r"not of int8"),
@@ -121,6 +122,130 @@ class ArrayTest(WriterCase):
         writer = self.writer(64, 4, "GRAY16_BE")
         with self.assertRaisesRegex(TypeError, "big-endian uint16 .*, not of uint16"):
             writer.write(np.zeros((4, 64), "<u2"))
+
+
+class SizeTest(WriterCase):
+    """An array of another size changes the pictures' size."""
+
+    def check(self, format, *sizes):
+        self.name += "-"
+        writer, pictures = self.writer(*sizes[0], format), []
+        for width, height in sizes:
+            planes = formats.choose_planes(format, width, height)
+            shape = formats.arrays_of(format, width, height, *planes)[0].shape
+            pictures.append(np.arange(np.prod(shape)).astype("u1").reshape(shape))
+        frames = self.read_while(
+            len(pictures), lambda: [writer.write(picture) for picture in pictures])
+        for frame, (width, height), picture in zip(frames, sizes, pictures, strict=True):
+            self.assertEqual((frame.width, frame.height, frame.format), (width, height, format))
+            self.assertIn(f"width=(int){width}, height=(int){height},", frame.caps)
+            np.testing.assert_array_equal(frame.array, picture)
+
+    def test_larger_and_smaller(self):
+        for format in ("BGR", "GRAY8", "NV12", "I420", "Y444"):
+            with self.subTest(format):
+                self.check(format, (64, 48), (1280, 720), (64, 48), (32, 24), (640, 480))
+
+    def test_planes(self):
+        writer = self.writer(61, 3, "I420")
+        pictures = [tuple(np.full(shape, value, "u1") for value, shape in enumerate(shapes))
+                    for shapes in (((3, 61), (2, 31), (2, 31)), ((7, 121), (4, 61), (4, 61)))]
+        frames = self.read_while(
+            len(pictures), lambda: [writer.write(picture) for picture in pictures])
+        for frame, picture in zip(frames, pictures, strict=True):
+            for ours, theirs in zip(frame.planes, picture, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+class OtherTest(WriterCase):
+    """What is no picture: bytes with caps."""
+
+    def test_jpeg(self):
+        writer = shmring.Writer(self.name, caps="image/jpeg", framerate=25)
+        self.addCleanup(writer.close)
+        wanted = [bytes(range(256)) * (size // 256) + bytes(size % 256)
+                  for size in (10, 100_000, 3, 1_000_000)]
+        frames = self.read_while(len(wanted), lambda: [
+            writer.write(data, flags=shmring.FrameFlags.MARKER if number else 0)
+            for number, data in enumerate(wanted)])
+        for number, (frame, data) in enumerate(zip(frames, wanted, strict=True)):
+            self.assertEqual((bytes(frame), frame.caps, frame.format), (data, "image/jpeg", ""))
+            self.assertEqual(frame.pts_ns, number * 40_000_000)
+            self.assertEqual(shmring.FrameFlags.MARKER in frame.flags, number > 0)
+
+    def test_sound_is_timed_by_its_samples(self):
+        caps = "audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved"
+        with shmring.Writer(self.name, caps=caps) as writer:
+            reader = self.reader()
+            for count in (480, 960, 48):
+                writer.write(np.zeros((count, 2), "<i2"))
+            frames = [reader.read() for _ in range(2)]
+            self.assertEqual([f.pts_ns for f in frames], [0, 10_000_000])
+            self.assertEqual([f.duration_ns for f in frames], [10_000_000, 20_000_000])
+
+    def test_what_it_does_not_take(self):
+        for options in (dict(), dict(width=8), dict(width=8, height=4, caps="image/jpeg")):
+            with self.assertRaises(TypeError):
+                shmring.Writer(self.name, **options)
+        with shmring.Writer(self.name, caps="image/jpeg") as writer:
+            with self.assertRaises(TypeError):
+                writer.loan()
+            with self.assertRaises(TypeError):
+                writer.write("text")
+
+    def test_metas(self):
+        regions = (shmring.Region("face", 1, 2, 3, 4, 7, -1, ("detection, confidence=(double)0.9;",)),
+                   shmring.Region("äuge", 5, 6, 7, 8))
+        metas = shmring.Metas((1, 2, 30, 2), tuple(map(float, range(16))), (), "taglist, title=(string)x;")
+        writer, reader = self.pair()
+        image = np.zeros((4, 64, 3), "u1")
+        writer.write(image, metas=metas, regions=regions)
+        with writer.loan(regions=regions[:1]):
+            pass
+        self.assertEqual(reader.read().metas, metas._replace(regions=regions))
+        self.assertEqual(reader.read().metas, shmring.Metas(regions=regions[:1]))
+        for bad in (dict(metas=shmring.Metas(crop=(-1, 0, 1, 1))),
+                    dict(regions=[shmring.Region("a\0b", 0, 0, 1, 1)])):
+            with self.assertRaises(ValueError):
+                writer.write(image, **bad)
+
+
+class TogetherTest(WriterCase):
+    def test_a_timeline_for_two(self):
+        def ahead(timeline):
+            """Of the pictures, whose own readers set no pace; the sound's does."""
+            self.name += "-"
+            picture = self.writer(timeline=timeline)
+            sound = shmring.Writer(self.name + "a", timeline=timeline,
+                                   caps="audio/x-raw,format=S16LE,rate=48000,channels=1")
+            with sound, self.reader(self.name + "a") as listener:
+                sound.write(bytes(2), pts_ns=0)
+                listener.read()
+                picture.write(np.zeros((4, 64, 3), "u1"), pts_ns=10**10)
+                frame = self.reader(mode="latest").read()
+                return frame.clock_ns - frame.publish_ns
+
+        self.assertGreater(ahead(shmring.Timeline()), 5 * 10**9)
+        self.assertLess(ahead(None), 5 * 10**9)
+        with self.assertRaisesRegex(TypeError, "Timeline"):
+            shmring.Writer(self.name + "-b", 8, 4, timeline=5)
+
+    def test_patience(self):
+        """A reader that takes nothing loses its oldest frames, and nobody else."""
+        writer = self.writer(patience=0.05, slots=6)
+        stuck, other = self.reader(), self.reader()
+        image = np.zeros((4, 64, 3), "u1")
+        for number in range(1, 20):
+            writer.write(image)
+            self.assertEqual(other.read().seq, number)
+        self.assertEqual((other.stats.withdrawn, other.stats.received), (0, 19))
+        frame = stuck.read()
+        self.assertGreater(frame.dropped, 0)
+        self.assertEqual(frame.seq, frame.dropped + 1)
+        self.assertEqual(stuck.stats.withdrawn, frame.dropped)
+        self.assertEqual(writer.stats.withdrawn, frame.dropped)
+        self.assertEqual([r.pid for r in writer.readers], [os.getpid()] * 2)
+        self.assertEqual(len(shmring.query(self.name).readers), 2)
 
 
 class ArgumentTest(WriterCase):
