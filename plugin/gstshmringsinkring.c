@@ -59,6 +59,19 @@ gst_shm_ring_sink_ring_tell (GstShmRingSinkRing *self, GstFlowReturn flow)
   return flow;
 }
 
+/* Takes TEXT. What is said while frames flow is posted by the watch thread. */
+static void
+gst_shm_ring_sink_ring_warn (
+    GstShmRingSinkRing *self, GQuark domain, gint code, gchar *text)
+{
+  GError *error = g_error_new_literal (domain, code, text);
+
+  gst_shm_ring_sink_watch_post (self->watch,
+      gst_message_new_warning (GST_OBJECT (self->sink), error, NULL));
+  g_error_free (error);
+  g_free (text);
+}
+
 /* ---- The ring ------------------------------------------------------------ */
 
 void
@@ -75,6 +88,7 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->had_reader = FALSE;
   self->had_frame = FALSE;
   self->had_jump = FALSE;
+  self->has_last_headers = FALSE;
   g_atomic_int_set (&self->had_hint, FALSE);
   self->told_latency = 0;
   self->frames = 0;
@@ -348,16 +362,28 @@ gst_shm_ring_sink_ring_grow_slots (GstShmRingSinkRing *self, guint64 needed)
   return gst_shm_ring_sink_ring_grow (self, needed, 0);
 }
 
+/* For INFO, which does not fit. Where they cannot grow, its metas stay behind:
+ * they are no reason to end a camera's stream. */
 static GstFlowReturn
-gst_shm_ring_sink_ring_grow_headers (
-    GstShmRingSinkRing *self, const gchar *problem)
+gst_shm_ring_sink_ring_grow_headers (GstShmRingSinkRing *self,
+    const struct shmring_frame_info *info, const gchar *problem)
 {
   guint size = gst_shm_ring_allocator_header_size (self->slots);
+  GstFlowReturn flow = GST_FLOW_ERROR;
 
-  if (size >= SHMRING_MAX_HEADER_SIZE)
-    return gst_shm_ring_sink_ring_fail (self, -EINVAL, problem);
-  return gst_shm_ring_sink_ring_grow (
-      self, 0, MIN (2 * size, SHMRING_MAX_HEADER_SIZE));
+  if (self->has_last_headers || size >= SHMRING_MAX_HEADER_SIZE)
+    gst_shm_ring_sink_ring_fail (self, -EINVAL, problem);
+  else
+    flow = gst_shm_ring_sink_ring_grow (
+        self, 0, MIN (2 * size, SHMRING_MAX_HEADER_SIZE));
+  if (flow == GST_FLOW_OK)
+    return FLOW_AGAIN;
+  if (info->metas_size == 0 || self->leaves_metas)
+    return flow;
+  g_clear_pointer (&self->error_text, g_free);
+  self->has_last_headers = TRUE;
+  self->leaves_metas = TRUE;
+  return FLOW_AGAIN;
 }
 
 /* A slot of its own for BUFFER, as large as INFO says. */
@@ -399,23 +425,17 @@ static void
 gst_shm_ring_sink_ring_jump (
     GstShmRingSinkRing *self, struct shmring_frame_info *info)
 {
-  GError *error;
-
   info->flags |= SHMRING_FRAME_DISCONT;
   shmring_writer_begin_stretch (self->writer);
   if (self->had_jump)
     return;
   self->had_jump = TRUE;
-  error = g_error_new (GST_CORE_ERROR, GST_CORE_ERROR_CLOCK,
-      "Frames that come to the ring \"%s\" have times of another clock. They "
-      "are "
-      "taken to be due as they come. A source's do-timestamp=true gives them "
-      "the "
-      "pipeline's.",
-      self->name);
-  gst_shm_ring_sink_watch_post (self->watch,
-      gst_message_new_warning (GST_OBJECT (self->sink), error, NULL));
-  g_error_free (error);
+  gst_shm_ring_sink_ring_warn (self, GST_CORE_ERROR, GST_CORE_ERROR_CLOCK,
+      g_strdup_printf (
+          "Frames that come to the ring \"%s\" have times of another clock. "
+          "They are taken to be due as they come. A source's "
+          "do-timestamp=true gives them the pipeline's.",
+          self->name));
 }
 
 /* Before the frame is there that it is true for. */
@@ -427,6 +447,25 @@ gst_shm_ring_sink_ring_tell_latency (GstShmRingSinkRing *self)
   if (latency != self->told_latency)
     shmring_writer_set_latency (self->writer, latency);
   self->told_latency = latency;
+}
+
+static void
+gst_shm_ring_sink_ring_set_metas (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_frame_info *info)
+{
+  g_byte_array_set_size (self->metas, 0);
+  g_ptr_array_set_size (self->left_out, 0);
+  self->frame_dropped_metas =
+      gst_shm_ring_meta_write (self->metas, buffer, self->left_out);
+  if (self->leaves_metas) {
+    g_byte_array_set_size (self->metas, 0);
+    g_ptr_array_add (self->left_out, (gpointer) "metas");
+    self->frame_dropped_metas++;
+  }
+  if (self->tags != NULL)
+    gst_shm_ring_meta_write_tags (self->metas, self->tags);
+  info->metas = self->metas->data;
+  info->metas_size = self->metas->len;
 }
 
 /* INFO, but for what only the moment of publishing decides. Returns the slot in
@@ -449,14 +488,7 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
   info->caps = self->caps_text;
   gst_shm_ring_frame_set_buffer (info, buffer);
   gst_shm_ring_clock_set_buffer (info, buffer, &self->sink->segment);
-  g_byte_array_set_size (self->metas, 0);
-  g_ptr_array_set_size (self->left_out, 0);
-  self->frame_dropped_metas =
-      gst_shm_ring_meta_write (self->metas, buffer, self->left_out);
-  if (self->tags != NULL)
-    gst_shm_ring_meta_write_tags (self->metas, self->tags);
-  info->metas = self->metas->data;
-  info->metas_size = self->metas->len;
+  gst_shm_ring_sink_ring_set_metas (self, buffer, info);
   return slot;
 }
 
@@ -467,7 +499,6 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
     struct shmring_slot *slot, struct shmring_frame_info *info)
 {
   struct shmring_error error = { 0 };
-  GstFlowReturn flow;
   int res;
 
   /* to readers of a dead writer's ring, which this one took over, it goes on */
@@ -479,10 +510,8 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
   res = shmring_writer_publish (self->writer, slot, info, NULL, &error);
   if (res == -ESTALE)
     return FLOW_AGAIN;
-  if (res == -EMSGSIZE) {
-    flow = gst_shm_ring_sink_ring_grow_headers (self, error.message);
-    return flow == GST_FLOW_OK ? FLOW_AGAIN : flow;
-  }
+  if (res == -EMSGSIZE)
+    return gst_shm_ring_sink_ring_grow_headers (self, info, error.message);
   if (res < 0)
     return gst_shm_ring_sink_ring_fail (self, res, error.message);
   if ((info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
@@ -496,18 +525,15 @@ gst_shm_ring_sink_ring_tell_metas (GstShmRingSinkRing *self)
 {
   for (guint i = 0; i < self->left_out->len; i++) {
     gchar *kind = g_ptr_array_index (self->left_out, i);
-    GError *error;
 
-    if (!g_hash_table_add (self->told_metas, kind))
-      continue;
-    error = g_error_new (GST_STREAM_ERROR, GST_STREAM_ERROR_NOT_IMPLEMENTED,
-        "A buffer's %s did not cross the ring \"%s\": nobody told how to carry "
-        "it, or it is too much for one frame. Readers get the buffers without "
-        "it; dropped-metas in ring-stats counts them.",
-        kind, self->name);
-    gst_shm_ring_sink_watch_post (self->watch,
-        gst_message_new_warning (GST_OBJECT (self->sink), error, NULL));
-    g_error_free (error);
+    if (g_hash_table_add (self->told_metas, kind))
+      gst_shm_ring_sink_ring_warn (self, GST_STREAM_ERROR,
+          GST_STREAM_ERROR_NOT_IMPLEMENTED,
+          g_strdup_printf (
+              "A buffer's %s did not cross the ring \"%s\": nobody told how "
+              "to carry it, or it is too much for one frame. Readers get the "
+              "buffers without it; dropped-metas in ring-stats counts them.",
+              kind, self->name));
   }
 }
 
@@ -593,6 +619,7 @@ gst_shm_ring_sink_ring_publish_any (GstShmRingSinkRing *self, GstBuffer *buffer)
   if (self->writer == NULL)
     return gst_shm_ring_sink_ring_refuse (self);
   gst_shm_ring_sink_time_arrive (&self->time);
+  self->leaves_metas = FALSE;
   flow = gst_shm_ring_sink_ring_wait_reader (self, buffer);
   if (flow != GST_FLOW_OK)
     return flow;

@@ -57,6 +57,8 @@ typedef struct {
 
   gboolean is_refused;       /* the ring, and that was told */
   guint frame_dropped_metas; /* of the frame at hand */
+  gboolean leaves_metas;     /* the frame at hand has too many */
+  gboolean has_last_headers; /* that cannot grow */
   gboolean had_reader;
   gboolean had_frame;
   gboolean had_jump; /* that was told, too */

@@ -373,6 +373,37 @@ GST_START_TEST(test_endless_caps) {
 }
 GST_END_TEST;
 
+/* More than a header holds, beside the caps: the frame crosses without them. */
+GST_START_TEST(test_endless_metas) {
+    GstHarness *h = harness_for("shmringsink", ring, "caps=application/x-test");
+    gchar *filler = g_strnfill(40000, 'x');
+    struct shmring_reader *reader;
+
+    gst_harness_set_src_caps(
+        h, gst_caps_new_simple("application/x-test", "filler", G_TYPE_STRING, filler, NULL));
+    reader = attach_reader(ring);
+    for (guint i = 0; i < 3; i++) {
+        GstBuffer *buffer = gst_buffer_new_allocate(NULL, 10, NULL);
+        struct shmring_frame *frame;
+        GThread *thread;
+
+        for (guint k = 0; k < 500; k++)
+            gst_buffer_add_video_region_of_interest_meta(buffer, "a-region-of-interest", k, k, 8,
+                                                         8);
+        thread = push_in_thread(h, buffer);
+        frame = take_frame(reader);
+        assert_equals_int(FLOW_OF(thread), GST_FLOW_OK);
+        assert_equals_uint64(frame->info.metas_size, 0);
+        fail_unless(strstr(frame->info.caps, filler) != NULL);
+        shmring_frame_release(frame);
+    }
+    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
+    g_free(filler);
+    gst_harness_teardown(h);
+    shmring_reader_free(reader);
+}
+GST_END_TEST;
+
 /* Four frames fit. Whoever takes none in time loses its own, and hears how many. */
 GST_START_TEST(test_patience) {
     GstHarness *h = harness_for("shmringsink", ring, "slots=4 timeout=0");
@@ -482,6 +513,7 @@ static Suite *sink_suite(void) {
     tcase_add_test(on_ring, test_opaque);
     tcase_add_test(on_ring, test_long_caps);
     tcase_add_test(on_ring, test_endless_caps);
+    tcase_add_test(on_ring, test_endless_metas);
     tcase_add_test(on_ring, test_patience);
     tcase_add_test(on_ring, test_eos);
     tcase_add_test(on_ring, test_stop);
