@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names that cannot be moved, or lead to where a ring was. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include "support.h"
+
+/* ---- A rename that fails ---- */
+
+static int renames_left = -1; /* until one fails, and the next, which is its second try; -1: none */
+
+int renameat2(int from, const char *old, int to, const char *new, unsigned flags) {
+    if (renames_left == 0 || renames_left == 1) {
+        renames_left = renames_left ? 0 : -1;
+        errno = EIO;
+        return -1;
+    }
+    renames_left -= renames_left > 0;
+    return (int)syscall(SYS_renameat2, from, old, to, new, flags);
+}
+
+int rename(const char *old, const char *new) {
+    return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0);
+}
+
+START_TEST(a_resize_that_cannot_rename_changes_nothing) {
+    const char *name = new_name();
+    struct shmring_error error = {0};
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    renames_left = 1 + _i;
+    int result = shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, &error);
+    renames_left = -1;
+    ck_assert_int_eq(result, -EIO);
+    ck_assert_ptr_nonnull(strstr(error.message, name));
+    ck_assert_int_eq(shm_entries(name, false), 2);
+    read_many(reader, 1, 1);
+    put(writer, 2);
+    read_many(reader, 2, 2);
+    struct shmring_reader *other = new_reader(name, 0);
+    put(writer, 3);
+    read_many(other, 3, 3);
+    read_many(reader, 3, 3);
+    shmring_reader_free(other);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+static int die(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    (void)test;
+    return shmring_writer_open(name, &options, &writer, NULL) != SHMRING_OK;
+}
+
+/* Whatever fails on the way, the next one finds nothing that keeps it from the name. */
+START_TEST(a_takeover_that_cannot_rename_shuts_nobody_out) {
+    const char *name = new_name();
+    struct shmring_writer_options options = writer_options(5);
+    struct shmring_error error = {0};
+    struct shmring_writer *writer = NULL;
+    struct child child = start_child(die, name);
+    ck_assert_int_eq(end_child(&child), 0);
+    renames_left = 1 + _i;
+    ck_assert_int_eq(shmring_writer_open(name, &options, &writer, &error), -EIO);
+    renames_left = -1;
+    writer = open_writer(name, &options);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+}
+END_TEST
+
+/* ---- One file of /dev/shm, mounted somewhere else ---- */
+
+/* Two files of the writer's /dev/shm in one of our own, as a container has it. */
+static bool mount_files(const char *name) {
+    static const char *const suffixes[2] = {"", ".ctl"};
+    char whole[] = "/tmp/ring-names-XXXXXX", from[sizeof whole + 300];
+    bool good = mkdtemp(whole) && mount(SHM_DIR, whole, NULL, MS_BIND, NULL) == 0 &&
+                mount("tmpfs", SHM_DIR, "tmpfs", 0, "size=1m") == 0;
+    for (int i = 0; i < 2 && good; i++) {
+        const char *to = path_of(name, suffixes[i]);
+        snprintf(from, sizeof from, "%s/%s%s", whole, name, suffixes[i]);
+        good = mknod(to, S_IFREG | 0600, 0) == 0 && mount(from, to, NULL, MS_BIND, NULL) == 0;
+    }
+    umount2(whole, MNT_DETACH);
+    rmdir(whole);
+    return good;
+}
+
+/* Where this reader is, both names lead to the first segment for ever. */
+static int read_through_a_bind_mount(struct child *test, const char *name) {
+    struct shmring_reader *reader = NULL;
+    struct shmring_frame *frame;
+    struct shmring_error error = {0};
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return 77;
+    CHILD_ASSERT(mount_files(name));
+    CHILD_ASSERT(shmring_reader_new(name, NULL, &reader, NULL) == 0);
+    CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == SHMRING_OK);
+    child_say(test, 'a');
+    child_hear(test);
+    int64_t began = monotonic_ns();
+    CHILD_ASSERT(shmring_reader_take(reader, LONG, &frame, &error) == -ESTALE);
+    CHILD_ASSERT(monotonic_ns() - began >= INT64_C(1900000000));
+    CHILD_ASSERT(strstr(error.message, name) && strstr(error.message, "mounted"));
+    shmring_reader_free(reader);
+    return 0;
+}
+
+START_TEST(a_file_that_is_mounted_alone) {
+    const char *name = new_name();
+    struct shmring_writer_options options = writer_options(4);
+    options.patience_ns = 0;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct child child = start_child(read_through_a_bind_mount, name);
+    if (child_hear(&child) == 'a') {
+        ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
+        ck_assert(child_say(&child, 'r'));
+        ck_assert_int_eq(end_child(&child), 0);
+    } else {
+        ck_assert_int_eq(end_child(&child), 77);
+        fprintf(stderr, "skipped: a_file_that_is_mounted_alone, no mount namespace here\n");
+    }
+    shmring_writer_close(writer);
+}
+END_TEST
+
+int main(void) {
+    TCase *tests = tcase_create("names");
+    tcase_add_loop_test(tests, a_resize_that_cannot_rename_changes_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_takeover_that_cannot_rename_shuts_nobody_out, 0, 2);
+    tcase_add_test(tests, a_file_that_is_mounted_alone);
+    return run_tests(tests);
+}
