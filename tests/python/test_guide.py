@@ -66,6 +66,16 @@ class GuideTest(RingTest):
                 self.assertEqual((returncode, stderr), (0, ""))
                 self.assertEqual(stdout, shown or stdout)
 
+    def test_no_appsink_keeps_frames_without_end(self):
+        texts = {path.name: path.read_text(encoding="utf-8") for path in
+                 (TOP / "README.md", *(TOP / "docs").glob("*.md"), *(TOP / "examples").glob("*.py"))}
+        sinks = [(name, line) for name, text in texts.items()
+                 for line in re.findall(r"parse_launch\(.*! appsink .*", text)]
+        self.assertGreater(len(sinks), 2)
+        for name, line in sinks:
+            with self.subTest(name):
+                self.assertIn("max-buffers=", line)
+
     def test_links_lead_somewhere(self):
         links = re.findall(r"\]\(([^)#]+)\)", GUIDE)
         self.assertGreater(len(links), 5)
