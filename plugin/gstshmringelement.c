@@ -101,14 +101,6 @@ gst_shm_ring_element_wait_end (GstClockTime timeout)
   return now + (gint64) timeout;
 }
 
-gint64
-gst_shm_ring_element_wait_left (gint64 end)
-{
-  if (end == SHMRING_FOREVER)
-    return SHMRING_FOREVER;
-  return MAX (end - gst_shm_ring_element_now (), 0);
-}
-
 GstClockTime
 gst_shm_ring_element_wait_since (gint64 begin)
 {

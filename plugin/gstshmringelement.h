@@ -23,11 +23,9 @@ GstResourceError gst_shm_ring_element_resource_error (int code);
 void gst_shm_ring_element_post_errno (
     GstElement *element, int code, const gchar *message);
 
-/* Property timeouts: nanoseconds, GST_CLOCK_TIME_NONE for ever. A wait that was
- * interrupted goes on to the end it had, so the end is kept and the rest asked
- * for. */
+/* The end of a property's timeout: nanoseconds, GST_CLOCK_TIME_NONE for ever.
+ */
 gint64 gst_shm_ring_element_wait_end (GstClockTime timeout);
-gint64 gst_shm_ring_element_wait_left (gint64 end);
 /* The time that has passed since the end of a timeout of 0. */
 GstClockTime gst_shm_ring_element_wait_since (gint64 begin);
 
