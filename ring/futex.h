@@ -9,6 +9,11 @@
 int64_t monotonic_ns(void);
 int64_t realtime_ns(void);
 
+/* Since THEN, which another process wrote: any number. */
+static inline int64_t elapsed_ns(int64_t then) {
+    return (int64_t)((uint64_t)monotonic_ns() - (uint64_t)then);
+}
+
 /* The moment a timeout that starts now ends; INT64_MAX for SHMRING_FOREVER. */
 int64_t deadline_after(int64_t timeout_ns);
 /* What is left until it, at most LONGEST; 0 when it passed. */

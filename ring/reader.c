@@ -579,7 +579,7 @@ static void describe_wait(const struct shmring_reader *r, char *text, size_t siz
     snprintf(text, size,
              "its writer waits for another reader, %s (pid %u), which has taken no frame "
              "for %.1f s",
-             process, seg->ctl->port[waited - 1].pid, (double)(monotonic_ns() - since) / 1e9);
+             process, seg->ctl->port[waited - 1].pid, (double)elapsed_ns(since) / 1e9);
 }
 
 static int explain(const struct shmring_reader *r, int result, struct shmring_error *error) {

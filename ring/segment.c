@@ -426,7 +426,7 @@ void segment_describe(const struct segment *seg, const struct layout_header *hea
         info->waits_for = -1;
     if (info->waits_for >= 0)
         info->waited_ns =
-            monotonic_ns() - atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed);
+            elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
 }
 
 void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,

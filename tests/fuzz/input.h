@@ -54,7 +54,7 @@ static inline uint64_t input_near(struct input *in, uint64_t near) {
     if (how < 160)
         return how - 128u;
     if (how < 192)
-        return (UINT64_C(1) << (how % 32 * 2 + 1)) - (how & 1);
+        return (UINT64_C(1) << (how % 16 * 4 + 3)) - (how >> 4 & 1);
     return input_number(in, sizeof(uint64_t));
 }
 
