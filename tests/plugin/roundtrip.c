@@ -93,6 +93,40 @@ GST_START_TEST(test_times_and_flags) {
 }
 GST_END_TEST;
 
+/* Each by itself; those of the media from GST_BUFFER_FLAG_LAST on. */
+GST_START_TEST(test_every_flag) {
+    guint flags[40] = {
+        GST_BUFFER_FLAG_DISCONT,     GST_BUFFER_FLAG_RESYNC,        GST_BUFFER_FLAG_CORRUPTED,
+        GST_BUFFER_FLAG_MARKER,      GST_BUFFER_FLAG_HEADER,        GST_BUFFER_FLAG_GAP,
+        GST_BUFFER_FLAG_DROPPABLE,   GST_BUFFER_FLAG_NON_DROPPABLE, GST_BUFFER_FLAG_DELTA_UNIT,
+        GST_BUFFER_FLAG_DECODE_ONLY, GST_BUFFER_FLAG_SYNC_AFTER,    0};
+    guint count = 12, all = 0;
+
+    for (guint bit = GST_BUFFER_FLAG_LAST; bit != 0; bit <<= 1)
+        flags[count++] = bit;
+    for (guint i = 0; i < count; i++)
+        all |= flags[i];
+    start("", "wait-for-keyframe=false");
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    /* the first one is DISCONT anyway */
+    gst_buffer_unref(carry(make_picture(SMALL, 0)));
+    for (guint i = 0; i < count; i++) {
+        GstBuffer *buffer = make_picture(SMALL, 0);
+
+        GST_BUFFER_FLAG_SET(buffer, flags[i]);
+        GST_BUFFER_OFFSET(buffer) = i;
+        GST_BUFFER_OFFSET_END(buffer) = 1000 + i;
+        buffer = carry(buffer);
+        assert_equals_int(GST_BUFFER_FLAGS(buffer) & all, flags[i]);
+        assert_equals_uint64(GST_BUFFER_OFFSET(buffer), i);
+        assert_equals_uint64(GST_BUFFER_OFFSET_END(buffer), 1000 + i);
+        gst_buffer_unref(buffer);
+    }
+    stop();
+}
+GST_END_TEST;
+
 /* The writer's pipeline began 10 s before the reader's. */
 GST_START_TEST(test_live_time) {
     GstBuffer *buffer = make_picture(SMALL, 0);
@@ -221,6 +255,7 @@ static Suite *roundtrip_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_formats);
     tcase_add_test(tcase, test_times_and_flags);
+    tcase_add_test(tcase, test_every_flag);
     tcase_add_test(tcase, test_live_time);
     tcase_add_test(tcase, test_caps_change);
     tcase_add_test(tcase, test_eos);
