@@ -89,8 +89,10 @@ class DemoTest(BuiltTest):
                        check=True)
         status, out, err = self.run_demo("--file", movie.name, "--seconds", "60")
         self.assertEqual(status, 0, err)
-        self.assertRegex(out, r"(?m)^python +90 ")
-        self.assertRegex(out, r"(?m)^pipeline +[1-9]")
+        # The writer waits for the first of the two, whichever that is, and no frame is lost to it.
+        frames = [int(count) for count in re.findall(r"(?m)^(?:python|pipeline) +(\d+) ", out)]
+        self.assertEqual(max(frames[-2:]), 90, out)
+        self.assertGreater(min(frames[-2:]), 0, out)
 
     def test_errors_are_the_parts_own_words(self):
         status, out, err = self.run_demo("--file", "missing.avi")
