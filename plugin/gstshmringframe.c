@@ -36,7 +36,20 @@ G_STATIC_ASSERT (SHMRING_NUMBER_NONE == GST_BUFFER_OFFSET_NONE);
 G_STATIC_ASSERT (SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
 G_STATIC_ASSERT (SHMRING_TIME_NONE == (gint64) GST_CLOCK_TIME_NONE);
 
-void
+/* More bytes than any format's pixel takes, and than its row is padded with:
+ * within this, no stride overflows. */
+#define MAX_SIDE (G_MAXINT / 128)
+
+/* ---- Formats ----------------------------------------------------------------
+ */
+
+static gboolean
+gst_shm_ring_format_can_be (gint width, gint height)
+{
+  return width > 0 && width <= MAX_SIDE && height > 0 && height <= MAX_SIDE;
+}
+
+static void
 gst_shm_ring_frame_set_video (
     struct shmring_frame_info *frame, const GstVideoInfo *video)
 {
@@ -58,6 +71,183 @@ gst_shm_ring_frame_set_video (
     frame->offset[i] = GST_VIDEO_INFO_PLANE_OFFSET (video, i);
   }
 }
+
+static gboolean
+gst_shm_ring_format_set_video (GstShmRingFormat *self, GstCaps *caps)
+{
+  if (!gst_video_info_from_caps (&self->video, caps))
+    return FALSE;
+  if (GST_VIDEO_INFO_FORMAT (&self->video) == GST_VIDEO_FORMAT_ENCODED)
+    return TRUE;
+  if (!gst_shm_ring_format_can_be (GST_VIDEO_INFO_WIDTH (&self->video),
+          GST_VIDEO_INFO_HEIGHT (&self->video)))
+    return FALSE;
+  self->is_video = TRUE;
+  gst_shm_ring_frame_set_video (&self->info, &self->video);
+  /* of alternating fields a buffer has one */
+  self->info.height = GST_VIDEO_INFO_FIELD_HEIGHT (&self->video);
+  return TRUE;
+}
+
+/* Rows of Bayer patterns (bggr, rggb10le, ...) are padded to 4 bytes. */
+static gboolean
+gst_shm_ring_format_set_bayer (
+    GstShmRingFormat *self, const GstStructure *structure)
+{
+  const gchar *format = gst_structure_get_string (structure, "format");
+  struct shmring_frame_info *info = &self->info;
+  gint width, height, bytes;
+
+  if (format == NULL || strlen (format) < 4
+      || strlen (format) >= sizeof (info->format)
+      || !gst_structure_get_int (structure, "width", &width)
+      || !gst_structure_get_int (structure, "height", &height))
+    return TRUE;
+  if (!gst_shm_ring_format_can_be (width, height))
+    return FALSE;
+  bytes = strlen (format) == 4 ? 1 : 2;
+  info->width = width;
+  info->height = height;
+  info->channels = 1;
+  info->planes = 1;
+  info->stride[0] = GST_ROUND_UP_4 (width * bytes);
+  info->size = (guint64) info->stride[0] * height;
+  g_strlcpy (info->format, format, sizeof (info->format));
+  return TRUE;
+}
+
+static void
+gst_shm_ring_format_set_framerate (
+    GstShmRingFormat *self, const GstStructure *structure)
+{
+  gint num, den;
+
+  if (!gst_structure_get_fraction (structure, "framerate", &num, &den))
+    return;
+  self->info.fps_num = num;
+  self->info.fps_den = den;
+}
+
+gboolean
+gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps)
+{
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+
+  *self = (GstShmRingFormat){ .info = SHMRING_FRAME_INFO_INIT };
+  if (gst_structure_has_name (structure, "video/x-raw"))
+    return gst_shm_ring_format_set_video (self, caps);
+  gst_shm_ring_format_set_framerate (self, structure);
+  if (gst_structure_has_name (structure, "video/x-bayer"))
+    return gst_shm_ring_format_set_bayer (self, structure);
+  return TRUE;
+}
+
+/* ---- Copies -------------------------------------------------------------- */
+
+/* A stretch of time without a picture. */
+static gboolean
+gst_shm_ring_format_is_empty (GstBuffer *buffer)
+{
+  return gst_buffer_get_size (buffer) == 0
+      && GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP);
+}
+
+gsize
+gst_shm_ring_format_size (const GstShmRingFormat *self, GstBuffer *buffer)
+{
+  if (buffer == NULL)
+    return self->info.size;
+  if (self->is_video && !gst_shm_ring_format_is_empty (buffer))
+    return GST_VIDEO_INFO_SIZE (&self->video);
+  return gst_buffer_get_size (buffer);
+}
+
+gboolean
+gst_shm_ring_format_copy (
+    const GstShmRingFormat *self, GstBuffer *buffer, gpointer data)
+{
+  if (self->is_video && !gst_shm_ring_format_is_empty (buffer))
+    return gst_shm_ring_video_copy_in (&self->video, buffer, data);
+  gst_buffer_extract (buffer, 0, data, gst_buffer_get_size (buffer));
+  return TRUE;
+}
+
+static void
+gst_shm_ring_format_describe_opaque (
+    gsize size, struct shmring_frame_info *info)
+{
+  info->width = info->height = info->channels = info->planes = 0;
+  info->format[0] = '\0';
+  info->size = size;
+}
+
+void
+gst_shm_ring_format_describe (const GstShmRingFormat *self, GstBuffer *buffer,
+    struct shmring_frame_info *info)
+{
+  const gsize size = gst_buffer_get_size (buffer);
+
+  *info = self->info;
+  if (gst_shm_ring_format_is_empty (buffer)
+      || (!self->is_video && size < info->size))
+    gst_shm_ring_format_describe_opaque (size, info);
+  else if (!self->is_video)
+    info->size = size;
+}
+
+/* ---- In place ------------------------------------------------------------ */
+
+static gboolean
+gst_shm_ring_format_is_of (
+    const GstShmRingFormat *self, const GstVideoMeta *meta)
+{
+  const GstVideoInfo *video = &self->video;
+
+  return meta->format == GST_VIDEO_INFO_FORMAT (video)
+      && meta->width == (guint) GST_VIDEO_INFO_WIDTH (video)
+      && meta->height == (guint) GST_VIDEO_INFO_HEIGHT (video)
+      && meta->n_planes == GST_VIDEO_INFO_N_PLANES (video);
+}
+
+static gboolean
+gst_shm_ring_format_place_rows (const GstShmRingFormat *self, GstBuffer *buffer,
+    gsize start, struct shmring_frame_info *info)
+{
+  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  const gsize *offset = meta != NULL ? meta->offset : self->video.offset;
+  const gint *stride = meta != NULL ? meta->stride : self->video.stride;
+  const gsize size = gst_buffer_get_size (buffer);
+
+  if (meta != NULL && !gst_shm_ring_format_is_of (self, meta))
+    return FALSE;
+  if (!gst_shm_ring_video_fits (&self->video, offset, stride, size))
+    return FALSE;
+  if (info->planes == 0
+      && (start != 0 || size < GST_VIDEO_INFO_SIZE (&self->video)
+          || !gst_shm_ring_video_is_default (&self->video, offset, stride)))
+    return FALSE;
+  for (guint i = 0; i < info->planes; i++) {
+    info->offset[i] = start + offset[i];
+    info->stride[i] = stride[i];
+  }
+  return TRUE;
+}
+
+gboolean
+gst_shm_ring_format_describe_in_place (const GstShmRingFormat *self,
+    GstBuffer *buffer, gsize offset, struct shmring_frame_info *info)
+{
+  gst_shm_ring_format_describe (self, buffer, info);
+  if (!self->is_video)
+    return offset == 0;
+  if (gst_shm_ring_format_is_empty (buffer)
+      || !gst_shm_ring_format_place_rows (self, buffer, offset, info))
+    return FALSE;
+  info->size = offset + gst_buffer_get_size (buffer);
+  return TRUE;
+}
+
+/* ---- Headers ------------------------------------------------------------- */
 
 void
 gst_shm_ring_frame_set_buffer (
@@ -159,12 +349,8 @@ gst_shm_ring_frame_is_default_layout (
   gint stride[GST_VIDEO_MAX_PLANES];
 
   gst_shm_ring_frame_get_layout (frame, video, offset, stride);
-  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (video); i++) {
-    if (offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (video, i)
-        || stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (video, i))
-      return FALSE;
-  }
-  return frame->size >= GST_VIDEO_INFO_SIZE (video);
+  return gst_shm_ring_video_is_default (video, offset, stride)
+      && frame->size >= GST_VIDEO_INFO_SIZE (video);
 }
 
 gboolean
@@ -188,14 +374,14 @@ gst_shm_ring_frame_fits (
 
 const gchar *
 gst_shm_ring_frame_problem (
-    const struct shmring_frame_info *frame, const GstShmRingPicture *picture)
+    const struct shmring_frame_info *frame, const GstShmRingFormat *format)
 {
   if (gst_shm_ring_frame_is_gap (frame))
     return NULL;
-  if (picture->is_video && !gst_shm_ring_frame_fits (frame, &picture->video))
+  if (format->is_video && !gst_shm_ring_frame_fits (frame, &format->video))
     return "its rows do not fit in its bytes";
   /* nothing says of such rows how they lie, so that they lie as all expect */
-  if (!picture->is_video && frame->size < picture->info.size)
+  if (!format->is_video && frame->size < format->info.size)
     return "it has fewer bytes than its caps say";
   return NULL;
 }

@@ -1,16 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a ring says of a frame, and what GStreamer says of a buffer: one to the
- * other. */
+/*
+ * What a ring says of its frames, and what GStreamer says of buffers: one to
+ * the other. A format is what all frames of the same caps have in common: raw
+ * video, Bayer patterns, or opaque data.
+ */
 #ifndef GST_SHM_RING_FRAME_H
 #define GST_SHM_RING_FRAME_H
 
-#include "gstshmringpicture.h"
+#include <gst/video/video.h>
+
+#include "shmring.h"
 
 G_BEGIN_DECLS
 
-/* The picture: VIDEO's format and default layout. */
-void gst_shm_ring_frame_set_video (
-    struct shmring_frame_info *frame, const GstVideoInfo *video);
+typedef struct {
+  gboolean is_video; /* raw video; its layout is VIDEO's */
+  GstVideoInfo video;
+  struct shmring_frame_info info; /* what every frame has in common */
+} GstShmRingFormat;
+
+/* False: caps that contradict themselves, or sizes that cannot be. */
+gboolean gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps);
+
+/* Bytes of a slot that a copy of BUFFER takes. NULL: what every frame takes, 0
+ * for opaque data. */
+gsize gst_shm_ring_format_size (
+    const GstShmRingFormat *self, GstBuffer *buffer);
+
+/* Copies BUFFER to DATA, raw video from whatever strides into the default
+ * layout. False: a row of it would lie outside the buffer. */
+gboolean gst_shm_ring_format_copy (
+    const GstShmRingFormat *self, GstBuffer *buffer, gpointer data);
+
+/* INFO for BUFFER as copied. */
+void gst_shm_ring_format_describe (const GstShmRingFormat *self,
+    GstBuffer *buffer, struct shmring_frame_info *info);
+
+/* INFO for BUFFER where it lies, from OFFSET of a slot on. False: no header can
+ * say how it lies, or it does not fit in its bytes. */
+gboolean gst_shm_ring_format_describe_in_place (const GstShmRingFormat *self,
+    GstBuffer *buffer, gsize offset, struct shmring_frame_info *info);
 
 /* BUFFER's flags and duration, and its offset as the frame number if it has
  * one. */
@@ -23,9 +52,9 @@ void gst_shm_ring_frame_set_buffer (
 GstCaps *gst_shm_ring_frame_get_caps (
     const struct shmring_frame_info *frame, const gchar **problem);
 
-/* NULL when FRAME has what caps of PICTURE say, else why not, a static text. */
+/* NULL when FRAME has what caps of FORMAT say, else why not, a static text. */
 const gchar *gst_shm_ring_frame_problem (
-    const struct shmring_frame_info *frame, const GstShmRingPicture *picture);
+    const struct shmring_frame_info *frame, const GstShmRingFormat *format);
 
 /* A buffer over FRAME's own bytes, read-only; FRAME is released with its
  * memory's last reference. VIDEO (NULL for opaque data) is what the caps say:

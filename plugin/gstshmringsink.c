@@ -62,7 +62,6 @@
  */
 #include "gstshmringsink.h"
 
-#include "gstshmringcaps.h"
 #include "gstshmringelement.h"
 #include "gstshmringsinkring.h"
 
@@ -106,6 +105,36 @@ GST_ELEMENT_REGISTER_DEFINE (
 
 /* ---- Caps ---------------------------------------------------------------- */
 
+/* Fields of alternating lines lie in system memory too; any other feature means
+ * other memory, or a meta that would be lost. */
+static gboolean
+gst_shm_ring_sink_keep_features (
+    GstCapsFeatures *features, GstStructure *structure, gpointer user_data)
+{
+  for (guint i = 0; i < gst_caps_features_get_size (features); i++) {
+    const gchar *name = gst_caps_features_get_nth (features, i);
+
+    if (!g_str_equal (name, GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY)
+        && !g_str_equal (name, GST_CAPS_FEATURE_FORMAT_INTERLACED))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static GstCaps *
+gst_shm_ring_sink_system_memory (GstCaps *caps)
+{
+  caps = gst_caps_make_writable (caps);
+  for (guint i = 0; i < gst_caps_get_size (caps); i++) {
+    if (gst_caps_features_is_any (gst_caps_get_features (caps, i)))
+      gst_caps_set_features (caps, i, NULL);
+  }
+  if (!gst_caps_is_any (caps))
+    gst_caps_filter_and_map_in_place (
+        caps, (GstCapsFilterMapFunc) gst_shm_ring_sink_keep_features, NULL);
+  return caps;
+}
+
 static GstCaps *
 gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
 {
@@ -115,12 +144,12 @@ gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
   GST_OBJECT_LOCK (self);
   caps = gst_caps_ref (self->caps);
   GST_OBJECT_UNLOCK (self);
-  caps = gst_shm_ring_caps_system_memory (caps);
+  caps = gst_shm_ring_sink_system_memory (caps);
   if (filter == NULL)
     return caps;
   result = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
   gst_caps_unref (caps);
-  return gst_shm_ring_caps_system_memory (result);
+  return gst_shm_ring_sink_system_memory (result);
 }
 
 /* The base class asks what is taken without a filter, and ANY cannot say "in
@@ -206,18 +235,18 @@ gst_shm_ring_sink_propose_pool (
 static gboolean
 gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
 {
-  GstShmRingPicture picture;
+  GstShmRingFormat format;
   gboolean need_pool;
   GstCaps *caps;
 
   gst_query_parse_allocation (query, &caps, &need_pool);
   if (caps == NULL || !gst_caps_is_fixed (caps))
     return FALSE;
-  if (!gst_shm_ring_picture_set_caps (&picture, caps) || !picture.is_video)
+  if (!gst_shm_ring_format_set_caps (&format, caps) || !format.is_video)
     return TRUE;
   gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   gst_shm_ring_sink_propose_pool (GST_SHM_RING_SINK (bsink), query,
-      GST_VIDEO_INFO_SIZE (&picture.video), need_pool);
+      GST_VIDEO_INFO_SIZE (&format.video), need_pool);
   return TRUE;
 }
 

@@ -111,7 +111,7 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
 static gboolean
 gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
 {
-  gsize size = gst_shm_ring_picture_size (&self->picture, NULL);
+  gsize size = gst_shm_ring_format_size (&self->format, NULL);
   struct shmring_error error = { 0 };
   int res;
 
@@ -200,7 +200,7 @@ gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
 gboolean
 gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
 {
-  if (!gst_shm_ring_picture_set_caps (&self->picture, caps)) {
+  if (!gst_shm_ring_format_set_caps (&self->format, caps)) {
     GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
         ("The ring \"%s\" cannot carry these caps.", self->name),
         ("%" GST_PTR_FORMAT, caps));
@@ -208,7 +208,7 @@ gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
   }
   g_free (self->caps_text);
   self->caps_text = gst_caps_to_string (caps);
-  gst_shm_ring_sink_watch_set_encoded (self->watch, !self->picture.is_video);
+  gst_shm_ring_sink_watch_set_encoded (self->watch, !self->format.is_video);
   if (self->writer == NULL
       && (self->is_refused || !gst_shm_ring_sink_ring_open (self)))
     return FALSE;
@@ -357,7 +357,7 @@ gst_shm_ring_sink_ring_grow_slots (GstShmRingSinkRing *self, guint64 needed)
     return GST_FLOW_OK;
   /* nobody knows how large the next opaque frame is: doubling keeps the number
    * of moves small */
-  if (!self->picture.is_video)
+  if (!self->format.is_video)
     needed = MAX (needed, 2 * size);
   return gst_shm_ring_sink_ring_grow (self, needed, 0);
 }
@@ -402,9 +402,9 @@ static GstFlowReturn
 gst_shm_ring_sink_ring_fill (
     GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
 {
-  const GstVideoInfo *video = &self->picture.video;
+  const GstVideoInfo *video = &self->format.video;
 
-  if (gst_shm_ring_picture_copy (&self->picture, buffer, slot->data))
+  if (gst_shm_ring_format_copy (&self->format, buffer, slot->data))
     return GST_FLOW_OK;
   gst_shm_ring_sink_ring_set_error (self, GST_STREAM_ERROR,
       GST_STREAM_ERROR_FORMAT,
@@ -479,10 +479,10 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
       gst_shm_ring_allocator_seal_slot (self->slots, buffer, &offset);
 
   if (slot == NULL
-      || !gst_shm_ring_picture_describe_in_place (
-          &self->picture, buffer, offset, info)) {
+      || !gst_shm_ring_format_describe_in_place (
+          &self->format, buffer, offset, info)) {
     slot = NULL;
-    gst_shm_ring_picture_describe (&self->picture, buffer, info);
+    gst_shm_ring_format_describe (&self->format, buffer, info);
   }
   info->frame_number = self->frames;
   info->caps = self->caps_text;

@@ -12,7 +12,7 @@
 
 #include <gst/base/gstbasesink.h>
 
-#include "gstshmringpicture.h"
+#include "gstshmringframe.h"
 #include "gstshmringsinkmemory.h"
 #include "gstshmringsinktime.h"
 #include "gstshmringsinkwatch.h"
@@ -48,7 +48,7 @@ typedef struct {
   GstShmRingSinkTime time;
   gint64 told_latency;
 
-  GstShmRingPicture picture;
+  GstShmRingFormat format;
   gchar *caps_text;
   GstTagList *tags;
   GByteArray *metas;

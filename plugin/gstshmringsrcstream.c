@@ -10,7 +10,7 @@
 
 static void
 gst_shm_ring_src_stream_set_caps (
-    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingPicture *picture)
+    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingFormat *format)
 {
   const GstStructure *structure = gst_caps_get_structure (caps, 0);
 
@@ -18,7 +18,7 @@ gst_shm_ring_src_stream_set_caps (
       && gst_audio_info_from_caps (&self->audio, caps);
   GST_OBJECT_LOCK (self->src);
   gst_caps_replace (&self->caps, caps);
-  self->picture = *picture;
+  self->format = *format;
   GST_OBJECT_UNLOCK (self->src);
 }
 
@@ -35,9 +35,9 @@ gst_shm_ring_src_stream_forget_caps (GstShmRingSrcStream *self)
  * is asked before. */
 static gboolean
 gst_shm_ring_src_stream_push_caps (
-    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingPicture *picture)
+    GstShmRingSrcStream *self, GstCaps *caps, const GstShmRingFormat *format)
 {
-  gst_shm_ring_src_stream_set_caps (self, caps, picture);
+  gst_shm_ring_src_stream_set_caps (self, caps, format);
   return gst_pad_peer_query_accept_caps (GST_BASE_SRC_PAD (self->src), caps)
       && gst_base_src_set_caps (self->src, caps)
       && gst_base_src_negotiate (self->src);
@@ -62,7 +62,7 @@ gst_shm_ring_src_stream_refused (
 static GstFlowReturn
 gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
     const gchar *ring, const struct shmring_frame_info *info, GstCaps *caps,
-    const GstShmRingPicture *picture)
+    const GstShmRingFormat *format)
 {
   GstFlowReturn flow = GST_FLOW_OK;
 
@@ -70,7 +70,7 @@ gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
   self->caps_text = g_strdup (info->caps);
   gst_shm_ring_src_time_set_caps (self->time, caps);
   if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
-      && !gst_shm_ring_src_stream_push_caps (self, caps, picture))
+      && !gst_shm_ring_src_stream_push_caps (self, caps, format))
     flow = gst_shm_ring_src_stream_refused (self, ring, caps);
   return flow;
 }
@@ -81,23 +81,23 @@ gst_shm_ring_src_stream_update_caps (GstShmRingSrcStream *self,
     const gchar **problem)
 {
   GstFlowReturn flow = GST_FLOW_OK;
-  GstShmRingPicture picture;
+  GstShmRingFormat format;
   GstCaps *caps;
 
   if (info->caps != NULL && g_strcmp0 (info->caps, self->caps_text) == 0) {
-    *problem = gst_shm_ring_frame_problem (info, &self->picture);
+    *problem = gst_shm_ring_frame_problem (info, &self->format);
     return GST_FLOW_OK;
   }
   caps = gst_shm_ring_frame_get_caps (info, problem);
   if (caps == NULL)
     return GST_FLOW_OK;
-  if (!gst_shm_ring_picture_set_caps (&picture, caps))
+  if (!gst_shm_ring_format_set_caps (&format, caps))
     *problem = "its caps say a format or a size that cannot be";
   else
-    *problem = gst_shm_ring_frame_problem (info, &picture);
+    *problem = gst_shm_ring_frame_problem (info, &format);
   if (*problem == NULL)
     flow =
-        gst_shm_ring_src_stream_change_caps (self, ring, info, caps, &picture);
+        gst_shm_ring_src_stream_change_caps (self, ring, info, caps, &format);
   gst_caps_unref (caps);
   return flow;
 }
@@ -152,7 +152,7 @@ gst_shm_ring_src_stream_update (GstShmRingSrcStream *self, const gchar *ring,
 static GstBuffer *
 gst_shm_ring_src_stream_copy (GstShmRingSrcStream *self, GstBuffer *buffer)
 {
-  GstBuffer *copy = gst_shm_ring_video_copy_out (&self->picture.video, buffer);
+  GstBuffer *copy = gst_shm_ring_video_copy_out (&self->format.video, buffer);
 
   if (copy == NULL) {
     GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
@@ -169,8 +169,8 @@ static gboolean
 gst_shm_ring_src_stream_needs_copy (
     GstShmRingSrcStream *self, const struct shmring_frame_info *info)
 {
-  return self->picture.is_video && !self->takes_video_meta
-      && !gst_shm_ring_frame_is_default_layout (info, &self->picture.video);
+  return self->format.is_video && !self->takes_video_meta
+      && !gst_shm_ring_frame_is_default_layout (info, &self->format.video);
 }
 
 GstBuffer *
@@ -179,7 +179,7 @@ gst_shm_ring_src_stream_make_buffer (
 {
   const struct shmring_frame_info *info = &frame->info;
   const GstShmRingMetaStream stream = {
-    .video = self->picture.is_video ? &self->picture.video : NULL,
+    .video = self->format.is_video ? &self->format.video : NULL,
     .audio = self->is_audio ? &self->audio : NULL
   };
   GstBuffer *buffer = gst_shm_ring_frame_wrap (frame, stream.video);
@@ -281,11 +281,11 @@ gst_shm_ring_src_stream_get_frame_duration (GstShmRingSrcStream *self)
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
   GST_OBJECT_LOCK (self->src);
-  if (self->caps != NULL && self->picture.is_video
-      && GST_VIDEO_INFO_FPS_N (&self->picture.video) > 0)
+  if (self->caps != NULL && self->format.is_video
+      && GST_VIDEO_INFO_FPS_N (&self->format.video) > 0)
     duration = gst_util_uint64_scale_int (GST_SECOND,
-        GST_VIDEO_INFO_FPS_D (&self->picture.video),
-        GST_VIDEO_INFO_FPS_N (&self->picture.video));
+        GST_VIDEO_INFO_FPS_D (&self->format.video),
+        GST_VIDEO_INFO_FPS_N (&self->format.video));
   GST_OBJECT_UNLOCK (self->src);
   return duration;
 }

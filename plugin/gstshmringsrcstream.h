@@ -12,7 +12,7 @@
 #include <gst/base/gstbasesrc.h>
 #include <gst/audio/audio.h>
 
-#include "gstshmringpicture.h"
+#include "gstshmringframe.h"
 #include "gstshmringsrctime.h"
 
 G_BEGIN_DECLS
@@ -23,7 +23,7 @@ typedef struct {
 
   /* changed under the source's object lock */
   GstCaps *caps;
-  GstShmRingPicture picture;
+  GstShmRingFormat format;
   guint64 copied; /* because downstream takes the default layout only */
 
   GstAudioInfo audio;

@@ -85,6 +85,35 @@ gst_shm_ring_video_fits (const GstVideoInfo *info,
   return TRUE;
 }
 
+gboolean
+gst_shm_ring_video_is_default (const GstVideoInfo *info,
+    const gsize offset[GST_VIDEO_MAX_PLANES],
+    const gint stride[GST_VIDEO_MAX_PLANES])
+{
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    if (offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i)
+        || stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Rows that run backwards: the first one begins SKIP bytes from where memory
+ * does. */
+static gboolean
+gst_shm_ring_video_plane_fits_upwards (
+    const GstVideoInfo *info, guint plane, gint stride, gsize skip, gsize size)
+{
+  guint64 row = gst_shm_ring_video_row_size (info, plane);
+  guint64 all;
+
+  if (stride <= -G_MAXINT || GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)
+      || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo))
+    return FALSE;
+  all = gst_shm_ring_video_plane_size (info, plane, -stride);
+  return all != G_MAXUINT64 && all - row <= skip && row <= size - skip;
+}
+
 /* As mapped: with a GstVideoMeta each plane is mapped for itself, and nobody
  * has checked yet that its rows end within what was mapped. */
 static gboolean
@@ -96,10 +125,14 @@ gst_shm_ring_video_frame_fits (
   for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
     const GstMapInfo *map = &frame->map[by_plane ? i : 0];
     gsize skip = (guint8 *) frame->data[i] - map->data;
+    gint stride = GST_VIDEO_FRAME_PLANE_STRIDE (frame, i);
 
-    if (skip > map->size
-        || !gst_shm_ring_video_plane_fits (
-            info, i, GST_VIDEO_FRAME_PLANE_STRIDE (frame, i), map->size - skip))
+    if (skip > map->size)
+      return FALSE;
+    if (stride < 0 ? !gst_shm_ring_video_plane_fits_upwards (
+            info, i, stride, skip, map->size)
+                   : !gst_shm_ring_video_plane_fits (
+                       info, i, stride, map->size - skip))
       return FALSE;
   }
   return TRUE;

@@ -14,6 +14,11 @@ gboolean gst_shm_ring_video_fits (const GstVideoInfo *info,
     const gsize offset[GST_VIDEO_MAX_PLANES],
     const gint stride[GST_VIDEO_MAX_PLANES], gsize size);
 
+/* Whether they are INFO's own. */
+gboolean gst_shm_ring_video_is_default (const GstVideoInfo *info,
+    const gsize offset[GST_VIDEO_MAX_PLANES],
+    const gint stride[GST_VIDEO_MAX_PLANES]);
+
 /* Copies BUFFER, whatever its strides, into INFO's default layout at DATA.
  * False: a row of it would lie outside the buffer; nothing was read. */
 gboolean gst_shm_ring_video_copy_in (

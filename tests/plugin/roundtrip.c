@@ -93,6 +93,38 @@ GST_START_TEST(test_times_and_flags) {
 }
 GST_END_TEST;
 
+static GstBuffer *bottom_up(gsize first_row) {
+    gsize offset[GST_VIDEO_MAX_PLANES] = {first_row * 192};
+    gint stride[GST_VIDEO_MAX_PLANES] = {-192};
+    GstBuffer *buffer = make_picture(SMALL, 3);
+
+    gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_BGR, 64, 48,
+                                   1, offset, stride);
+    return buffer;
+}
+
+/* Pictures that begin with their last row come the right way up. */
+GST_START_TEST(test_bottom_up) {
+    GstBuffer *buffer;
+    GstMapInfo map;
+
+    start("", "");
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    buffer = carry(bottom_up(47));
+    fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));
+    for (gsize row = 0; row < 48; row++) {
+        for (gsize i = 0; i < 192; i++)
+            assert_equals_int(map.data[row * 192 + i], picture_byte((47 - row) * 192 + i, 3));
+    }
+    gst_buffer_unmap(buffer, &map);
+    gst_buffer_unref(buffer);
+    /* the last rows would lie before the buffer */
+    assert_equals_int(gst_harness_push(sink, bottom_up(46)), GST_FLOW_ERROR);
+    stop();
+}
+GST_END_TEST;
+
 /* Each by itself; those of the media from GST_BUFFER_FLAG_LAST on. */
 GST_START_TEST(test_every_flag) {
     guint flags[40] = {
@@ -256,6 +288,7 @@ static Suite *roundtrip_suite(void) {
     tcase_add_test(tcase, test_formats);
     tcase_add_test(tcase, test_times_and_flags);
     tcase_add_test(tcase, test_every_flag);
+    tcase_add_test(tcase, test_bottom_up);
     tcase_add_test(tcase, test_live_time);
     tcase_add_test(tcase, test_caps_change);
     tcase_add_test(tcase, test_eos);
