@@ -110,8 +110,8 @@ static bool note_size(const char *entry, void *data) {
     struct stat status;
     int at = 0;
     snprintf(path, sizeof path, SHM_DIR "/%s", entry);
-    if (lstat(path, &status) < 0 || !S_ISREG(status.st_mode))
-        return false;
+    if (lstat(path, &status) < 0 || !S_ISREG(status.st_mode) || name_is_leftover(NULL, entry))
+        return false; /* what is just being made is nobody's to remove */
     uint64_t bytes = (uint64_t)status.st_blocks * 512;
     while (at < NAMED && largest->file[at].bytes >= bytes)
         at++;
