@@ -14,6 +14,8 @@ G_BEGIN_DECLS
 /* Whether TEXT looks like one structure, or caps of one. GStreamer takes others
  * for a fault of its caller, and logs them as one. */
 gboolean gst_shm_ring_meta_is_structure (const gchar *text);
+/* That one, or NULL. */
+GstStructure *gst_shm_ring_meta_parse (const gchar *text);
 
 /* What a stream's metas may speak of: one of both, or neither. */
 typedef struct {

@@ -14,12 +14,23 @@
  * or an encoder that hoards frames never stalls the writer. A frame whose rows
  * lie in a way that downstream cannot take is copied too.
  *
- * In a live pipeline a frame has the running time at which it was made, as if
- * its source were in this pipeline; one from before the pipeline ran is
- * dropped. With #GstShmRingSrc:is-live off it keeps the running time that it
- * had in the writing pipeline. The moment of capture is its
- * #GstReferenceTimestampMeta of timestamp/x-unix, its number in the writing
- * pipeline its offset. An empty frame with the gap flag becomes a gap event.
+ * In a live pipeline a frame has the running time at which it was due in the
+ * writing one, as if its source were in this pipeline; one from before the
+ * pipeline ran is dropped, or, where others need it, comes in quick succession.
+ * A leaky source never holds a frame for the future. With
+ * #GstShmRingSrc:is-live off a frame keeps the running time that it had in the
+ * writing pipeline, and what a next writer sends follows what the one before
+ * sent. The moment of capture is its #GstReferenceTimestampMeta of
+ * timestamp/x-unix, its number in the writing pipeline its offset. An empty
+ * frame with the gap flag becomes a gap event.
+ *
+ * An encoded stream begins at a frame that needs none before it, behind the
+ * headers that its caps may have. Downstream can ask for such a frame as it
+ * asks an encoder (GstForceKeyUnit).
+ *
+ * A frame that cannot be what it says is left out with a warning; five in a row
+ * are an error. A source that is paused, or has sent EOS, leaves its ring: the
+ * writer does not wait for it.
  *
  * The element is also what shmring:// URIs are read with. The host is the
  * ring's name, the query sets properties. Such a URI has 10 seconds for its
