@@ -18,7 +18,7 @@
 #include "points.h"
 #include "stress.h"
 
-#define WAIT_NS INT64_C(20000000000)
+#define WAIT_NS INT64_C(60000000000)
 #define STOPPED_PATIENCE_NS INT64_C(5000000)
 #define FRAME_SIZE 512
 #define LAST UINT64_C(1000000)
@@ -366,7 +366,7 @@ static void run(const struct scenario *s, uint64_t every, uint64_t seed) {
     current_name = s->name;
     for (bool reached = true; reached; step += every) {
         current_step = step;
-        alarm(120); /* whatever hangs */
+        alarm(300); /* whatever hangs */
         stress_name(name, s->name);
         reached = s->hit(s->act, step, s->signal);
         hits += reached;
