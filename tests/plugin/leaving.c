@@ -115,6 +115,36 @@ GST_START_TEST(test_paused_while_downstream_is_full) {
 }
 GST_END_TEST;
 
+/* One that is stuck loses its own frames, knows how many, and goes on. */
+GST_START_TEST(test_stuck) {
+    GstHarness *h = play("");
+    GstBuffer *buffer;
+    guint64 withdrawn;
+    GMutex gate;
+
+    g_mutex_init(&gate);
+    g_mutex_lock(&gate);
+    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    shmring_writer_set_patience(writer, 50 * GST_MSECOND);
+    publish_frames(1);
+    while (stat_of(h->element, "received") < 1)
+        g_thread_yield();
+    publish_frames(MANY);
+    g_mutex_unlock(&gate);
+    gst_buffer_unref(gst_harness_pull(h));
+    buffer = gst_harness_pull(h);
+    fail_unless(GST_BUFFER_IS_DISCONT(buffer));
+    gst_buffer_unref(buffer);
+    shmring_writer_end(writer);
+    gst_event_unref(pull_event(h, GST_EVENT_EOS));
+    withdrawn = stat_of(h->element, "withdrawn");
+    fail_unless(withdrawn > 0 && withdrawn == stat_of(h->element, "dropped"));
+    assert_equals_uint64(stat_of(h->element, "received") + withdrawn, 1 + MANY);
+    gst_harness_teardown(h);
+    g_mutex_clear(&gate);
+}
+GST_END_TEST;
+
 /* The newest, at once, and none twice. */
 GST_START_TEST(test_leaky_comes_late) {
     struct shmring_frame_info info = gray_info();
@@ -149,6 +179,7 @@ static Suite *leaving_suite(void) {
     tcase_add_test(tcase, test_eos_that_was_sent);
     tcase_add_test(tcase, test_error_downstream);
     tcase_add_test(tcase, test_paused_while_downstream_is_full);
+    tcase_add_test(tcase, test_stuck);
     tcase_add_test(tcase, test_leaky_comes_late);
     return suite;
 }

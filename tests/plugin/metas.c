@@ -279,10 +279,67 @@ static void check_any(GstBuffer *buffer) {
     gst_caps_unref(ntp);
 }
 
+#if GST_CHECK_VERSION(1, 24, 0)
+typedef struct {
+    GstMeta meta;
+    guint32 number;
+} SerialMeta;
+
+static gboolean serialize(const GstMeta *meta, GstByteArrayInterface *data, guint8 *version) {
+    *version = 1;
+    return gst_byte_array_interface_append_data(
+        data, (const guint8 *)&((const SerialMeta *)meta)->number, sizeof(guint32));
+}
+
+static GstMeta *deserialize(const GstMetaInfo *info, GstBuffer *buffer, const guint8 *data,
+                            gsize size, guint8 version) {
+    GstMeta *meta;
+
+    if (version != 1 || size != sizeof(guint32))
+        return NULL;
+    meta = gst_buffer_add_meta(buffer, info, NULL);
+    ((SerialMeta *)meta)->number = GST_READ_UINT32_LE(data);
+    return meta;
+}
+
+static const GstMetaInfo *serial_info(void) {
+    static const gchar *tags[] = {NULL};
+    static const GstMetaInfo *registered;
+    GstMetaInfo *info;
+
+    if (registered == NULL) {
+        info = gst_meta_info_new(gst_meta_api_type_register("TestSerialMetaAPI", tags),
+                                 "TestSerialMeta", sizeof(SerialMeta));
+        info->init_func = init_unknown;
+        info->serialize_func = serialize;
+        info->deserialize_func = deserialize;
+        registered = gst_meta_info_register(info);
+    }
+    return registered;
+}
+
+static void write_serial(GstBuffer *buffer) {
+    ((SerialMeta *)gst_buffer_add_meta(buffer, serial_info(), NULL))->number = 77;
+}
+
+static void check_serial(GstBuffer *buffer) {
+    SerialMeta *meta = (SerialMeta *)gst_buffer_get_meta(buffer, serial_info()->api);
+
+    fail_unless(meta != NULL && meta->number == 77);
+}
+#else
+static void write_serial(GstBuffer *buffer) {
+}
+
+static void check_serial(GstBuffer *buffer) {
+}
+#endif
+
 GST_START_TEST(test_kinds) {
     crosses(80, write_video, check_video);
     crosses(80, write_audio, check_audio);
     crosses(80, write_any, check_any);
+    crosses(80, write_serial, check_serial);
 }
 GST_END_TEST;
 
@@ -344,6 +401,7 @@ GST_START_TEST(test_any_bytes) {
     write_video(buffer);
     write_audio(buffer);
     write_any(buffer);
+    write_serial(buffer);
     gst_shm_ring_meta_write(block, buffer, NULL);
     gst_buffer_unref(buffer);
     for (gsize size = 0; size <= block->len; size++)
