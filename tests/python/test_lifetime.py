@@ -290,7 +290,7 @@ class LeakTest(RingTest):
                     with writer.loan() as frame:
                         frame.array[...] = 0
                     try:
-                        writer.write(image[:1])
+                        writer.write(image[..., :2])
                     except ValueError:
                         pass
                     try:
