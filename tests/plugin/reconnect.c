@@ -111,6 +111,59 @@ GST_START_TEST(test_stops_between) {
 }
 GST_END_TEST;
 
+/* ---- Running time without a clock -------------------------------------------------------------
+ */
+
+#define FRAME (40 * GST_MSECOND)
+
+static void publish_frames(struct shmring_writer *writer, GstClockTime first) {
+    struct shmring_frame_info info = gray_info();
+
+    info.duration_ns = FRAME;
+    for (gint i = 0; i < 5; i++) {
+        info.pts_ns = first + i * FRAME;
+        publish(writer, &info, 0);
+    }
+}
+
+static void pull_frames(GstHarness *h, guint begin) {
+    for (guint i = begin; i < begin + 5; i++) {
+        GstBuffer *buffer = gst_harness_pull(h);
+        GstEvent *event = gst_pad_get_sticky_event(h->sinkpad, GST_EVENT_SEGMENT, 0);
+        const GstSegment *segment;
+
+        gst_event_parse_segment(event, &segment);
+        assert_equals_uint64(
+            gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer)),
+            i * FRAME);
+        fail_unless(GST_BUFFER_IS_DISCONT(buffer) == (i == begin));
+        gst_event_unref(event);
+        gst_buffer_unref(buffer);
+    }
+}
+
+/* Each begins at a time of its own, one after a seek to where it was: what comes follows what came
+ * before. The segment is looked at with its own frames: the next come when they were pulled. */
+GST_START_TEST(test_times_go_on) {
+    GstHarness *h = harness_for("shmringsrc", ring, "is-live=false on-disconnect=wait");
+
+    gst_harness_play(h);
+    for (guint life = 0; life < 3; life++) {
+        struct shmring_writer *writer = open_writer(ring, 32);
+
+        assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+        publish_frames(writer, life * 7 * GST_SECOND);
+        pull_frames(h, 10 * life);
+        shmring_writer_begin_stretch(writer);
+        publish_frames(writer, life * 7 * GST_SECOND);
+        pull_frames(h, 10 * life + 5);
+        shmring_writer_end(writer);
+        shmring_writer_close(writer);
+    }
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 static Suite *reconnect_suite(void) {
     Suite *suite = suite_create("reconnect");
     TCase *tcase = tcase_create("writers");
@@ -121,6 +174,7 @@ static Suite *reconnect_suite(void) {
     tcase_add_test(tcase, test_one_stream);
     tcase_add_test(tcase, test_frames_of_each);
     tcase_add_test(tcase, test_stops_between);
+    tcase_add_test(tcase, test_times_go_on);
     return suite;
 }
 
