@@ -53,11 +53,12 @@ static bool fits(struct segment *seg, const struct geometry *wanted) {
 }
 
 static int take(struct segment *seg, const struct ring_paths *paths, uint32_t perms) {
-    int result = segment_map(seg, true);
-    if (result == 0)
-        result = segment_part_from_mapping(seg, paths->frames);
+    int result = segment_part_from_mapping(seg, paths->frames);
+    /* For observers to ask; nothing else depends on it. */
     if (result == 0)
         result = lock_try(seg->frames_fd, LOCK_WRITER);
+    if (result == 0)
+        result = segment_map(seg, true);
     if (result == 0)
         result = segment_set_modes(seg, perms);
     if (result == 0)

@@ -43,17 +43,19 @@ static int no_space(const struct segment *seg, struct shmring_error *error) {
                      (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1, largest);
 }
 
-/* For its maker alone, whatever the umask, and locked, or a sweeper would take it for a dead
- * writer's while its memory is had. */
-static int make_object(int *fd, const char *path, uint64_t size) {
+/* For its maker alone, whatever the umask. */
+static int make_file(int *fd, const char *path) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
-    if (result < 0)
-        return result;
-    if (fchmod(*fd, 0600) < 0)
-        return -errno;
-    if (lock_try(*fd, LOCK_WRITER) < 0)
+    if (result == 0 && fchmod(*fd, 0600) < 0)
+        result = -errno;
+    return result;
+}
+
+/* Locked first, or a sweeper would take it for a dead writer's while its memory is had. */
+static int fill_file(int fd, uint64_t size) {
+    if (lock_try(fd, LOCK_WRITER) < 0)
         return -ESTALE; /* a sweeper looks at it, and removes it */
-    return allocate_has_room(*fd, size) ? allocate_range(*fd, 0, size) : -ENOSPC;
+    return allocate_has_room(fd, size) ? allocate_range(fd, 0, size) : -ENOSPC;
 }
 
 int segment_part_from_mapping(struct segment *seg, const char *path) {
@@ -63,10 +65,12 @@ int segment_part_from_mapping(struct segment *seg, const char *path) {
     int result = other < 0 || fstat(other, &is) < 0 || fstat(seg->frames_fd, &was) < 0 ? -errno : 0;
     if (result == 0 && (is.st_ino != was.st_ino || is.st_dev != was.st_dev))
         result = -ENOENT;
-    if (result == 0 && dup3(other, seg->frames_fd, O_CLOEXEC) < 0)
-        result = -errno;
-    if (other >= 0)
+    if (result == 0) {
+        seg->map_fd = seg->frames_fd;
+        seg->frames_fd = other;
+    } else if (other >= 0) {
         close(other);
+    }
     segment_release_forks();
     return result == -ENOENT ? -ESTALE : result;
 }
@@ -83,14 +87,6 @@ int segment_set_modes(const struct segment *seg, uint32_t perms) {
     return 0;
 }
 
-/* The one on NAME is for observers to ask; nothing else depends on it. */
-static int lock_objects(const struct segment *seg) {
-    int result = lock_try(seg->frames_fd, LOCK_WRITER);
-    if (result == 0)
-        result = lock_try(seg->ctl_fd, LOCK_WRITER);
-    return result == -EAGAIN ? -ESTALE : result;
-}
-
 void segment_remember_files(struct segment *seg) {
     struct stat status = {0};
     fstat(seg->frames_fd, &status);
@@ -103,16 +99,17 @@ void segment_remember_files(struct segment *seg) {
 
 static int make_objects(struct segment *seg, const struct ring_paths *paths, uint32_t perms,
                         struct shmring_error *error) {
-    int result = make_object(&seg->ctl_fd, paths->ctl, seg->g.ctl_size);
+    int result = make_file(&seg->ctl_fd, paths->ctl);
     if (result == 0)
-        result = make_object(&seg->frames_fd, paths->frames, seg->g.total_size);
-    lock_release(seg->frames_fd, LOCK_WRITER); /* that open file stays with the mapping */
+        result = fill_file(seg->ctl_fd, seg->g.ctl_size);
     if (result == 0)
-        result = segment_map(seg, true);
+        result = make_file(&seg->frames_fd, paths->frames);
     if (result == 0)
         result = segment_part_from_mapping(seg, paths->frames);
     if (result == 0)
-        result = lock_objects(seg);
+        result = fill_file(seg->frames_fd, seg->g.total_size);
+    if (result == 0)
+        result = segment_map(seg, true);
     if (result == 0)
         result = segment_set_modes(seg, perms);
     if (result == -ENOSPC)

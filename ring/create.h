@@ -28,8 +28,9 @@ void segment_remove_names(const struct segment *seg);
 bool segment_perms_are_good(uint32_t perms);
 /* The mode of both objects, whatever the umask. 0 or -errno. */
 int segment_set_modes(const struct segment *seg, uint32_t perms);
-/* Moves the descriptor of NAME to an open file that no mapping keeps alive: its lock ends with us,
- * also when a child of fork() still has a view of the frames. 0 or -errno. */
+/* Before it is locked and mapped: opens NAME once more, by PATH, so that the lock is on an open
+ * file that no mapping keeps alive and ends with us, also when a child of fork() still has a view
+ * of the frames. 0 or -errno. */
 int segment_part_from_mapping(struct segment *seg, const char *path);
 /* What the ring says of its writer, for people. */
 void segment_sign(struct segment *seg);

@@ -47,6 +47,7 @@ static void after_fork_in_child(void) {
     atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
     for (struct segment *seg = registry; seg; seg = seg->next) {
         close_fd(&seg->frames_fd);
+        close_fd(&seg->map_fd);
         close_fd(&seg->ctl_fd);
     }
     pthread_mutex_unlock(&registry_mutex);
@@ -100,6 +101,7 @@ static void registry_remove(struct segment *seg) {
     if (seg->next)
         seg->next->previous = seg->previous;
     close_fd(&seg->frames_fd);
+    close_fd(&seg->map_fd);
     close_fd(&seg->ctl_fd);
     pthread_mutex_unlock(&registry_mutex);
 }
@@ -111,7 +113,7 @@ struct segment *segment_new(const char *name) {
     if (!seg)
         return NULL;
     atomic_init(&seg->refs, 1);
-    seg->frames_fd = seg->ctl_fd = -1;
+    seg->frames_fd = seg->ctl_fd = seg->map_fd = -1;
     snprintf(seg->name, sizeof seg->name, "%s", name);
     registry_add(seg);
     seg->generation = fork_generation();
@@ -162,13 +164,21 @@ static int map_ctl(struct segment *seg) {
     return result;
 }
 
+static void close_map_fd(struct segment *seg) {
+    segment_hold_forks();
+    close_fd(&seg->map_fd);
+    segment_release_forks();
+}
+
 int segment_map(struct segment *seg, bool writable) {
     void *header = NULL;
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int fd = seg->map_fd >= 0 ? seg->map_fd : seg->frames_fd;
     /* Populated: the first pass over a fresh mapping would fault once a page. */
-    int result = map_file(&header, seg->frames_fd, seg->g.total_size, protection, MAP_POPULATE);
+    int result = map_file(&header, fd, seg->g.total_size, protection, MAP_POPULATE);
     seg->header = header;
     seg->mapped = seg->g.total_size;
+    close_map_fd(seg);
     return result < 0 || seg->ctl_fd < 0 ? result : map_ctl(seg);
 }
 

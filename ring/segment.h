@@ -14,6 +14,7 @@ struct segment {
     struct layout_header *header; /* a reader's: mapped read-only; not mapped: NULL */
     struct layout_ctl *ctl;
     int frames_fd, ctl_fd; /* -1 once closed */
+    int map_fd;            /* NAME once more, until it is mapped: see segment_part_from_mapping */
     dev_t device;          /* of NAME */
     ino_t inode, ctl_inode;
     uid_t owner;
