@@ -327,8 +327,7 @@ static bool find_slot(const struct attachment *at, uint32_t *found) {
     /* Acquire: as that of head; a descriptor may be newer than the head we saw. */
     uint64_t descriptor =
         atomic_load_explicit(segment_descriptor(at->seg, at->cursor), memory_order_acquire);
-    *found = descriptor & 0xffff;
-    if (descriptor >> 16 == at->cursor && *found < at->seg->g.slots)
+    if (segment_slot_of(at->seg, descriptor, at->cursor, found))
         return true;
     for (*found = 0; *found < at->seg->g.slots; ++*found) {
         const _Atomic uint64_t *claim = &my_port(at)->claim[*found];
@@ -459,8 +458,8 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
         return TAKE_NOTHING;
     uint64_t descriptor =
         atomic_load_explicit(segment_descriptor(at->seg, newest), memory_order_acquire);
-    uint32_t slot = descriptor & 0xffff;
-    if (descriptor >> 16 != newest || slot >= at->seg->g.slots ||
+    uint32_t slot;
+    if (!segment_slot_of(at->seg, descriptor, newest, &slot) ||
         frame_observe(at->seg, slot, newest, frame, NULL) < 0)
         return TAKE_NOTHING;
     bool is_ours = !is_answered(at) || newest < limit_of(at); /* not of the stream after it */

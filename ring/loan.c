@@ -110,18 +110,11 @@ static bool is_still_read(struct shmring_writer *w, struct distributor *d) {
 
 /* The oldest predecessor that a lossless reader still reads, with its bell, or NULL. */
 static struct distributor *find_undrained(struct shmring_writer *w, uint32_t *bell) {
-    struct distributor **link = &w->predecessors;
-    while (*link) {
-        struct distributor *d = *link;
+    writer_drop_deserted(w);
+    for (struct distributor *d = w->predecessors; d; d = d->next) {
         *bell = writer_read_bell(d);
         if (is_still_read(w, d))
             return d;
-        if (ports_attached(d)) { /* latest, or given up: how it ends they hear */
-            link = &d->next;
-            continue;
-        }
-        *link = d->next;
-        writer_drop(w, d);
     }
     return NULL;
 }

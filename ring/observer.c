@@ -72,10 +72,10 @@ static bool read_descriptor(const struct segment *seg, uint64_t seq, uint64_t *d
 static int copy_frame(const struct segment *seg, uint64_t seq, struct shmring_frame **frame,
                       struct shmring_error *error) {
     uint64_t descriptor;
+    uint32_t slot;
     if (!read_descriptor(seg, seq, &descriptor))
         return error_set(error, -EPROTO, "ring '%s' was cut off", seg->name);
-    uint32_t slot = descriptor & 0xffff;
-    if (descriptor >> 16 != seq || slot >= seg->g.slots)
+    if (!segment_slot_of(seg, descriptor, seq, &slot))
         return -EAGAIN;
     return frame_observe(seg, slot, seq, frame, error);
 }

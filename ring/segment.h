@@ -38,6 +38,12 @@ static inline _Atomic uint64_t *segment_descriptor(const struct segment *seg, ui
     layout_descriptor *ring = (void *)((char *)seg->header + seg->g.ring_offset);
     return &ring[seq & (seg->g.capacity - 1)];
 }
+/* The slot of a descriptor that is of frame SEQ; false: it is another's. */
+static inline bool segment_slot_of(const struct segment *seg, uint64_t descriptor, uint64_t seq,
+                                   uint32_t *slot) {
+    *slot = descriptor & 0xffff;
+    return descriptor >> 16 == seq && *slot < seg->g.slots;
+}
 static inline struct layout_frame *segment_frame(const struct segment *seg, uint32_t slot) {
     return (void *)((char *)seg->header + seg->g.frames_offset +
                     slot * (uint64_t)seg->g.frame_stride);

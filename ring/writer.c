@@ -203,7 +203,8 @@ int shmring_writer_open(const char *name, const struct shmring_writer_options *o
 
 /* ---- Ending and closing ---- */
 
-void writer_drop(struct shmring_writer *w, struct distributor *d) {
+/* A predecessor is done with; its counts stay. */
+static void drop(struct shmring_writer *w, struct distributor *d) {
     sum_counters(&w->stats, d);
     distributor_unref(d);
 }
@@ -214,7 +215,7 @@ static void drop_predecessors(struct shmring_writer *w, enum layout_state state)
         struct distributor *d = w->predecessors;
         w->predecessors = d->next;
         set_state(d->seg, state);
-        writer_drop(w, d);
+        drop(w, d);
     }
 }
 
@@ -272,7 +273,7 @@ static void retire(struct shmring_writer *w, struct distributor *old) {
     struct distributor **last = &w->predecessors;
     if (w->ended) {
         set_state(old->seg, STATE_ENDED);
-        writer_drop(w, old);
+        drop(w, old);
         return;
     }
     set_state(old->seg, STATE_SUPERSEDED);
@@ -363,8 +364,7 @@ void writer_recover_names(struct shmring_writer *w, int64_t deadline) {
     w->stats.names_lost += moved;
 }
 
-/* Predecessors whose readers died or left, also while nobody loans. */
-static void drop_deserted(struct shmring_writer *w) {
+void writer_drop_deserted(struct shmring_writer *w) {
     struct distributor **link = &w->predecessors;
     while (*link) {
         struct distributor *d = *link;
@@ -375,7 +375,7 @@ static void drop_deserted(struct shmring_writer *w) {
             continue;
         }
         *link = d->next;
-        writer_drop(w, d);
+        drop(w, d);
     }
 }
 
@@ -384,7 +384,7 @@ void writer_keep_house(struct shmring_writer *w, int64_t now) {
         return;
     w->next_housekeeping = now + HOUSEKEEPING_NS;
     ports_probe(w->distributor);
-    drop_deserted(w);
+    writer_drop_deserted(w);
     writer_recover_names(w, AT_ONCE);
     show_counters(w);
 }

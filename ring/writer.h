@@ -53,8 +53,8 @@ int writer_supersede(struct shmring_writer *writer, int64_t deadline, struct shm
 void writer_recover_names(struct shmring_writer *writer, int64_t deadline);
 /* After an end, the next stream begins. */
 void writer_begin_stream(struct shmring_writer *writer);
-/* A predecessor is done with; its counts stay. */
-void writer_drop(struct shmring_writer *writer, struct distributor *d);
+/* Predecessors whose readers died or left. */
+void writer_drop_deserted(struct shmring_writer *writer);
 /* The dead, the names, and the counters in the header, twice a second. */
 void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the
