@@ -216,9 +216,10 @@ static int open_present(const struct naming *n, const char *path, int *fd, struc
         return -EAGAIN;
     if (status->st_uid != geteuid())
         return not_ours(n, path, status->st_uid);
-    if (*fd < 0 || !S_ISREG(status->st_mode))
+    if (!S_ISREG(status->st_mode))
         return not_a_ring(n);
-    return 0;
+    return *fd >= 0 ? 0
+                    : error_set(n->error, result, "cannot open %s: %s", path, strerror(-result));
 }
 
 static bool still_named(const char *path, const struct stat *was) {
@@ -381,11 +382,6 @@ static int take_over(const struct naming *n) {
     return result;
 }
 
-static bool is_free_or(const char *path, ino_t inode) {
-    struct stat now;
-    return stat(path, &now) < 0 || now.st_ino == inode;
-}
-
 /* The new file gets the name, the old one the temporary one, so that both can go back. -ESTALE:
  * somebody swept the new one, before it was locked. */
 static int exchange(const char *made, const char *wanted) {
@@ -395,21 +391,51 @@ static int exchange(const char *made, const char *wanted) {
     return errno == ENOENT ? -ESTALE : -errno;
 }
 
-/* The names, where nobody removed them, are those of a segment of ours, whose locks keep everybody
- * else from them. */
-static int check_names(const struct naming *n, const struct segment *with) {
-    if (is_free_or(n->wanted.ctl, with->ctl_inode) && is_free_or(n->wanted.frames, with->inode))
+/* One of the two names of WITH. Free, ours, or left from a dead ring, whose lock keeps everybody
+ * else from it then. */
+static int hold_name(const struct naming *n, const char *path, const char *magic, ino_t ours,
+                     int *fd) {
+    struct stat status;
+    int result = open_present(n, path, fd, &status);
+    if (result < 0)
+        return result == -EAGAIN ? 0 : result;
+    if (status.st_ino == ours)
         return 0;
-    return in_use(n);
+    if (!has_magic(*fd, magic))
+        return not_a_ring(n);
+    if (lock_try(*fd, LOCK_WRITER) < 0)
+        return error_set(n->error, -EBUSY,
+                         "ring '%s' cannot have its name: %s is of another ring, which is in use",
+                         n->seg->name, path);
+    return still_named(path, &status) ? 0 : -ESTALE;
 }
 
-static int move_names(const struct naming *n) {
+static int hold_names(const struct naming *n, const struct segment *with, struct segment *held) {
+    int result = hold_name(n, n->wanted.ctl, LAYOUT_CTL_MAGIC, with->ctl_inode, &held->ctl_fd);
+    if (result == 0)
+        result = hold_name(n, n->wanted.frames, LAYOUT_MAGIC, with->inode, &held->frames_fd);
+    return result;
+}
+
+static int move_both(const struct naming *n) {
     int result = exchange(n->made.ctl, n->wanted.ctl);
     if (result < 0)
         return result;
     result = exchange(n->made.frames, n->wanted.frames);
     if (result < 0 && exchange(n->made.ctl, n->wanted.ctl) < 0)
         unlink(n->wanted.ctl); /* there was none before */
+    return result;
+}
+
+/* From the segment of ours that has them, where nobody else took them from it. */
+static int move_names(const struct naming *n, const struct segment *with, bool only_look) {
+    struct segment *held = segment_new(n->seg->name);
+    if (!held)
+        return -ENOMEM;
+    int result = hold_names(n, with, held);
+    if (result == 0 && !only_look)
+        result = move_both(n);
+    segment_unref(held);
     return result;
 }
 
@@ -457,15 +483,13 @@ static void carry_over(const struct segment *from, struct segment *to) {
 
 static int create_once(struct naming *n, const struct shmring_writer_options *options,
                        const struct segment *with) {
-    int result = with ? check_names(n, with) : 0;
+    int result = with ? move_names(n, with, true) : 0; /* or memory is had for nothing */
     if (result == 0)
         result = make(n, options);
     if (result == 0 && with)
         carry_over(with, n->seg);
-    if (result == 0 && with)
-        result = check_names(n, with);
     if (result == 0)
-        result = with ? move_names(n) : take_names(n);
+        result = with ? move_names(n, with, false) : take_names(n);
     unlink(n->made.ctl);
     unlink(n->made.frames);
     if (result < 0 && n->error && !n->error->code)

@@ -353,8 +353,10 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
 
 /* ---- Keeping house ---- */
 
-/* Somebody removed them: a careless rm, or the end of a login session. The ring moves, and has them
- * again. Where somebody else has them now, it goes on without. */
+/* Somebody removed them, or put a dead ring's in their place: a careless rm, the end of a login
+ * session. The ring moves, and has them again. Where a live writer has them now, it goes on
+ * without.
+ */
 void writer_recover_names(struct shmring_writer *w, int64_t deadline) {
     struct segment *seg = w->distributor->seg;
     bool missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));

@@ -79,11 +79,108 @@ START_TEST(a_takeover_that_cannot_rename_shuts_nobody_out) {
 }
 END_TEST
 
+/* ---- What somebody puts where a live writer's names were ---- */
+
+static const char *const suffixes[] = {"", ".ctl"};
+
+/* The ring's first segment under other names, from where it can be put back. */
+static void keep_old_files(const char *name, const char *kept) {
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        ck_assert_int_eq(link(path_of(name, suffixes[i]), path_of(kept, suffixes[i])), 0);
+}
+
+static void assert_attachable(const char *name, struct shmring_writer *writer, uint64_t number) {
+    struct shmring_reader *reader = new_reader(name, 1);
+    put(writer, number);
+    read_many(reader, number, number);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(shm_entries(name, false), 2);
+}
+
+/* Whichever of the two: the ring's files of before the resize. Nobody writes them any more. */
+START_TEST(old_names_put_back_are_replaced) {
+    const char *name = new_name(), *kept = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    keep_old_files(name, kept);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT); /* follows */
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    for (size_t i = 0; i < COUNT(suffixes); i++) {
+        if ((_i + 1) & 1 << i)
+            ck_assert_int_eq(rename(path_of(kept, suffixes[i]), path_of(name, suffixes[i])), 0);
+    }
+    while (stats_of(writer).names_lost == 0) /* as it finds out by itself */
+        usleep(1000);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
+    put(writer, 2);
+    read_many(reader, 2, 2);
+    assert_attachable(name, writer, 3);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+    shm_entries(kept, true);
+}
+END_TEST
+
+/* While its writer lives it stays that one's, and is named. */
+START_TEST(a_name_of_another_live_ring_stays) {
+    const char *name = new_name(), *other_name = new_name(), *path = path_of(name, suffixes[_i]);
+    struct shmring_writer *writer = new_writer(name, 4), *other = new_writer(other_name, 4);
+    struct shmring_error error = {0};
+    struct stat before, after;
+    ck_assert_int_eq(rename(path_of(other_name, suffixes[_i]), path), 0);
+    ck_assert_int_eq(stat(path, &before), 0);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, &error), -EBUSY);
+    assert_says(&error, path);
+    ck_assert_int_eq(stat(path, &after), 0);
+    ck_assert(before.st_ino == after.st_ino);
+    shmring_writer_close(other);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, &error), 0);
+    assert_attachable(name, writer, 1);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+static int put_file(const char *path) {
+    FILE *file = fopen(path, "w");
+    return file && fputs("somebody's own", file) >= 0 ? fclose(file) : -1;
+}
+
+static int put_directory(const char *path) {
+    return mkdir(path, 0700);
+}
+
+static int put_symlink(const char *path) {
+    return symlink("nowhere", path);
+}
+
+/* What no ring made is not the ring's to remove. */
+START_TEST(what_is_no_ring_stays) {
+    static int (*const puts[])(const char *path) = {put_file, put_directory, put_symlink};
+    const char *name = new_name(), *path = path_of(name, suffixes[_i % 2]);
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_error error = {0};
+    struct stat before, after;
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(puts[_i / 2](path), 0);
+    ck_assert_int_eq(lstat(path, &before), 0);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, &error), -EEXIST);
+    assert_says(&error, path_of(name, ""));
+    ck_assert_int_eq(lstat(path, &after), 0);
+    ck_assert(before.st_ino == after.st_ino && before.st_mode == after.st_mode);
+    ck_assert_int_eq(remove(path), 0);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, &error), 0);
+    assert_attachable(name, writer, 1);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* ---- One file of /dev/shm, mounted somewhere else ---- */
 
 /* Two files of the writer's /dev/shm in one of our own, as a container has it. */
 static bool mount_files(const char *name) {
-    static const char *const suffixes[2] = {"", ".ctl"};
     char whole[] = "/tmp/ring-names-XXXXXX", from[sizeof whole + 300];
     bool good = mkdtemp(whole) && mount(SHM_DIR, whole, NULL, MS_BIND, NULL) == 0 &&
                 mount("tmpfs", SHM_DIR, "tmpfs", 0, "size=1m") == 0;
@@ -139,6 +236,9 @@ int main(void) {
     TCase *tests = tcase_create("names");
     tcase_add_loop_test(tests, a_resize_that_cannot_rename_changes_nothing, 0, 2);
     tcase_add_loop_test(tests, a_takeover_that_cannot_rename_shuts_nobody_out, 0, 2);
+    tcase_add_loop_test(tests, old_names_put_back_are_replaced, 0, 3);
+    tcase_add_loop_test(tests, a_name_of_another_live_ring_stays, 0, 2);
+    tcase_add_loop_test(tests, what_is_no_ring_stays, 0, 6);
     tcase_add_test(tests, a_file_that_is_mounted_alone);
     return run_tests(tests);
 }
