@@ -39,7 +39,8 @@
  *
  * #GstShmRingSrc:ring-stats counts what came and what did not:
  *
- * * `received`, `bytes` (#guint64): frames and their bytes
+ * * `received`, `bytes` (#guint64): frames that came, and the bytes of all that
+ *   were taken
  * * `copied` (#guint64): frames of those that are copies
  * * `dropped` (#guint64): frames that did not come, `lagged` of them because
  *   this reader was too slow, `before-base-time` because they were older than
@@ -310,6 +311,14 @@ gst_shm_ring_src_get_too_early (GstShmRingSrc *self)
   return too_early;
 }
 
+/* Frames that this reader took, without those that did not become buffers. */
+static guint64
+gst_shm_ring_src_received (const GstShmRingSrcStats *stats, guint64 too_early)
+{
+  return stats->ring.received
+      - MIN (stats->ring.received, stats->refused + too_early);
+}
+
 /* Frames that this reader was offered, and that did not become buffers. */
 static guint64
 gst_shm_ring_src_dropped (const GstShmRingSrcStats *stats, guint64 too_early)
@@ -328,8 +337,9 @@ gst_shm_ring_src_get_stats (GstShmRingSrc *self)
 
   gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
   return gst_structure_new ("application/x-shmring-src-stats", "received",
-      G_TYPE_UINT64, ring->received, "bytes", G_TYPE_UINT64, stats.bytes,
-      "copied", G_TYPE_UINT64, ring->copied + copied, "dropped", G_TYPE_UINT64,
+      G_TYPE_UINT64, gst_shm_ring_src_received (&stats, too_early), "bytes",
+      G_TYPE_UINT64, stats.bytes, "copied", G_TYPE_UINT64,
+      ring->copied + copied, "dropped", G_TYPE_UINT64,
       gst_shm_ring_src_dropped (&stats, too_early), "lagged", G_TYPE_UINT64,
       ring->dropped - stats.damaged, "withdrawn", G_TYPE_UINT64,
       ring->withdrawn, "skipped", G_TYPE_UINT64, ring->skipped,
@@ -345,20 +355,19 @@ static void
 gst_shm_ring_src_tell_drops (
     GstShmRingSrc *self, GstClockTime time, GstClockTime duration)
 {
-  guint64 dropped;
+  guint64 too_early = gst_shm_ring_src_get_too_early (self), dropped;
   GstShmRingSrcStats stats;
   GstMessage *message;
 
   gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
-  dropped =
-      gst_shm_ring_src_dropped (&stats, gst_shm_ring_src_get_too_early (self));
+  dropped = gst_shm_ring_src_dropped (&stats, too_early);
   if (dropped == self->dropped)
     return;
   self->dropped = dropped;
   message = gst_message_new_qos (GST_OBJECT (self),
       gst_base_src_is_live (GST_BASE_SRC (self)), time, time, time, duration);
-  gst_message_set_qos_stats (
-      message, GST_FORMAT_BUFFERS, stats.ring.received, dropped);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
+      gst_shm_ring_src_received (&stats, too_early), dropped);
   gst_element_post_message (GST_ELEMENT (self), message);
 }
 
