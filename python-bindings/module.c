@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "binding.h"
 
-#include <errno.h>
-
 #include "format.h"
 #include "handle.h"
 #include "waiting.h"
@@ -66,7 +64,7 @@ static PyObject *text_of(const char *bytes, size_t size) {
 
 PyObject *info_values(const struct shmring_info *info) {
     return Py_BuildValue(
-        "siIKIIIKIIINLLKKKKKKKKKiLy#", info->name, (int)info->state, info->slots,
+        "siIKIIIKIIINLLKKKKKKKKKLiLiy#", info->name, (int)info->state, info->slots,
         (unsigned long long)info->slot_size, info->max_readers, info->lend_limit, info->header_size,
         (unsigned long long)info->total_size, info->owner, info->mode, info->writer_pid,
         text_of(info->writer_process, sizeof(info->writer_process)), (long long)info->created_ns,
@@ -74,14 +72,16 @@ PyObject *info_values(const struct shmring_info *info) {
         (unsigned long long)info->bytes, (unsigned long long)info->dropped,
         (unsigned long long)info->revoked, (unsigned long long)info->withdrawn,
         (unsigned long long)info->flushed, (unsigned long long)info->newest,
-        (unsigned long long)info->key, (unsigned long long)info->waits, info->waits_for,
-        (long long)info->waited_ns, info->instance, (Py_ssize_t)sizeof(info->instance));
+        (unsigned long long)info->key, (unsigned long long)info->waits, (long long)info->wait_ns,
+        info->waits_for, (long long)info->waited_ns, info->free_slots, info->instance,
+        (Py_ssize_t)sizeof(info->instance));
 }
 
 static PyObject *reader_values(const struct shmring_reader_info *r) {
-    return Py_BuildValue("KINIiIIIIKKLNN", (unsigned long long)r->id, r->port,
+    return Py_BuildValue("KINIiIIIIKKKKLNN", (unsigned long long)r->id, r->port,
                          text_of(r->process, sizeof(r->process)), r->pid, (int)r->mode, r->depth,
                          r->lease, r->offered, r->held, (unsigned long long)r->lag,
+                         (unsigned long long)r->received, (unsigned long long)r->dropped,
                          (unsigned long long)r->withdrawn, (long long)r->waited_ns,
                          PyBool_FromLong(r->is_waited_for), PyBool_FromLong(r->is_stuck));
 }
@@ -141,39 +141,6 @@ static PyObject *module_format(PyObject *module, PyObject *name) {
     return Py_BuildValue("NNi", dtype_of(format), planes_of(format), format->channels);
 }
 
-/* ---- Every ring ---- */
-
-struct rings {
-    PyObject *list;
-    PyThreadState *thread;
-};
-
-static bool add_ring(const struct shmring_info *info, void *data) {
-    struct rings *rings = data;
-    PyEval_RestoreThread(rings->thread);
-    PyObject *values = info_values(info);
-    bool ok = values && PyList_Append(rings->list, values) == 0;
-    Py_XDECREF(values);
-    rings->thread = PyEval_SaveThread();
-    return ok;
-}
-
-static PyObject *module_rings(PyObject *module, PyObject *unused) {
-    struct rings rings = {.list = PyList_New(0)};
-    if (!rings.list)
-        return NULL;
-    rings.thread = PyEval_SaveThread();
-    int result = shmring_list(add_ring, &rings);
-    PyEval_RestoreThread(rings.thread);
-    if (result < 0 && !PyErr_Occurred()) {
-        errno = -result;
-        PyErr_SetFromErrnoWithFilename(PyExc_OSError, "/dev/shm");
-    }
-    if (PyErr_Occurred())
-        Py_CLEAR(rings.list);
-    return rings.list;
-}
-
 /* ---- The module ---- */
 
 static PyTypeObject **types_of(struct module_state *state, size_t *count) {
@@ -227,8 +194,6 @@ static PyMethodDef module_functions[] = {
      "as (elements a sample, shift of the width, shift of the height)."},
     {"query", module_query, METH_O,
      "query($module, name, /)\n--\n\nThe values of an Info and those of its readers."},
-    {"rings", module_rings, METH_NOARGS,
-     "rings($module, /)\n--\n\nThe values of an Info for each live ring."},
     {NULL},
 };
 

@@ -120,6 +120,7 @@ static void enter(struct attachment *at) {
     atomic_store_explicit(&port->lease, at->lease, memory_order_relaxed);
     atomic_store_explicit(&port->cursor, 0, memory_order_relaxed);
     atomic_store_explicit(&port->received, 0, memory_order_relaxed);
+    atomic_store_explicit(&port->dropped, 0, memory_order_relaxed);
     sign(at);
     at->epoch = next_epoch(at);
     set_word(at, PORT_ATTACHED);
@@ -266,6 +267,7 @@ static void miss(struct attachment *at, uint64_t frames) {
         frames -= part_of(&at->withdrawn, &answer->withdrawn, frames);
     }
     at->dropped += frames;
+    atomic_store_explicit(&my_port(at)->dropped, at->dropped, memory_order_relaxed);
 }
 
 /* ---- Taking ---- */

@@ -120,6 +120,8 @@ static inline void port_reset_clock(struct distributor *d, uint32_t port) {
     d->port[port].waited_ns = d->port[port].clock_at = 0;
 }
 
+void port_set_stuck(struct distributor *d, uint32_t port, bool stuck);
+
 /* Such a one with an offer that it did not take. Who only holds its lease is waited for never. */
 bool port_is_waited_for(const struct distributor *d, uint32_t port);
 

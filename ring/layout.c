@@ -39,6 +39,7 @@ PIN(layout_frame, data, 184);
 PIN(layout_port, lease, 8);
 PIN(layout_port, cursor, 32);
 PIN(layout_port, key_count, 56);
+PIN(layout_port, dropped, 64);
 PIN(layout_port, claim, 2048);
 _Static_assert(sizeof(struct layout_port) == LAYOUT_PAGE, "layout_port");
 PIN(layout_ctl, instance, 16);

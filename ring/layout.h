@@ -54,6 +54,7 @@ struct layout_answer {
     _Atomic uint64_t flushed;            /* offers of this epoch taken back by flushes */
     _Atomic uint64_t withdrawn;          /* and because patience ended */
     _Atomic uint64_t banned;             /* the epoch that was shut out; 0: none */
+    _Atomic uint64_t stuck;              /* patience for it ended, and it has not moved since */
 };
 
 struct layout_header {
@@ -170,6 +171,7 @@ struct layout_port {
     _Atomic uint64_t received;  /* frames taken; for tools */
     _Atomic int64_t key_at_ns;  /* the frame that should be a key frame is due then; -1: the next */
     _Atomic uint32_t key_count; /* counts such requests */
+    _Atomic uint64_t dropped;   /* frames that it lost by itself; for tools */
     _Alignas(2048) _Atomic uint64_t claim[SHMRING_MAX_SLOTS];
 };
 

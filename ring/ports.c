@@ -47,8 +47,14 @@ void ports_ban(struct distributor *d, uint32_t port) {
     segment_announce(d->seg);
 }
 
+void port_set_stuck(struct distributor *d, uint32_t port, bool stuck) {
+    d->port[port].stuck = stuck;
+    atomic_store_explicit(&d->seg->header->answer[port].stuck, stuck, memory_order_relaxed);
+}
+
 static void progress(struct distributor *d, uint32_t port) {
-    d->port[port].stuck = false;
+    if (d->port[port].stuck)
+        port_set_stuck(d, port, false);
     port_reset_clock(d, port);
 }
 
@@ -167,6 +173,7 @@ static void answer(struct distributor *d, uint32_t port) {
     atomic_store_explicit(&answer->flushed, 0, memory_order_relaxed);
     atomic_store_explicit(&answer->withdrawn, 0, memory_order_relaxed);
     atomic_store_explicit(&answer->banned, 0, memory_order_relaxed);
+    atomic_store_explicit(&answer->stuck, 0, memory_order_relaxed);
     /* Release: a reader that sees its epoch sees where it begins, and its claims cleared. */
     atomic_store_explicit(&answer->epoch, p->epoch, memory_order_release);
 }
@@ -294,9 +301,10 @@ static bool adopt_claim(struct distributor *d, uint32_t port, uint32_t slot) {
 }
 
 static void adopt_port(struct distributor *d, uint32_t port) {
-    const struct layout_answer *answer = &d->seg->header->answer[port];
+    struct layout_answer *answer = &d->seg->header->answer[port];
     struct port *p = &d->port[port];
     bool good = true;
+    atomic_store_explicit(&answer->stuck, 0, memory_order_relaxed);
     p->word = atomic_load_explicit(&shared_port(d, port)->attach, memory_order_seq_cst);
     p->id = ++d->writer->last_reader_id;
     /* The answered one, not 0: a live reader must not be answered again, its claims cleared. */

@@ -7,12 +7,118 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "futex.h"
 #include "segment.h"
 #include "versioned.h"
 
 uint32_t shmring_version(void) {
     return SHMRING_VERSION;
 }
+
+/* ---- A ring's readers ---- */
+
+static int open_ctl(struct segment *seg, struct shmring_error *error) {
+    struct ring_paths paths;
+    name_paths(&paths, seg->name);
+    int result = segment_open_file(&seg->ctl_fd, paths.ctl, O_RDONLY);
+    return result < 0 ? error_set(error, result,
+                                  "who reads ring '%s' is told by %s, which cannot be opened",
+                                  seg->name, paths.ctl)
+                      : 0;
+}
+
+static uint64_t word(const _Atomic uint64_t *value) {
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+/* Calls LOOK with a copy of each port that is not free. */
+static int each_port(const struct segment *seg,
+                     void (*look)(const struct layout_port *, uint32_t port, void *), void *data) {
+    struct layout_port *copy = aligned_alloc(_Alignof(struct layout_port), sizeof *copy);
+    int result = copy ? 0 : -ENOMEM;
+    for (uint32_t port = 0; result == 0 && port < seg->g.max_readers; port++) {
+        off_t at = (off_t)(sizeof(struct layout_ctl) + port * sizeof *copy);
+        if (pread(seg->ctl_fd, copy, sizeof *copy, at) != sizeof *copy)
+            result = -EIO;
+        else if (attach_state(word(&copy->attach)) != PORT_FREE)
+            look(copy, port, data);
+    }
+    free(copy);
+    return result;
+}
+
+struct claimed {
+    uint32_t slots, count;
+    bool slot[SHMRING_MAX_SLOTS];
+};
+
+static void note_claims(const struct layout_port *copy, uint32_t port, void *data) {
+    struct claimed *claimed = data;
+    for (uint32_t slot = 0; slot < claimed->slots; slot++) {
+        bool first = word(&copy->claim[slot]) != 0 && !claimed->slot[slot];
+        claimed->slot[slot] |= first;
+        claimed->count += first;
+    }
+}
+
+static int32_t count_free(struct segment *seg) {
+    struct claimed claimed = {.slots = seg->g.slots};
+    if (open_ctl(seg, NULL) < 0 || each_port(seg, note_claims, &claimed) < 0)
+        return -1;
+    return (int32_t)(claimed.slots - claimed.count);
+}
+
+struct visit {
+    const struct segment *seg;
+    const struct layout_header *header;
+    void (*reader)(const struct shmring_reader_info *, void *);
+    void *data;
+    int found;
+};
+
+static void visit_reader(const struct layout_port *copy, uint32_t port, void *data) {
+    struct visit *visit = data;
+    const struct layout_header *header = visit->header;
+    const struct layout_answer *answer = &header->answer[port];
+    struct shmring_reader_info info;
+    uint64_t attach = word(&copy->attach);
+    if (attach_state(attach) != PORT_ATTACHED)
+        return;
+    segment_describe_port(copy, visit->seg->g.slots, word(&header->head), &info);
+    info.port = port;
+    if (word(&answer->epoch) == attach_epoch(attach)) {
+        info.withdrawn = word(&answer->withdrawn);
+        info.is_stuck = word(&answer->stuck) != 0;
+    }
+    info.is_waited_for =
+        atomic_load_explicit(&header->waited_port, memory_order_relaxed) == port + 1;
+    if (info.is_waited_for)
+        info.waited_ns =
+            elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
+    visit->reader(&info, visit->data);
+    visit->found++;
+}
+
+int shmring_query_readers(const char *name,
+                          void (*visit)(const struct shmring_reader_info *reader, void *data),
+                          void *data, struct shmring_error *error) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    int result = name_check(name, error);
+    if (result == 0)
+        result = segment_look(name, SEGMENT_OBSERVE, &seg, &header, error);
+    if (result < 0)
+        return result == -ENOENT ? error_set(error, -ENOENT, "there is no ring '%s'", name)
+                                 : result;
+    struct visit readers = {.seg = seg, .header = &header, .reader = visit, .data = data};
+    result = open_ctl(seg, error);
+    if (result == 0)
+        result = each_port(seg, visit_reader, &readers);
+    segment_unref(seg);
+    return result < 0 ? result : readers.found;
+}
+
+/* ---- One ring ---- */
 
 static int describe(const char *name, struct shmring_info *info, struct shmring_error *error) {
     struct segment *seg = NULL;
@@ -21,6 +127,7 @@ static int describe(const char *name, struct shmring_info *info, struct shmring_
     if (result < 0)
         return result;
     segment_describe(seg, &header, info);
+    info->free_slots = count_free(seg);
     segment_unref(seg);
     return 0;
 }
@@ -36,62 +143,6 @@ int shmring_query(const char *name, struct shmring_info *told, struct shmring_er
         error_set(error, -ENOENT, "there is no ring '%s'", name);
     else if (result == -EAGAIN)
         error_set(error, -EAGAIN, "ring '%s' is just being made or moved: ask again", name);
-    return result;
-}
-
-/* ---- Its readers ---- */
-
-static int open_ctl(struct segment *seg, struct shmring_error *error) {
-    struct ring_paths paths;
-    name_paths(&paths, seg->name);
-    int result = segment_open_file(&seg->ctl_fd, paths.ctl, O_RDONLY);
-    return result < 0 ? error_set(error, result,
-                                  "who reads ring '%s' is told by %s, which cannot be opened",
-                                  seg->name, paths.ctl)
-                      : 0;
-}
-
-static bool read_port(const struct segment *seg, uint32_t port, struct layout_port *copy) {
-    off_t at = (off_t)(sizeof(struct layout_ctl) + port * sizeof *copy);
-    return pread(seg->ctl_fd, copy, sizeof *copy, at) == sizeof *copy &&
-           attach_state(atomic_load_explicit(&copy->attach, memory_order_relaxed)) == PORT_ATTACHED;
-}
-
-static int visit_ports(const struct segment *seg, const struct layout_header *header,
-                       void (*visit)(const struct shmring_reader_info *, void *), void *data) {
-    struct layout_port *copy = aligned_alloc(_Alignof(struct layout_port), sizeof *copy);
-    uint64_t head = atomic_load_explicit(&header->head, memory_order_relaxed);
-    uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
-    int found = 0;
-    for (uint32_t port = 0; copy && port < seg->g.max_readers; port++) {
-        struct shmring_reader_info info;
-        if (!read_port(seg, port, copy))
-            continue;
-        segment_describe_port(copy, seg->g.slots, head, &info);
-        info.port = port;
-        info.is_waited_for = waited == port + 1;
-        visit(&info, data);
-        found++;
-    }
-    free(copy);
-    return copy ? found : -ENOMEM;
-}
-
-int shmring_query_readers(const char *name,
-                          void (*visit)(const struct shmring_reader_info *reader, void *data),
-                          void *data, struct shmring_error *error) {
-    struct segment *seg = NULL;
-    struct layout_header header;
-    int result = name_check(name, error);
-    if (result == 0)
-        result = segment_look(name, SEGMENT_OBSERVE, &seg, &header, error);
-    if (result < 0)
-        return result == -ENOENT ? error_set(error, -ENOENT, "there is no ring '%s'", name)
-                                 : result;
-    result = open_ctl(seg, error);
-    if (result == 0)
-        result = visit_ports(seg, &header, visit, data);
-    segment_unref(seg);
     return result;
 }
 

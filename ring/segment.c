@@ -423,6 +423,8 @@ void segment_describe(const struct segment *seg, const struct layout_header *hea
         .withdrawn = counter(&header->withdrawn),
         .flushed = counter(&header->flushed),
         .waits = counter(&header->waits),
+        .wait_ns = (int64_t)counter(&header->wait_ns),
+        .free_slots = -1,
         .newest = head > seg->g.base ? head - 1 : 0,
         .key = counter(&header->key_seq),
     };
@@ -450,6 +452,7 @@ void segment_describe_port(const struct layout_port *port, uint32_t slots, uint6
         .lease = atomic_load_explicit(&port->lease, memory_order_relaxed),
         .lag = cursor && cursor < head ? head - cursor : 0,
         .received = counter(&port->received),
+        .dropped = counter(&port->dropped),
         .pid = port->pid,
     };
     process_text(info->process, port->process);

@@ -418,6 +418,7 @@ struct shmring_reader_info {
     uint32_t held;      /* frames it has taken and not released */
     uint64_t lag;       /* frames published that it did not get to yet, as it says */
     uint64_t received;  /* frames it took, as it says */
+    uint64_t dropped;   /* frames it missed by being slow, as it says */
     uint64_t withdrawn; /* frames taken back from it because patience ended */
     int64_t waited_ns;  /* how long the writer has waited for it since it took one last */
     bool is_waited_for; /* the writer waits for it now */
@@ -580,9 +581,12 @@ struct shmring_info {
     uint64_t newest;   /* seq of the newest frame, 0: none yet */
     uint64_t key;      /* seq of the newest frame that stands alone, 0: none yet */
     uint64_t waits;    /* as the writer's stats */
+    int64_t wait_ns;
     int32_t waits_for; /* port of the reader that the writer waits for now (shmring_query_readers),
                           -1: none */
-    int64_t waited_ns; /* for how long */
+    int64_t waited_ns;  /* for how long */
+    int32_t free_slots; /* that no reader was offered or holds; -1: not known, as NAME.ctl cannot be
+                           read, or was not by shmring_reader_get_info() */
     uint8_t instance[16];
 };
 
@@ -597,7 +601,7 @@ SHMRING_API int shmring_query(const char *name, struct shmring_info *info,
                               struct shmring_error *error);
 
 /* Calls VISIT for each reader of the ring. Needs permission to read NAME.ctl. Returns how many
- * there are, or as shmring_query. Fields that only the writer knows are 0: withdrawn, waited_ns. */
+ * there are, or as shmring_query. id is 0, and waited_ns but for whom the writer waits for now. */
 SHMRING_API int shmring_query_readers(const char *name,
                                       void (*visit)(const struct shmring_reader_info *reader,
                                                     void *data),

@@ -15,8 +15,9 @@ numpy is needed for `Frame.array` and `Frame.planes` only; `memoryview(frame)` w
 """
 
 import builtins as _builtins
+import os as _os
 
-from ._shmring import Frame, Loan, Timeline, __version__, now, query as _query, rings as _rings
+from ._shmring import Frame, Loan, Timeline, __version__, now, query as _query
 from .arguments import ring_name as _ring_name
 from .aio import AsyncReader
 from .capture import VideoCapture
@@ -78,14 +79,24 @@ __all__ = [
 ]
 
 
-def list() -> _builtins.list[Info]:
-    """The live rings that this user may observe, sorted by name."""
-    return sorted(map(_info_of, _rings()))
+def list(dead: bool = False) -> _builtins.list[Info]:
+    """The live rings that this user may observe, sorted by name. With `dead`, those too whose
+    stream is over or whose writer is gone: `state` says which. As with query(), nobody notices."""
+    rings: _builtins.list[Info] = []
+    for name in sorted(_os.listdir("/dev/shm")):
+        try:
+            info = query(name)
+        except (Error, ValueError):  # no ring, or none of ours
+            continue
+        if dead or info.state is RingState.LIVE:
+            rings.append(info)
+    return rings
 
 
 def query(name: str) -> Info:
-    """What has the name, live or not; RingNotFound when nothing has. `readers` are its readers, or
-    None to whom may not see them."""
+    """What has the name, live or not; RingNotFound when nothing has. It takes permission to read
+    the ring. Who may not read NAME.ctl too (it is readable to whom `perms` let attach) gets `readers`
+    and `free_slots` of None."""
     values, readers = _query(_ring_name(name))
     return _info_of(values)._replace(
         readers=None if readers is None else tuple(map(_reader_info_of, readers)))

@@ -40,9 +40,11 @@ class RingState(enum.Enum):
 
 
 class ReaderInfo(NamedTuple):
-    """One attached reader, as its writer sees it. What it says of itself is for people."""
+    """One attached reader, as its writer sees it (Writer.readers), or as anybody does who may read
+    NAME.ctl (Info.readers): that tells no id, and waited_ns of whom the writer waits for only. What
+    it says of itself is for people."""
 
-    id: int  #: of this attachment; none comes twice from one writer
+    id: int  #: of this attachment; none comes twice from one writer; 0: not known
     port: int  #: of the ring, from 0
     process: str  #: name of its program
     pid: int  #: may be of another PID namespace
@@ -52,6 +54,8 @@ class ReaderInfo(NamedTuple):
     offered: int  #: frames it did not take yet
     held: int  #: frames it has taken and not released
     lag: int  #: frames published that it did not get to yet, as it says
+    received: int  #: frames it took, as it says
+    dropped: int  #: frames it missed by being slow, as it says
     withdrawn: int  #: frames taken back from it because patience ended
     waited_ns: int  #: how long the writer has waited for it since it took one last
     is_waited_for: bool  #: the writer waits for it now
@@ -84,15 +88,19 @@ class Info(NamedTuple):
     newest: int  #: number of the newest frame, 0: none yet
     key: int  #: number of the newest frame that stands alone, 0: none yet
     waits: int  #: times that the writer had to wait for a reader
+    wait_ns: int  #: time it waited
     waits_for: int  #: port of the reader that the writer waits for now, -1: none
     waited_ns: int  #: for how long
+    free_slots: int | None  #: that no reader was offered or holds; None: who only may see the
+    #: ring, not its readers, cannot know
     instance: str  #: random id of this ring, 32 hexadecimal digits
-    readers: tuple[ReaderInfo, ...] | None = None  #: by shmring.query(), where they may be seen
+    readers: tuple[ReaderInfo, ...] | None = None  #: None: not known, as free_slots
 
 
 def info_of(values: tuple[Any, ...]) -> Info:
     """From what the C side tells."""
-    return Info._make((values[0], RingState(values[1]), *values[2:-1], values[-1].hex(), None))
+    free = None if values[-2] < 0 else values[-2]
+    return Info._make((values[0], RingState(values[1]), *values[2:-2], free, values[-1].hex(), None))
 
 
 def reader_info_of(values: tuple[Any, ...]) -> ReaderInfo:

@@ -49,7 +49,9 @@ with shmring.Writer("cam0", 640, 480, framerate=(30, 1)) as writer:
     with writer.loan(pts_ns=0) as loan:
         loan.array[...] = 0
     assert_type(loan.seq, int | None)
-assert_type([ring.name for ring in shmring.list()], list[str])
+assert_type([ring.name for ring in shmring.list(dead=True)], list[str])
+for one in shmring.query("cam0").readers or ():
+    assert_type((one.pid, one.lag, one.is_stuck), tuple[int, int, bool])
 shmring.Reader("cam0", "newest")  # type: ignore[arg-type]
 shmring.Reader(0)  # type: ignore[arg-type]
 try:

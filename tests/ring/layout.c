@@ -112,6 +112,7 @@ static void describe_header(FILE *out) {
     FIELD(layout_answer, flushed);
     FIELD(layout_answer, withdrawn);
     FIELD(layout_answer, banned);
+    FIELD(layout_answer, stuck);
 }
 
 static void describe_frame(FILE *out) {
@@ -152,6 +153,7 @@ static void describe_ctl(FILE *out) {
     FIELD(layout_port, received);
     FIELD(layout_port, key_at_ns);
     FIELD(layout_port, key_count);
+    FIELD(layout_port, dropped);
     FIELD(layout_port, claim);
     SIZEOF(layout_ctl);
     FIELD(layout_ctl, magic);

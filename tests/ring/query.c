@@ -148,11 +148,16 @@ START_TEST(readers_as_they_say) {
     ck_assert_uint_eq(all.reader[1].port, 1);
     ck_assert_uint_eq(all.reader[1].depth, 3);
     ck_assert_uint_eq(all.reader[1].offered, 3);
+    ck_assert_uint_eq(all.reader[0].dropped, 0);
+    ck_assert_int_eq(query(name).free_slots, 6 - 4);
     shmring_frame_release(frame);
     shmring_reader_free(lossless);
+    shmring_frame_release(take(latest, 2));
     all.count = 0;
     ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, &error), 1);
     ck_assert_uint_eq(all.reader[0].port, 1);
+    ck_assert_uint_eq(all.reader[0].received, 1);
+    ck_assert_uint_eq(all.reader[0].dropped, 1);
     shmring_reader_free(latest);
     shmring_writer_close(writer);
 }
