@@ -8,7 +8,6 @@ meanwhile is put back for the next read.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, AsyncIterator
@@ -19,11 +18,15 @@ from .errors import EndOfStream
 from .records import Info, Stats
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .reader import Reader
 
 
 class _Wait:
     def __init__(self, reader: Reader, timeout_ns: int, newer_than: int) -> None:
+        import asyncio  # here: half the time that importing the package takes
+
         self._reader = reader
         self._times = timeout_ns, newer_than
         self._loop = asyncio.get_running_loop()
@@ -78,6 +81,8 @@ class _Wait:
 
 
 async def read_frame(reader: Reader, timeout_ns: int, newer_than: int = arguments.TIME_NONE) -> Frame:
+    import asyncio
+
     await asyncio.sleep(0)  # other tasks run, also while there is always a frame
     if newer_than == arguments.TIME_NONE and (frame := reader.try_read()):
         return frame

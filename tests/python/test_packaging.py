@@ -79,10 +79,10 @@ class PackagingTest(RingTest):
         with zipfile.ZipFile(wheel) as archive:
             names = set(archive.namelist())
             info = wheel.name.rsplit("-", 3)[0] + ".dist-info"
-            modules = {f"shmring/{path.name}" for path in PACKAGE.iterdir()
+            modules = {f"shmring/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*")
                        if path.suffix in (".py", ".pyi", ".typed")}
             self.assertIn("shmring/py.typed", modules)
-            about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD")}
+            about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
             self.assertEqual(names, modules | about | {"shmring/_shmring.abi3.so",
                                                        "shmring/COPYING"})
             self.assertIn(f"Tag: {TAG}\n", archive.read(f"{info}/WHEEL").decode() + "\n")
@@ -99,6 +99,7 @@ class PackagingTest(RingTest):
         file, shown = out.splitlines()
         self.assertTrue(Path(file).is_relative_to(venv), file)
         self.assertEqual(shown, "1 (4, 64, 3) 31")
+        self.assertRegex(run(venv / "bin" / "shmring", "info", self.name), "newest frame +1, ")
 
     def test_a_wheel_without_git_works_in_a_clean_venv(self):
         self.assertFalse((self.tree / ".git").exists())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command `shmring`: which rings there are, who reads them, and what is the matter.
+
+A command is a module of this package that has its name, and in it
+
+    EXAMPLES: str                      lines that --help ends with
+    add_arguments(parser)              what it takes
+    run(arguments) -> int              does it; raises what the library raises
+
+main() says every error and chooses the exit code. A module is imported when its command is run, and
+imports only what it needs itself: no command starts numpy or GStreamer to tell what it does without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Protocol, Sequence
+
+from .. import __version__, raw
+from ..errors import Error, RingNotFound, Timeout
+
+# In the order in which --help tells them.
+COMMANDS = {
+    "list": "the rings there are",
+    "info": "all that one ring says of itself, and lines to read it with",
+}
+
+OK, FAILED, USAGE, NO_RING, TIMEOUT = range(5)
+_EXIT_CODES = "exit codes: 0 done, 1 error, 2 wrong arguments, 3 no such ring, 4 timeout"
+
+
+class Command(Protocol):
+    """What the module of a command has."""
+
+    EXAMPLES: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def module_of(name: str) -> Command:
+    module: Command = importlib.import_module(f"{__name__}.{name}")
+    return module
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Of the command NAME."""
+    module = module_of(name)
+    parser = argparse.ArgumentParser(
+        f"shmring {name}", description=f"{COMMANDS[name][:1].upper()}{COMMANDS[name][1:]}.",
+        epilog=f"examples:\n{module.EXAMPLES}\n{_EXIT_CODES}", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.add_arguments(parser)
+    return parser
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    return (f"usage: shmring COMMAND [ARGUMENTS]\n\n{commands}\n\n"
+            f"shmring COMMAND --help tells more, with examples; shmring --version.\n{_EXIT_CODES}\n")
+
+
+def _code_of(error: BaseException) -> int:
+    if isinstance(error, (RingNotFound, raw.RingNotFound)):
+        return NO_RING
+    if isinstance(error, (Timeout, raw.Timeout)):
+        return TIMEOUT
+    return USAGE if isinstance(error, ValueError) else FAILED
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    """The command's own exit code, or its error's, which is said."""
+    parsed = parser_of(name).parse_args(arguments)
+    try:
+        code = module_of(name).run(parsed)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has seen enough; nothing is to be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    except (Error, raw.Error, OSError, ValueError, ImportError) as error:
+        print(f"shmring {name}: {error}", file=sys.stderr)
+        return _code_of(error)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command in ARGV, by default that of this process. Its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        return _run(first, arguments[1:])
+    if first in ("-h", "--help", "help"):
+        sys.stdout.write(usage())
+        return OK
+    if first == "--version":
+        print(f"shmring {__version__}")
+        return OK
+    if first:
+        print(f"shmring: there is no command '{first}'", file=sys.stderr)
+    sys.stderr.write(usage())
+    return USAGE

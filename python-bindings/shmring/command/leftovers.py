@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Files in /dev/shm that a writer made and, killed, never gave a name or took away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import struct
+from typing import NamedTuple
+
+from .. import raw
+
+# As ring/name.c makes them; a first version put a dot before and nothing behind.
+_TEMPORARY = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\.[0-9a-f]{32}(\.ctl)?\.new"
+                        r"|\.[A-Za-z0-9_-][A-Za-z0-9._-]*\.[0-9a-f]{32}(\.ctl)?)")
+_CTL_MAGIC = b"SHMRCTL\0"
+
+
+class Leftover(NamedTuple):
+    """A file of no ring."""
+
+    name: str
+    owner: int  #: user id
+    memory: int  #: bytes
+    changed_ns: int
+
+
+def _is_locked(fd: int) -> bool:
+    """Who makes it has byte 0 locked from the beginning."""
+    wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
+    answer = fcntl.fcntl(fd, raw.F_OFD_GETLK, wanted)
+    return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
+
+
+def _is_lonely_ctl(entry: str, fd: int) -> bool:
+    """A NAME.ctl whose NAME is gone."""
+    return (entry.endswith(".ctl") and not os.path.lexists(f"{raw.SHM}/{entry[:-4]}") and
+            os.pread(fd, 8, 0) == _CTL_MAGIC)
+
+
+def _look(entry: str) -> Leftover | None:
+    try:
+        fd = os.open(f"{raw.SHM}/{entry}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or _is_locked(fd):
+            return None
+        if not _TEMPORARY.fullmatch(entry) and not _is_lonely_ctl(entry, fd):
+            return None
+        return Leftover(entry, status.st_uid, 512 * status.st_blocks, status.st_mtime_ns)
+    finally:
+        os.close(fd)
+
+
+def find() -> list[Leftover]:
+    """Those that this user may read, by name."""
+    entries = sorted(entry for entry in os.listdir(raw.SHM)
+                     if entry.endswith((".ctl", ".new")) or entry.startswith("."))
+    return [left for left in map(_look, entries) if left]
+
+
+def ring_names() -> list[str]:
+    """Names in /dev/shm that may be rings', dead or alive."""
+    return sorted(entry for entry in os.listdir(raw.SHM)
+                  if raw.NAME.fullmatch(entry) and not entry.endswith((".ctl", ".new")))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Commands are found, help is told, each error has its exit code."""
+
+import subprocess
+import sys
+import unittest
+
+import shmring
+from case import COMMAND, CommandTest, run
+from shmring.command import COMMANDS
+
+# What costs time to import, and nobody needs to see what there is.
+HEAVY = ["asyncio", "gi", "numpy", "PIL"]
+
+
+class MainTest(CommandTest):
+    def test_help_names_every_command(self):
+        shown = self.shmring("--help")
+        for name, what in COMMANDS.items():
+            self.assertRegex(shown, rf"(?m)^  {name} +{what}$")
+
+    def test_every_command_has_help_with_examples(self):
+        for name in COMMANDS:
+            shown = self.shmring(name, "--help")
+            self.assertIn(f"\n  shmring {name} ", shown)
+            self.assertIn("exit codes: 0 done", shown)
+
+    def test_version(self):
+        self.assertEqual(self.shmring("--version"), f"shmring {shmring.__version__}\n")
+
+    def test_wrong_arguments(self):
+        self.assert_fails(2, "usage: shmring COMMAND")
+        self.assert_fails(2, "there is no command 'lst'", "lst")
+        self.assert_fails(2, "--no-such-option", "list", "--no-such-option")
+        self.assert_fails(2, "cannot name a ring", "info", "../etc/passwd")
+
+    def test_no_such_ring(self):
+        self.assert_fails(3, f"there is no ring '{self.name}'", "info", self.name)
+
+    def test_a_reader_of_its_output_that_has_seen_enough(self):
+        self.start_writer()
+        command = subprocess.Popen([*COMMAND, "info", self.name], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        command.stdout.close()
+        with command.stderr:
+            self.assertEqual(command.stderr.read(), b"")
+        self.assertNotEqual(command.wait(), 0)
+
+    def test_what_is_not_needed_is_not_imported(self):
+        script = ("import sys\nfrom shmring.command import main\nmain(['list', '--all'])\n"
+                  f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)")
+        done = subprocess.run([sys.executable, "-c", script], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=True)
+        self.assertEqual(done.stderr, "[]\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
