@@ -578,12 +578,12 @@ struct shmring_info {
     int64_t created_ns; /* CLOCK_REALTIME */
     int64_t latency_ns; /* of the writing pipeline, now */
     uint64_t published, bytes, dropped, revoked, withdrawn, flushed; /* as the writer's stats */
-    uint64_t newest;   /* seq of the newest frame, 0: none yet */
-    uint64_t key;      /* seq of the newest frame that stands alone, 0: none yet */
-    uint64_t waits;    /* as the writer's stats */
+    uint64_t newest; /* seq of the newest frame, 0: none yet */
+    uint64_t key;    /* seq of the newest frame that stands alone, 0: none yet */
+    uint64_t waits;  /* as the writer's stats */
     int64_t wait_ns;
-    int32_t waits_for; /* port of the reader that the writer waits for now (shmring_query_readers),
-                          -1: none */
+    int32_t waits_for;  /* port of the reader that the writer waits for now (shmring_query_readers),
+                           -1: none */
     int64_t waited_ns;  /* for how long */
     int32_t free_slots; /* that no reader was offered or holds; -1: not known, as NAME.ctl cannot be
                            read, or was not by shmring_reader_get_info() */
