@@ -3,16 +3,18 @@
  * Writers that are killed at any moment, also in the midst of a resize, and followed by others of
  * the same or of other sizes; readers that are killed too. Those that are not killed see whole
  * frames, in order, none twice, and know of each that they did not get.
+ *
+ * usage: kills [--kills N] [--seed N]      (150, 1)
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "stress.h"
 
-#define WRITERS 150
 #define STAYING 4
 #define KILLED 2
 
@@ -58,6 +60,11 @@ static void write_in_child(uint64_t seed) {
     struct stress_plan endless = plan;
     endless.seed = seed;
     struct shmring_writer *writer = stress_open(&endless);
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    shmring_writer_get_stats(writer, &stats);
+    TALLY(opened);
+    if (stats.adopted)
+        TALLY(adopted);
     for (;;)
         stress_publish(writer, &endless);
 }
@@ -97,28 +104,76 @@ static struct shmring_writer *write_last(struct random *random) {
     return writer;
 }
 
-int main(int argc, char **argv) {
-    struct random random = {argc > 1 ? strtoull(argv[1], NULL, 0) : 1};
-    pid_t readers[STAYING + KILLED];
-    stress_name(plan.name, "kills");
-    alarm(600); /* whatever hangs */
-    for (int i = 0; i < STAYING + KILLED; i++)
-        readers[i] = start_reader(i, &random);
-    for (int n = 0; n < WRITERS; n++) {
-        pid_t writer = start_writer(&random);
-        pause_up_to(&random, 20000);
+/* One that found a failure, which it counted, has ended. */
+static void replace_failed(pid_t *readers, struct random *random) {
+    for (int i = 0; i < STAYING + KILLED; i++) {
+        if (waitpid(readers[i], NULL, WNOHANG) == readers[i])
+            readers[i] = start_reader(i, random);
+    }
+}
+
+static void share_tally(void) {
+    void *shared =
+        mmap(NULL, sizeof *stress_tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(shared != MAP_FAILED, "mmap");
+    stress_tally = shared;
+}
+
+static uint64_t print_tally(uint64_t kills) {
+    const struct {
+        const char *what;
+        uint64_t count;
+    } lines[] = {
+        {"writers killed", kills},
+        {"of them, once they had the ring", stress_tally->opened},
+        {"of those, adopted the ring of the one before", stress_tally->adopted},
+        {"resizes", stress_tally->resizes},
+        {"readers killed", kills / 4},
+        {"frames published", stress_tally->published},
+        {"frames taken", stress_tally->taken},
+        {"hung", stress_tally->hung},
+        {"torn", stress_tally->torn},
+        {"wrongly lost, twice or out of order", stress_tally->lost},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        printf("%-46s %10llu\n", lines[i].what, (unsigned long long)lines[i].count);
+    return stress_tally->hung + stress_tally->torn + stress_tally->lost;
+}
+
+static void kill_many(pid_t *readers, uint64_t kills, struct random *random) {
+    for (uint64_t n = 0; n < kills; n++) {
+        alarm(300); /* whatever hangs without saying so */
+        pid_t writer = start_writer(random);
+        pause_up_to(random, 20000);
         kill_child(writer);
         if (n % 4 == 3) {
-            int which = STAYING + n / 4 % KILLED;
+            uint64_t which = STAYING + n / 4 % KILLED;
             kill_child(readers[which]);
-            readers[which] = start_reader(which, &random);
+            readers[which] = start_reader((int)which, random);
         }
+        replace_failed(readers, random);
     }
+}
+
+static uint64_t option(int argc, char **argv, const char *name, uint64_t value) {
+    for (int i = 1; i + 1 < argc; i += 2)
+        value = strcmp(argv[i], name) == 0 ? strtoull(argv[i + 1], NULL, 0) : value;
+    return value;
+}
+
+int main(int argc, char **argv) {
+    struct random random = {option(argc, argv, "--seed", 1)};
+    uint64_t kills = option(argc, argv, "--kills", 150);
+    pid_t readers[STAYING + KILLED];
+    stress_name(plan.name, "kills");
+    share_tally();
+    for (int i = 0; i < STAYING + KILLED; i++)
+        readers[i] = start_reader(i, &random);
+    kill_many(readers, kills, &random);
     struct shmring_writer *writer = write_last(&random);
     require_success(readers, STAYING + KILLED);
     stress_require_all_free(writer);
     shmring_writer_close(writer);
     stress_require_nothing_left(plan.name);
-    printf("%d writers\n", WRITERS);
-    return 0;
+    return print_tally(kills) > 0;
 }

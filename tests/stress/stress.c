@@ -9,6 +9,9 @@
 #define MAX_HELD 8
 #define WAIT_NS INT64_C(60000000000)
 
+static struct stress_tally own_tally;
+struct stress_tally *stress_tally = &own_tally;
+
 uint32_t random_below(struct random *random, uint32_t below) {
     /* xorshift64*, Vigna 2016 */
     random->state ^= random->state >> 12;
@@ -38,8 +41,9 @@ static void fill(void *data, uint64_t size, uint64_t number) {
 static void require_content(const struct shmring_frame *frame, const char *when) {
     const uint64_t *words = frame->data;
     for (uint64_t i = 0; i < frame->info.size / 8; i++)
-        REQUIRE(words[i] == word_at(frame->info.frame_number, i), "I4: %s, frame %llu, word %llu",
-                when, (unsigned long long)frame->info.seq, (unsigned long long)i);
+        REQUIRE_OR(torn, words[i] == word_at(frame->info.frame_number, i),
+                   "I4: %s, frame %llu, word %llu", when, (unsigned long long)frame->info.seq,
+                   (unsigned long long)i);
 }
 
 /* ---- Writer ---- */
@@ -67,11 +71,13 @@ static void publish_one(struct shmring_writer *writer, uint64_t number, uint64_t
     info.frame_number = number;
     info.caps = "application/octet-stream";
     int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, WAIT_NS, &slot, &error);
+    REQUIRE_OR(hung, result != SHMRING_TIMEOUT, "loan: %s", error.message);
     REQUIRE(result == SHMRING_OK, "loan: %d %s", result, error.message);
     fill(slot.data, size, number);
     result = shmring_writer_publish(writer, &slot, &info, NULL, &error);
     REQUIRE(result == 0, "publish: %s", error.message);
     shmring_slot_return(&slot);
+    TALLY(published);
 }
 
 /* Every so many frames, but not before the first. */
@@ -89,6 +95,7 @@ void stress_publish(struct shmring_writer *writer, const struct stress_plan *pla
             int result = shmring_writer_resize(writer, 6 + random_below(&random, plan->sizes),
                                                plan->frame_size, 4096, &error);
             REQUIRE(result == 0, "resize: %s", error.message);
+            TALLY(resizes);
         }
         publish_one(writer, number, 8 * (1 + random_below(&random, plan->frame_size / 8)));
     }
@@ -271,14 +278,15 @@ struct follower {
 static void require_next(struct follower *f, const struct shmring_frame *frame, bool moved) {
     uint64_t seq = frame->info.seq, gap = seq - f->previous - 1;
     bool is_lossless = f->job->options.mode == SHMRING_MODE_ALL;
-    REQUIRE(seq > f->previous, "%llu after %llu", (unsigned long long)seq,
-            (unsigned long long)f->previous);
+    REQUIRE_OR(lost, seq > f->previous, "%llu after %llu", (unsigned long long)seq,
+               (unsigned long long)f->previous);
     if (!frame->is_first && !(f->was_first && !is_lossless))
-        REQUIRE(gap == frame->missed, "I6: %llu after %llu, %llu told", (unsigned long long)seq,
-                (unsigned long long)f->previous, (unsigned long long)frame->missed);
+        REQUIRE_OR(lost, gap == frame->missed, "I6: %llu after %llu, %llu told",
+                   (unsigned long long)seq, (unsigned long long)f->previous,
+                   (unsigned long long)frame->missed);
     if (is_lossless && !moved)
-        REQUIRE(frame->missed == 0, "I5: %llu missed before %llu",
-                (unsigned long long)frame->missed, (unsigned long long)seq);
+        REQUIRE_OR(lost, frame->missed == 0, "I5: %llu missed before %llu",
+                   (unsigned long long)frame->missed, (unsigned long long)seq);
     f->previous = seq;
     f->was_first = frame->is_first;
 }
@@ -296,10 +304,12 @@ static int follow_one(struct follower *f, struct hand *hand) {
     struct shmring_error error = {0};
     int result = shmring_reader_take(f->reader, WAIT_NS, &frame, &error);
     if (result != SHMRING_OK) {
+        REQUIRE_OR(hung, result != SHMRING_TIMEOUT, "take: %s", error.message);
         REQUIRE(result == SHMRING_ENDED, "take: %d %s", result, error.message);
         return 0;
     }
     require_content(frame, "when taken");
+    TALLY(taken);
     after = ring_of(f->reader);
     require_next(f, frame, memcmp(before.instance, after.instance, sizeof after.instance) != 0);
     hand->frame[hand->count++] = frame;

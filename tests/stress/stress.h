@@ -20,6 +20,22 @@
         }                                                                                          \
     } while (0)
 
+/* What happened, over all processes of a test that shares it. */
+struct stress_tally {
+    _Atomic uint64_t opened, adopted, resizes, published, taken;
+    _Atomic uint64_t hung, torn, lost; /* failures: waited in vain; I4; I5 or I6 */
+};
+extern struct stress_tally *stress_tally;
+
+#define TALLY(what) atomic_fetch_add_explicit(&stress_tally->what, 1, memory_order_relaxed)
+/* Counts the failure as one of its kind, too. */
+#define REQUIRE_OR(kind, condition, ...)                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            TALLY(kind);                                                                           \
+        REQUIRE(condition, __VA_ARGS__);                                                           \
+    } while (0)
+
 struct random {
     uint64_t state;
 };
