@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* handover.pml: supersede. The writer moves to a new segment, again and again; readers drain the old
- * one, attach to the new one, then leave the old. A reader comes late, dies; a writer restarts. What
- * happens to slots is not modelled (claims.pml): an offer is a bit for a port and a frame.
+ * one, attach to the new one, then leave the old. A reader comes late, dies; a writer dies at any
+ * step, of a supersede too, and the next one makes a segment of its own or (ADOPTS) goes on in the
+ * one that has the name. What happens to slots is not modelled (claims.pml): an offer is a bit for a
+ * port and a frame.
  *
  *   I5  a lossless reader gets every frame of a writer from its attach on, in order, across
- *       segments; with patience, what it does not get is counted             (take, follow, over)
+ *       segments, and in one segment those of all its writers; with patience, what it does not get
+ *       is counted                                                           (take, follow, over)
  *   I6  mode latest: taken + missed is what was published                     (take, over)
  *   -   numbers go on                                                        (take)
  *
- * One rule less: NO_WAIT NEXT_ONLY DRAIN_WRONG LEAVE_FIRST NO_RECHECK RECHECK_EARLY */
+ * One rule less: NO_WAIT NEXT_ONLY DRAIN_WRONG LEAVE_FIRST NO_RECHECK RECHECK_EARLY ADOPT_NO_WAIT
+ * MARK_ONLY */
 #ifndef FRAMES
 #define FRAMES 3
 #endif
@@ -39,10 +43,15 @@ bool superseded[SEGMENTS], ended[SEGMENTS], attached[SEGMENTS * READERS], offer[
 bool locked[SEGMENTS * READERS], writer_lock[SEGMENTS];
 /* For the proof alone. */
 bool dying[READERS], writer_dying, in[READERS], due[READERS * FRAMES], offered_once[SEGMENTS * READERS], waited_enough[READERS];
-byte deaths = DEATHS, restarts = RESTARTS, writer, writer_of[FRAMES], maker[SEGMENTS], readers_writer[READERS], dues[READERS], published;
+byte deaths = DEATHS, restarts = RESTARTS, writer, writer_of[FRAMES], segment_of[FRAMES], last_writer[SEGMENTS];
+byte readers_writer[READERS], readers_segment[READERS], dues[READERS], published;
 
 /* Marked, or its writer's byte is free and the name shows another one. */
+#ifdef MARK_ONLY
+#define is_superseded(segment) superseded[segment]
+#else
 #define is_superseded(segment) (superseded[segment] || (!writer_lock[segment] && !ended[segment] && name != segment))
+#endif
 
 /* Every living lossless reader has left SEGMENT: one load a step. */
 inline wait_until_left(segment) {
@@ -81,7 +90,8 @@ inline publish() {
         i = 0;
         number = head[segment];
         frame[segment * FRAMES + number] = published + 1;
-        writer_of[published] = writer
+        writer_of[published] = writer;
+        segment_of[published] = segment
     };
     for (i : 0 .. READERS - 1) {
         if :: attached[AT(segment, i)] -> atomic { OFFER(segment, i, number) = true; offered_once[AT(segment, i)] = true } :: else fi
@@ -89,18 +99,41 @@ inline publish() {
     i = 0;
     atomic { head[segment] = number + 1; published++ }
 }
+/* The segment that has the name goes on, with its readers; those of its predecessors are forgotten.
+ * A frame that was not published rolls back. */
+inline adopt() {
+    segment = name;
+    writer_lock[segment] = true;
+    for (i : 0 .. READERS - 1) { OFFER(segment, i, head[segment]) = false }
+    atomic {
+        last_writer[segment] = writer;
+        for (i : 0 .. READERS - 1) { if :: in[i] && readers_segment[i] == segment -> readers_writer[i] = writer :: else fi }
+        i = 0;
+#ifdef ADOPT_NO_WAIT
+        first = segment + 1
+#else
+        first = segment
+#endif
+    }
+}
+inline replace() {
+    segment = name;
+    writer_lock[segment] = true;
+    writer_lock[segment + 1] = true;
+    last_writer[segment + 1] = writer;
+    base[segment + 1] = published;
+    name = segment + 1;
+    superseded[segment] = true;
+    writer_lock[segment] = false;
+    segment++;
+    first = segment
+}
 inline restart() {
     if
-    :: name + 1 < SEGMENTS && !ended[name] ->
-        segment = name;
-        writer_lock[segment] = true;
-        superseded[segment] = true;
-        writer_lock[segment + 1] = true;
-        maker[segment + 1] = writer;
-        base[segment + 1] = published;
-        name = segment + 1;
-        segment++;
-        first = segment; moved = false
+#ifdef ADOPTS
+    :: !superseded[name] && !ended[name] -> adopt()
+#endif
+    :: name + 1 < SEGMENTS && !ended[name] -> replace()
     :: else -> goto out
     fi
 }
@@ -127,7 +160,7 @@ start:
             publish()
         :: segment + 1 < SEGMENTS ->
             writer_lock[segment + 1] = true;
-            maker[segment + 1] = writer;
+            last_writer[segment + 1] = writer;
             base[segment + 1] = published;
             name = segment + 1;
             superseded[segment] = true;
@@ -197,7 +230,10 @@ inline take() {
             taken++;
 #if MODE == LOSSLESS && !defined(PATIENCE)
             k = last;
-            do :: k < f - 1 -> assert(!due[r * FRAMES + k] || writer_of[k] != writer_of[f - 1]); k++ :: else -> break od;
+            do
+            :: k < f - 1 -> assert(!due[r * FRAMES + k] || (writer_of[k] != writer_of[f - 1] && segment_of[k] != mine)); k++
+            :: else -> break
+            od;
             k = 0;
 #endif
             due[r * FRAMES + f - 1] = false;
@@ -227,7 +263,7 @@ again:
             missed = missed + base[next] + start - (base[mine] + cursor)
         :: else
         fi;
-        mine = next; next = 0; cursor = start; readers_writer[r] = maker[mine]
+        mine = next; next = 0; cursor = start; readers_writer[r] = last_writer[mine]; readers_segment[r] = mine
     }
 }
 #ifdef LEAVE_FIRST
@@ -245,7 +281,7 @@ open:
         attach(mine);
         cursor = start;
         if :: must_try_again -> leave(mine); goto open :: else fi;
-        atomic { in[r] = true; readers_writer[r] = maker[mine] };
+        atomic { in[r] = true; readers_writer[r] = last_writer[mine]; readers_segment[r] = mine };
         do
         :: cursor < head[mine] -> take()
         :: is_superseded(mine) ->
@@ -261,7 +297,7 @@ open:
         :: !writer_lock[mine] && !superseded[mine] && !ended[mine] && cursor >= head[mine] && restarts == 0 && name == mine -> goto out /* LOST */
         od;
 #if MODE == LOSSLESS && !defined(PATIENCE)
-        for (k : 0 .. FRAMES - 1) { assert(!due[r * FRAMES + k] || writer_of[k] != writer) }
+        for (k : 0 .. FRAMES - 1) { assert(!due[r * FRAMES + k] || (writer_of[k] != writer && segment_of[k] != mine)) }
         k = 0;
 #endif
 #if RESTARTS == 0

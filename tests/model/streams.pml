@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* streams.pml: after ENDED the next stream begins in the same segment. The writer tells each port
  * where its stream ends (answer_end) and offers it nothing more until it attaches anew. The writer
- * may be killed anywhere; the next one adopts. Only the event word wakes a reader.
+ * may be killed anywhere; the next one adopts. Only the event word wakes a reader. With more FRAMES
+ * than the ring has descriptors, next streams go over those of frames that it was offered and has
+ * not taken yet.
  *
  *   I5  a reader gets all frames of the stream it attached in, and none of another (take, over)
  *   I7  no claim is left                                                    (the writer's end)
  *   -   nobody misses an end or sleeps for ever                             (deadlock)
  *
- * One rule less: OFFER_ENDED NO_SET ENDS_FIRST NO_REREAD ADOPT_NO_END STATE_ONLY NO_WAKE */
+ * One rule less: OFFER_ENDED NO_SET ENDS_FIRST NO_REREAD ADOPT_NO_END STATE_ONLY NO_WAKE
+ * RING_ONLY */
 #ifndef SLOTS
 #define SLOTS 2
 #endif
@@ -26,7 +29,9 @@
 #ifndef WRITER_DEATHS
 #define WRITER_DEATHS 0
 #endif
+#ifndef RING
 #define RING 4
+#endif
 #include "words.pml"
 #define ACTIVE 0
 #define ENDED 1
@@ -188,8 +193,17 @@ inline sleep() {
     if :: !asleep[r] fi
 }
 #define my_stream_is_over (cursor == answer_end[r])
-inline take() {
+inline find_slot() {
     d_step { number = ring_number[cursor % RING]; at = ring_slot[cursor % RING] };
+#ifndef RING_ONLY
+    if
+    :: number != cursor -> for (k : 0 .. SLOTS - 1) { if :: CLAIM(r, k) == OFFERED(cursor) -> number = cursor; at = k :: else fi } k = 0
+    :: else
+    fi
+#endif
+}
+inline take() {
+    find_slot();
     if
     :: atomic { number == cursor && CLAIM(r, at) == OFFERED(cursor) -> assert(stream_of[cursor] == mine); CLAIM(r, at) = 0; taken++; cursor++ }
     :: atomic { else -> assert(answer_end[r] != NONE && cursor >= answer_end[r]) }
