@@ -281,6 +281,7 @@ int shmring_writer_loan(struct shmring_writer *w, enum shmring_loan kind, int64_
         return writer_refuse_inherited(w, error);
     pthread_mutex_lock(&w->mutex);
     int result = loan_locked(w, kind, timeout_ns, slot, error);
+    writer_show_counters(w);
     pthread_mutex_unlock(&w->mutex);
     return result;
 }

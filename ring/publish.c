@@ -85,6 +85,7 @@ static uint64_t publish_checked(struct shmring_writer *w, uint32_t index,
     w->stats.published++;
     w->stats.bytes += info->size;
     tell_pacer(w);
+    writer_show_counters(w);
     writer_keep_house(w, info->publish_ns);
     return info->seq;
 }
@@ -128,6 +129,7 @@ void shmring_writer_drop(struct shmring_writer *w) {
     pthread_mutex_lock(&w->mutex);
     w->stats.dropped++;
     w->discont = true;
+    writer_show_counters(w);
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -139,6 +141,7 @@ void shmring_writer_flush(struct shmring_writer *w) {
         distributor_flush(d);
     distributor_flush(w->distributor);
     w->discont = true;
+    writer_show_counters(w);
     pthread_mutex_unlock(&w->mutex);
 }
 

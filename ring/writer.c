@@ -41,10 +41,16 @@ static void show(_Atomic uint64_t *counter, uint64_t value) {
     atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
-static void show_counters(struct shmring_writer *w) {
+static void sum_all(struct shmring_writer_stats *stats, const struct shmring_writer *w) {
+    sum_counters(stats, w->distributor);
+    for (const struct distributor *d = w->predecessors; d; d = d->next)
+        sum_counters(stats, d);
+}
+
+void writer_show_counters(struct shmring_writer *w) {
     struct layout_header *header = w->distributor->seg->header;
     struct shmring_writer_stats stats = w->stats;
-    sum_counters(&stats, w->distributor);
+    sum_all(&stats, w);
     show(&header->published, stats.published);
     show(&header->bytes, stats.bytes);
     show(&header->dropped, stats.dropped);
@@ -221,7 +227,7 @@ static void drop_predecessors(struct shmring_writer *w, enum layout_state state)
 
 static void close_locked(struct shmring_writer *w) {
     struct segment *seg = w->distributor->seg;
-    show_counters(w);
+    writer_show_counters(w);
     if (!w->ended)
         set_state(seg, STATE_CLOSED);
     drop_predecessors(w, w->ended ? STATE_ENDED : STATE_CLOSED);
@@ -251,7 +257,7 @@ void shmring_writer_end(struct shmring_writer *w) {
     pthread_mutex_lock(&w->mutex);
     if (!w->ended) {
         w->ended = true;
-        show_counters(w);
+        writer_show_counters(w);
         if (distributor_head(w->distributor) == w->distributor->seg->g.base)
             drop_predecessors(w, STATE_ENDED);
         distributor_finish(w->distributor);
@@ -324,7 +330,7 @@ int writer_supersede(struct shmring_writer *w, int64_t deadline, struct shmring_
     retire(w, old);
     if (w->ended)
         distributor_finish(made);
-    show_counters(w);
+    writer_show_counters(w);
     return 0;
 }
 
@@ -388,7 +394,7 @@ void writer_keep_house(struct shmring_writer *w, int64_t now) {
     ports_probe(w->distributor);
     writer_drop_deserted(w);
     writer_recover_names(w, AT_ONCE);
-    show_counters(w);
+    writer_show_counters(w);
 }
 
 /* ---- What it is told and tells ---- */
@@ -441,9 +447,7 @@ static void fill_stats(struct shmring_writer *w, struct shmring_writer_stats *st
     stats->slot_size = w->options.slot_size;
     stats->readers = ports_attached(d);
     stats->loans = d->loans;
-    sum_counters(stats, d);
-    for (d = w->predecessors; d; d = d->next)
-        sum_counters(stats, d);
+    sum_all(stats, w);
 }
 
 void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_stats *told) {

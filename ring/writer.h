@@ -55,6 +55,8 @@ void writer_recover_names(struct shmring_writer *writer, int64_t deadline);
 void writer_begin_stream(struct shmring_writer *writer);
 /* Predecessors whose readers died or left. */
 void writer_drop_deserted(struct shmring_writer *writer);
+/* Observers read the counters as they are now: by every call that counts. */
+void writer_show_counters(struct shmring_writer *writer);
 /* The dead, the names, and the counters in the header, twice a second. */
 void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the

@@ -88,6 +88,42 @@ START_TEST(what_a_ring_says_of_itself) {
 }
 END_TEST
 
+static void assert_counts(struct shmring_writer *writer, const char *name) {
+    struct shmring_info info = query(name); /* first: the writer's own look shows them, too */
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    shmring_writer_get_stats(writer, &stats);
+    ck_assert_uint_eq(info.published, stats.published);
+    ck_assert_uint_eq(info.bytes, stats.bytes);
+    ck_assert_uint_eq(info.dropped, stats.dropped);
+    ck_assert_uint_eq(info.revoked, stats.revoked);
+    ck_assert_uint_eq(info.withdrawn, stats.withdrawn);
+    ck_assert_uint_eq(info.flushed, stats.flushed);
+    ck_assert_uint_eq(info.waits, stats.waits);
+    ck_assert_int_eq(info.wait_ns, stats.wait_ns);
+}
+
+START_TEST(counters_are_those_of_the_writer_at_once) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *latest = new_latest(name, 1), *slow = new_reader(name, 1);
+    shmring_writer_set_patience(writer, 1);
+    for (uint64_t frame = 1; frame <= 6; frame++) { /* revokes, waits and withdraws */
+        put(writer, frame);
+        assert_counts(writer, name);
+    }
+    shmring_writer_set_patience(writer, SHMRING_FOREVER);
+    shmring_writer_flush(writer);
+    assert_counts(writer, name);
+    shmring_writer_drop(writer);
+    assert_counts(writer, name);
+    struct shmring_info info = query(name);
+    ck_assert(info.revoked && info.withdrawn && info.flushed && info.waits && info.dropped == 1);
+    shmring_reader_free(latest);
+    shmring_reader_free(slow);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 static int open_and_die(struct child *test, const char *name) {
     struct shmring_writer_options options = writer_options(4);
     struct shmring_writer *writer = NULL;
@@ -284,6 +320,7 @@ int main(void) {
     TCase *tests = tcase_create("query");
     tcase_add_test(tests, a_live_ring_is_listed_once);
     tcase_add_test(tests, what_a_ring_says_of_itself);
+    tcase_add_test(tests, counters_are_those_of_the_writer_at_once);
     tcase_add_test(tests, states);
     tcase_add_test(tests, no_ring_and_no_name);
     tcase_add_test(tests, readers_as_they_say);
