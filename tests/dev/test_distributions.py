@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where another release of Debian cannot be tested that is said, and is no failure."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+RUN = TOP / "tests" / "distributions" / "run"
+UNREACHED = "E: Failed getting release file http://mirror/dists/trixie/Release"
+
+STUBS = {
+    "id": 'echo "${TEST_UID-0}"',
+    "debootstrap": 'echo "$TEST_DEBOOTSTRAP"; exit 1',
+    # Runs what it is given here, but the probe of what may be mounted.
+    "unshare": """
+        for word; do
+            case $word in
+            sh) exit "${TEST_MOUNTS-0}" ;;
+            */run) exec "$@" ;;
+            *) shift ;;
+            esac
+        done""",
+    "setpriv": 'shift 2; exec "$@"',
+}
+
+
+class DistributionsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="shmring-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def stub(self, path, text):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def run_on(self, without=(), **env):
+        """Through PATHs of stubs; those of `without` are nowhere."""
+        stubs = self.folder / "bin"
+        for name, text in STUBS.items():
+            self.stub(stubs / name, text)
+        for tool in ("apt-get", "dirname", "flock", "grep", "mkdir", "mv", "rm", "sed", "tail"):
+            (stubs / tool).symlink_to(shutil.which(tool) or "/nonexistent")
+        for name in without:
+            (stubs / name).unlink()
+        return subprocess.run(
+            ["/bin/sh", RUN, "trixie:amd64"], capture_output=True, text=True, timeout=60,
+            env={"PATH": str(stubs), "SHMRING_ROOTS": str(self.folder / "roots"), **env})
+
+    def check_skipped(self, result, told):
+        self.assertEqual(result.returncode, 77, result.stderr)
+        self.assertRegex(result.stderr, f"trixie:amd64 is not tested: .*{told}")
+
+    def test_takes_root(self):
+        self.check_skipped(self.run_on(TEST_UID="1000"), "only root")
+
+    def test_takes_debootstrap(self):
+        self.check_skipped(self.run_on(without=["debootstrap"]), "no debootstrap")
+
+    def test_takes_mounts(self):
+        self.check_skipped(self.run_on(TEST_MOUNTS="1"), "nothing can be mounted")
+
+    def test_takes_a_mirror(self):
+        self.check_skipped(self.run_on(TEST_DEBOOTSTRAP=UNREACHED), "does not answer")
+
+    def test_debootstrap_fails(self):
+        result = self.run_on(TEST_DEBOOTSTRAP="E: No such script")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("debootstrap failed", result.stderr)
+
+    def run_ci(self, status):
+        shutil.copytree(TOP / ".ci", self.folder / ".ci")
+        self.stub(self.folder / "dev", "echo tested here")
+        self.stub(self.folder / "tests" / "distributions" / "run",
+                  f'echo "$1"; [ "$1" = trixie ] || exit {status}')
+        return subprocess.run([self.folder / ".ci" / "run"], stdout=subprocess.PIPE, text=True,
+                              env=os.environ, timeout=60)
+
+    def test_ci_passes_without_them(self):
+        result = self.run_ci(77)
+        self.assertEqual(result.returncode, 0)
+        for told in ("tested here", "trixie", "bookworm:i386"):
+            self.assertIn(told, result.stdout)
+
+    def test_ci_fails_with_them(self):
+        result = self.run_ci(1)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("failed on bookworm:i386", result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
