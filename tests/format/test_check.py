@@ -34,6 +34,7 @@ class FormatCheck(unittest.TestCase):
         self.write("COPYING", "\tthe licence itself")
         self.assertEqual(self.problems(), "")
 
+    @unittest.skipUnless(check.clang_format(), f"no clang-format {check.CLANG_FORMAT}")
     def test_c_style_is_each_folders_own(self):
         self.write("gnu/.clang-format", "BasedOnStyle: GNU\n")
         self.write("gnu/a.c", GNU)
