@@ -41,7 +41,7 @@ still `base`. To look at it:
  4. Check what the frame says of itself, as frame_problem below does.
 
 All that holds only if loads happen in that order: an acquire fence after the load of head, and one
-between the copy and the second look at seq. On x86-64 each load is ordered before every later
+between the copy and the second look at seq. On x86 each load is ordered before every later
 load, those of memcpy and of the kernel's copies included (Intel's manual, volume 3, "Memory
 Ordering"), and Python neither reorders nor merges what its bytecode does: nothing is needed.
 On other machines this file puts membarrier(2) there: MEMBARRIER_CMD_GLOBAL_EXPEDITED
@@ -210,6 +210,7 @@ SYSCALLS = {"x86_64": (202, 324), "aarch64": (98, 283), "riscv64": (98, 283),
             "loongarch64": (98, 283), "ppc64le": (221, 365)}
 FUTEX_WAIT = 0
 MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_GLOBAL_EXPEDITED = 0, 2
+X86 = ("x86_64", "i686", "i586", "i486", "i386")
 F_OFD_GETLK = 36  # the fcntl module has it from Python 3.9
 
 
@@ -231,7 +232,7 @@ MACHINE = os.uname().machine
 
 
 def no_fence() -> None:
-    """On x86-64 loads stay in order by themselves."""
+    """On x86 loads stay in order by themselves."""
 
 
 def membarrier() -> None:
@@ -243,7 +244,7 @@ def membarrier() -> None:
 
 def choose_fence(machine: str) -> Optional[Callable[[], None]]:
     """How to keep loads in order here; None: there is no way."""
-    if machine == "x86_64":
+    if machine in X86:
         return no_fence
     if LIBC is None or machine not in SYSCALLS:
         return None
