@@ -25,9 +25,9 @@ async def watch(ring, frames):
 
 
 async def watch_all(rings, frames, seconds):
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(watch(ring, frames) for ring in rings))
+    readers = asyncio.gather(*(watch(ring, frames) for ring in rings))
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(readers, seconds)
 
 
 def main():

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the extension's files share. One file a type; the stable ABI of Python 3.11. */
+/* What the extension's files share. One file a type; the stable ABI of Python 3.11, or an older
+   Python's own. */
 #ifndef BINDING_H
 #define BINDING_H
 
@@ -13,6 +14,26 @@
 #include <string.h>
 
 #include "shmring.h"
+
+#if PY_VERSION_HEX < 0x030a0000
+/* Python 3.9 knows neither: add_type() sees to the first. */
+#define Py_TPFLAGS_DISALLOW_INSTANTIATION (1UL << 7)
+#define Py_TPFLAGS_IMMUTABLETYPE 0
+
+static inline PyObject *Py_XNewRef(PyObject *object) {
+    Py_XINCREF(object);
+    return object;
+}
+
+static inline PyObject *Py_NewRef(void *object) {
+    return Py_XNewRef(object);
+}
+#endif
+#if PY_VERSION_HEX < 0x030b0000
+static inline PyObject *PyType_GetName(PyTypeObject *type) {
+    return PyObject_GetAttrString((PyObject *)type, "__name__");
+}
+#endif
 
 /* Written in Python, imported when first needed. */
 enum helper {

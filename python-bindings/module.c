@@ -9,6 +9,10 @@
 
 int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **where) {
     *where = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+#if PY_VERSION_HEX < 0x030a0000
+    if (*where && (spec->flags & Py_TPFLAGS_DISALLOW_INSTANTIATION))
+        (*where)->tp_new = NULL;
+#endif
     return *where ? PyModule_AddType(module, *where) : -1;
 }
 

@@ -9,7 +9,6 @@ meanwhile is put back for the next read.
 from __future__ import annotations
 
 import threading
-from types import EllipsisType
 from typing import TYPE_CHECKING, Any, AsyncIterator
 
 from . import arguments
@@ -19,6 +18,7 @@ from .records import Info, Stats
 
 if TYPE_CHECKING:
     import asyncio
+    from types import EllipsisType
 
     from .reader import Reader
 

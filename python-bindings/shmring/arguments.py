@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from types import EllipsisType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import EllipsisType
 
 FOREVER_NS = TIME_NONE = -1
 NS_PER_SECOND = 10**9

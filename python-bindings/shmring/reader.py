@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, AsyncIterator, Coroutine, Literal, NoReturn, TypeVar, overload
 
 from . import _shmring, arguments
@@ -14,6 +13,8 @@ from .errors import (CLOSED, ENDED, LEASE, LOST, TIMEOUT, EndOfStream, LeaseErro
 from .records import Info, Stats, info_of
 
 if TYPE_CHECKING:
+    from types import EllipsisType, TracebackType
+
     import numpy as np
     from _typeshed import WriteableBuffer
 

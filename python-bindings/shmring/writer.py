@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import re
-from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 
 from . import _shmring, arguments, formats
@@ -15,6 +14,8 @@ from .metas import write_metas
 from .records import Metas, ReaderInfo, Region, WriterStats, reader_info_of
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     import numpy.typing as npt
 
     Said = tuple[int, int, int, int, bytes | None]

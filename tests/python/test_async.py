@@ -45,7 +45,7 @@ class AsyncTest(RingTest):
             self.writer.write(IMAGE)
 
     async def next(self):
-        return await anext(self.reader)
+        return await self.reader.__anext__()
 
     async def waiting(self):
         """A task that waits for a frame in a thread."""
@@ -178,7 +178,7 @@ class AsyncTest(RingTest):
 
     def test_a_timeout(self):
         async def main():
-            with self.assertRaises(TimeoutError):
+            with self.assertRaises(asyncio.TimeoutError):
                 await asyncio.wait_for(self.next(), 0.01)
             self.publish()
             return (await self.next()).seq

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import unittest
 import zipfile
@@ -16,7 +17,12 @@ from support import RingTest
 
 TOP = Path(__file__).resolve().parents[2]
 PACKAGE = TOP / "python-bindings" / "shmring"
-TAG = f"cp311-abi3-linux_{platform.machine()}"
+# One extension for all from 3.11 on; older and free-threaded ones have each their own.
+STABLE = sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED")
+SUFFIX = ".abi3.so" if STABLE else sysconfig.get_config_var("EXT_SUFFIX")
+OWN = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+ABI = "cp311-abi3" if STABLE else f"{OWN}-{OWN}{sys.abiflags}"
+TAG = f"{ABI}-linux_{platform.machine()}"
 # Debian's name of each tool, and whether it is there.
 TOOLS = {
     "python3-build": importlib.util.find_spec("build"),
@@ -83,7 +89,7 @@ class PackagingTest(RingTest):
                        if path.suffix in (".py", ".pyi", ".typed")}
             self.assertIn("shmring/py.typed", modules)
             about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
-            self.assertEqual(names, modules | about | {"shmring/_shmring.abi3.so",
+            self.assertEqual(names, modules | about | {f"shmring/_shmring{SUFFIX}",
                                                        "shmring/COPYING"})
             self.assertIn(f"Tag: {TAG}\n", archive.read(f"{info}/WHEEL").decode() + "\n")
 

@@ -136,7 +136,8 @@ class SizeTest(WriterCase):
             pictures.append(np.arange(np.prod(shape)).astype("u1").reshape(shape))
         frames = self.read_while(
             len(pictures), lambda: [writer.write(picture) for picture in pictures])
-        for frame, (width, height), picture in zip(frames, sizes, pictures, strict=True):
+        self.assertEqual(len(frames), len(pictures))
+        for frame, (width, height), picture in zip(frames, sizes, pictures):
             self.assertEqual((frame.width, frame.height, frame.format), (width, height, format))
             self.assertIn(f"width=(int){width}, height=(int){height},", frame.caps)
             np.testing.assert_array_equal(frame.array, picture)
@@ -152,8 +153,10 @@ class SizeTest(WriterCase):
                     for shapes in (((3, 61), (2, 31), (2, 31)), ((7, 121), (4, 61), (4, 61)))]
         frames = self.read_while(
             len(pictures), lambda: [writer.write(picture) for picture in pictures])
-        for frame, picture in zip(frames, pictures, strict=True):
-            for ours, theirs in zip(frame.planes, picture, strict=True):
+        self.assertEqual(len(frames), len(pictures))
+        for frame, picture in zip(frames, pictures):
+            self.assertEqual(len(frame.planes), len(picture))
+            for ours, theirs in zip(frame.planes, picture):
                 np.testing.assert_array_equal(ours, theirs)
 
 
@@ -168,7 +171,8 @@ class OtherTest(WriterCase):
         frames = self.read_while(len(wanted), lambda: [
             writer.write(data, flags=shmring.FrameFlags.MARKER if number else 0)
             for number, data in enumerate(wanted)])
-        for number, (frame, data) in enumerate(zip(frames, wanted, strict=True)):
+        self.assertEqual(len(frames), len(wanted))
+        for number, (frame, data) in enumerate(zip(frames, wanted)):
             self.assertEqual((bytes(frame), frame.caps, frame.format), (data, "image/jpeg", ""))
             self.assertEqual(frame.pts_ns, number * 40_000_000)
             self.assertEqual(shmring.FrameFlags.MARKER in frame.flags, number > 0)

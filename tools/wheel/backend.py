@@ -7,8 +7,13 @@ ABI's tag, some that of the building Python, and what tells the newer ones the o
 
 import base64
 import hashlib
+import sys
 import zipfile
 from pathlib import Path
+
+# pip looks at requires-python only when all is built; meson.build has the same number.
+if sys.version_info < (3, 9):
+    sys.exit("shmring needs Python 3.9 or newer, this is %d.%d" % sys.version_info[:2])
 
 import mesonpy
 
