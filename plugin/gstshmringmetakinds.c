@@ -288,6 +288,7 @@ write_afd (GByteArray *to, const GstMeta *from)
   put_u32 (to, meta->afd);
 }
 
+/* Of DVB and ATSC no format is 0. */
 static void
 read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
 {
@@ -295,7 +296,8 @@ read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
 
   if (is_within (from, field, 1)
       && is_within (from, spec, GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1)
-      && is_within (from, afd, 15))
+      && is_within (from, afd, 15)
+      && (afd != 0 || spec == GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1))
     gst_buffer_add_video_afd_meta (buffer, field, spec, afd);
 }
 

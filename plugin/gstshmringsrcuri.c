@@ -143,6 +143,17 @@ gst_shm_ring_src_uri_apply (GstElement *element, GstUri *uri, GError **error)
   return TRUE;
 }
 
+/* GStreamer crashes on a query in which a % is followed by no two digits. */
+static GstUri *
+gst_shm_ring_src_uri_from_text (const gchar *text)
+{
+  gchar *plain = g_uri_unescape_string (text, NULL);
+  GstUri *uri = plain != NULL ? gst_uri_from_string (text) : NULL;
+
+  g_free (plain);
+  return uri;
+}
+
 static gboolean
 gst_shm_ring_src_uri_set_uri (
     GstURIHandler *handler, const gchar *text, GError **error)
@@ -157,7 +168,7 @@ gst_shm_ring_src_uri_set_uri (
         GST_OBJECT_NAME (element));
     return FALSE;
   }
-  uri = gst_uri_from_string (text);
+  uri = gst_shm_ring_src_uri_from_text (text);
   ok = gst_shm_ring_src_uri_check (uri, text, error)
       && gst_shm_ring_src_uri_apply (element, uri, error);
   g_clear_pointer (&uri, gst_uri_unref);

@@ -513,6 +513,11 @@ def lay_whole(planes: List[Plane]) -> Optional[Plane]:
     return planes[0] if len(planes) == 1 else stack(planes) or join(planes)
 
 
+def caps_text(header: Dict[str, Any], text: bytes) -> bytes:
+    """Up to its NUL; the last byte is one, whatever it says."""
+    return text[: max(header["caps_size"], 1) - 1].split(b"\0")[0]
+
+
 class RawFrame:
     """A frame as it was when it was looked at: an owned copy, to be kept and changed at will.
 
@@ -558,8 +563,8 @@ class RawFrame:
         self.offsets = header["offset"][: header["planes"]]
         rate = (header["fps_num"], header["fps_den"])
         self.framerate = rate if rate[0] else None
-        caps_size, metas = header["caps_size"], (header["caps_size"] + 7) & ~7
-        self.caps = text[: caps_size - 1].decode() if caps_size else None
+        metas = (header["caps_size"] + 7) & ~7
+        self.caps = caps_text(header, text).decode() if header["caps_size"] else None
         self.metas = text[metas : metas + header["metas_size"]] or None
         self.data, self.dropped = data, dropped
 
@@ -612,7 +617,7 @@ def frame_problem(h: Dict[str, Any], text: bytes, segment: Dict[str, Any]) -> Op
     if h["flags"] & GAP and h["size"] == 0:
         return None
     try:
-        text[: h["caps_size"]].decode()
+        caps_text(h, text).decode()
         lay_planes(KNOWN.get(name.decode(), OPAQUE), h["width"], h["height"],
                    h["stride"][: h["planes"]], h["offset"][: h["planes"]], h["size"])
     except UnicodeDecodeError:

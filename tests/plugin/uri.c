@@ -111,6 +111,7 @@ GST_START_TEST(test_bad) {
     refuses("shmring://cam0?lease=257", GST_URI_ERROR_BAD_REFERENCE, "257");
     refuses("shmring://cam0?lease=2&max-buffers=0", GST_URI_ERROR_BAD_REFERENCE, "max-buffers");
     refuses("shmring://cam0?lease", GST_URI_ERROR_BAD_REFERENCE, "lease");
+    refuses("shmring://cam0?le%3jase=1", GST_URI_ERROR_BAD_URI, "form");
 }
 GST_END_TEST;
 

@@ -675,6 +675,13 @@ class DamagedTest(RawTest):
                                           (raw.RawFrame, raw.Error))
                     self.touch(result)
 
+    def test_caps_that_end_within_a_character(self):
+        at, text = self.frame_header(), "é".encode()
+        caps, size = at + raw.FRAME_BYTES, at + raw.FRAME["caps_size"][0]
+        whole = self.whole[:caps] + text + self.whole[caps + len(text):]
+        content = whole[:size] + len(text).to_bytes(4, "little") + whole[size + 4:]
+        self.assertRegex(str(self.look(content)), "its caps are not UTF-8 text")
+
     def frame_header(self):
         h = raw.unpack(raw.HEADER, self.whole)
         (word,) = raw.struct.unpack_from("<Q", self.whole, h["ring_offset"] + 8 * 3)
