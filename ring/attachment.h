@@ -34,6 +34,14 @@ struct attachment_start {
     bool wants_key;
 };
 
+static inline struct layout_port *attachment_port(const struct attachment *at) {
+    return &at->seg->ctl->port[at->port];
+}
+
+static inline struct layout_answer *attachment_answer(const struct attachment *at) {
+    return &at->seg->header->answer[at->port];
+}
+
 /* Beside enum shmring_result: nothing now, more may come. */
 enum { TAKE_NOTHING = 100 };
 
@@ -46,10 +54,13 @@ int attachment_join(struct segment *seg, const struct shmring_reader_options *op
                     const struct attachment_start *start, struct attachment **joined,
                     struct shmring_error *error);
 
+/* A frame's reference, when it comes back. */
+void attachment_unref(struct attachment *at);
+
 /* Leaves. The port is free, and the memory unmapped, when the last frame comes back. */
 void attachment_leave(struct attachment *at);
 
-/* The next frame: SHMRING_OK, TAKE_NOTHING, SHMRING_LEASE, -ENOMEM or -EPROTO. */
+/* The next frame (take.c): SHMRING_OK, TAKE_NOTHING, SHMRING_LEASE, -ENOMEM or -EPROTO. */
 int attachment_take(struct attachment *at, struct shmring_frame **frame,
                     struct shmring_error *error);
 
@@ -58,6 +69,9 @@ bool attachment_is_over(struct attachment *at);
 /* The writer shut us out. */
 bool attachment_is_banned(const struct attachment *at);
 
+/* Whether the next frame can be decoded after those before it, or is to be left out. (keyframe.c)
+ */
+bool attachment_can_decode(struct attachment *at, const struct shmring_frame_info *info);
 void attachment_request_key(struct attachment *at, int64_t at_ns);
 
 /* Adds its counts. */

@@ -23,7 +23,10 @@ int segment_adopt(const char *name, const struct shmring_writer_options *options
 /* Removes the names, where they still are this segment's. */
 void segment_remove_names(const struct segment *seg);
 
-/* ---- Between create.c and adopt.c ---- */
+/* ---- Between create.c, names.c and adopt.c ---- */
+
+/* The number of the first frame. Until the names are in place nobody else looks. */
+void segment_begin_at(struct segment *seg, uint64_t base);
 
 bool segment_perms_are_good(uint32_t perms);
 /* The mode of both objects, whatever the umask. 0 or -errno. */

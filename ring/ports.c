@@ -205,7 +205,7 @@ static void look_at_claims(struct distributor *d, uint32_t port) {
 static void look_at_requests(struct distributor *d, uint32_t port) {
     const struct layout_port *shared = shared_port(d, port);
     struct port *p = &d->port[port];
-    /* Acquire: pairs with the release in attachment.c, so that the time is this request's. */
+    /* Acquire: pairs with the release in keyframe.c, so that the time is this request's. */
     uint32_t count = atomic_load_explicit(&shared->key_count, memory_order_acquire);
     if (count == p->key_count)
         return;

@@ -45,12 +45,7 @@ static int write_obediently(struct child *test, const char *name) {
     return 0;
 }
 
-static void tell(struct child *child, char word) {
-    ck_assert(child_say(child, word));
-    ck_assert_int_eq(child_hear(child), word);
-}
-
-static struct child start_writer(int (*run)(struct child *, const char *), const char *name) {
+static struct child start_child_writer(int (*run)(struct child *, const char *), const char *name) {
     struct child child = start_child(run, name);
     ck_assert_int_eq(child_hear(&child), 'r');
     return child;
@@ -79,7 +74,7 @@ static ino_t inode_of(const char *name) {
 
 START_TEST(readers_and_numbers_go_on) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 1);
     ino_t inode = inode_of(name);
     for (int i = 0; i < 3; i++)
@@ -108,7 +103,7 @@ END_TEST
 /* Also when the caller asked for the very number that comes next. */
 START_TEST(the_first_frame_is_always_marked) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 1);
     struct shmring_writer_options options = writer_options(4);
     tell(&child, 'p');
@@ -127,11 +122,11 @@ END_TEST
 
 START_TEST(one_that_waits_for_it_wakes_up) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 1);
     kill_child(&child);
     ck_assert_int_eq(take_result(reader, 150000000), SHMRING_TIMEOUT);
-    child = start_writer(write_obediently, name);
+    child = start_child_writer(write_obediently, name);
     tell(&child, 'p');
     read_many(reader, 1, 1);
     assert_complete(reader, 1);
@@ -142,7 +137,7 @@ END_TEST
 
 START_TEST(it_does_not_wait_longer_than_for_a_ring) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     options.go_on_after = 1u << SHMRING_LOST;
     options.attach_timeout_ns = 50000000;
@@ -163,7 +158,7 @@ END_TEST
 
 START_TEST(who_was_told_attaches_anew) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_reader(name, 1);
     tell(&child, 'p');
     kill_child(&child);
@@ -184,7 +179,7 @@ START_TEST(one_after_the_other) {
     struct shmring_reader *reader = NULL;
     uint64_t number = 1;
     for (int life = 0; life < 8; life++) {
-        struct child child = start_writer(write_obediently, name);
+        struct child child = start_child_writer(write_obediently, name);
         if (!reader)
             reader = new_survivor(name, 1);
         for (int i = 0; i < 3; i++)
@@ -234,7 +229,7 @@ static int write_three_and_a_half(struct child *test, const char *name) {
 START_TEST(a_frame_that_was_half_published_never_was) {
     const char *name = new_name();
     half_steps = _i;
-    struct child child = start_writer(write_three_and_a_half, name);
+    struct child child = start_child_writer(write_three_and_a_half, name);
     struct shmring_reader *reader = new_survivor(name, 1);
     tell(&child, 'h');
     kill_child(&child);
@@ -256,7 +251,7 @@ END_TEST
 
 START_TEST(a_held_frame_stays_as_it_is) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 1);
     tell(&child, 'p');
     struct shmring_frame *held = take(reader, 1);
@@ -276,7 +271,7 @@ END_TEST
 
 START_TEST(who_left_holding_keeps_it_too) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_reader(name, 1);
     tell(&child, 'p');
     struct shmring_frame *held = take(reader, 1);
@@ -293,7 +288,7 @@ END_TEST
 
 START_TEST(what_was_not_read_is_still_offered) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 0);
     for (int i = 0; i < 4; i++)
         tell(&child, 'p');
@@ -311,7 +306,7 @@ END_TEST
 
 START_TEST(who_was_not_answered_is_answered_now) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     tell(&child, 'p');
     struct shmring_reader *reader = new_survivor(name, 1);
     kill_child(&child);
@@ -335,7 +330,7 @@ static int write_and_read(struct child *test, const char *name) {
 
 START_TEST(a_reader_that_died_with_it_is_found) {
     const char *name = new_name();
-    struct child child = start_writer(write_and_read, name);
+    struct child child = start_child_writer(write_and_read, name);
     for (int i = 0; i < 4; i++)
         tell(&child, 'p');
     kill_child(&child);
@@ -361,7 +356,7 @@ static int lend_two(struct child *test, const char *name) {
 /* A device may still write into them. */
 START_TEST(slots_that_were_lent_are_used_last) {
     const char *name = new_name();
-    struct child child = start_writer(lend_two, name);
+    struct child child = start_child_writer(lend_two, name);
     kill_child(&child);
     struct shmring_writer *writer = new_writer(name, 4);
     ck_assert(!writer->distributor->slot[0].was_lent);
@@ -378,7 +373,7 @@ END_TEST
 
 START_TEST(an_ended_ring) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_reader(name, 1);
     ino_t inode = inode_of(name);
     tell(&child, 'p');
@@ -414,7 +409,7 @@ static int write_two_and_half_an_end(struct child *test, const char *name) {
 /* Its readers were not told yet where it ended. */
 START_TEST(half_an_end) {
     const char *name = new_name();
-    struct child child = start_writer(write_two_and_half_an_end, name);
+    struct child child = start_child_writer(write_two_and_half_an_end, name);
     struct shmring_reader *reader = new_reader(name, 1);
     tell(&child, 'h');
     kill_child(&child);
@@ -446,7 +441,7 @@ static void change(struct shmring_writer_options *options, int what) {
 START_TEST(other_sizes) {
     const char *name = new_name();
     struct shmring_writer_options options = writer_options(4);
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *reader = new_survivor(name, 0);
     ino_t inode = inode_of(name);
     tell(&child, 'p');
@@ -497,7 +492,7 @@ static int write_two_and_damage(struct child *test, const char *name) {
 START_TEST(what_cannot_go_on) {
     const char *name = new_name();
     half_steps = _i;
-    struct child child = start_writer(write_two_and_damage, name);
+    struct child child = start_child_writer(write_two_and_damage, name);
     ino_t inode = inode_of(name);
     kill_child(&child);
     struct shmring_writer *writer = new_writer(name, 4);
@@ -511,7 +506,7 @@ END_TEST
 /* A claim of a frame that its slot does not carry. */
 START_TEST(a_liar_is_shut_out) {
     const char *name = new_name();
-    struct child child = start_writer(write_obediently, name);
+    struct child child = start_child_writer(write_obediently, name);
     struct shmring_reader *liar = new_survivor(name, 1), *other = new_survivor(name, 0);
     tell(&child, 'p');
     reader_segment(liar)->ctl->port[0].claim[2] = claim_word(1, CLAIM_TAKEN);
@@ -561,7 +556,7 @@ START_TEST(killed_at_any_moment) {
     atomic_store(&over, false);
     for (int life = 0; life < LIVES; life++) {
         struct timespec pause = {.tv_nsec = 100000 + (life * 7919 % 50) * 60000};
-        struct child child = start_writer(write_for_ever, name);
+        struct child child = start_child_writer(write_for_ever, name);
         for (int i = 0; life == 0 && i < READERS; i++) {
             readers[i] = new_survivor(name, i);
             pthread_create(&threads[i], NULL, read_in_order, readers[i]);

@@ -153,30 +153,6 @@ START_TEST(a_second_writer_is_refused_by_name_and_pid) {
 }
 END_TEST
 
-static int write_until_told(struct child *test, const char *name) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == 0);
-    CHILD_ASSERT(child_say(test, 'O'));
-    for (uint64_t number = 1; child_hear(test) == 'P'; number++) {
-        CHILD_ASSERT(try_put(writer, number, LONG) == 0);
-        CHILD_ASSERT(child_say(test, 'P'));
-    }
-    shmring_writer_close(writer);
-    return 0;
-}
-
-static struct child start_writer(const char *name) {
-    struct child child = start_child(write_until_told, name);
-    ck_assert_int_eq(child_hear(&child), 'O');
-    return child;
-}
-
-static void tell_to_put(struct child *child) {
-    ck_assert(child_say(child, 'P'));
-    ck_assert_int_eq(child_hear(child), 'P');
-}
-
 START_TEST(a_writer_of_another_process_is_named_too) {
     const char *name = new_name();
     struct child child = start_writer(name);
@@ -677,7 +653,7 @@ static int fill_with_the_dead(struct child *test, const char *name) {
         return 77;
     for (int i = 0; i < 30; i++) {
         snprintf(each, sizeof each, "%.100s-%d", name, i);
-        struct child writer = start_child(i ? die_as_a_writer : write_until_told, each);
+        struct child writer = start_child(i ? die_as_a_writer : be_a_writer, each);
         CHILD_ASSERT(i > 0 || child_hear(&writer) == 'O');
         if (i == 0) {
             CHILD_ASSERT(shmring_reader_new(each, NULL, &reader, NULL) == 0);

@@ -280,24 +280,9 @@ START_TEST(closed) {
 }
 END_TEST
 
-static int put_one(struct child *test, const char *ring) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    CHILD_ASSERT(shmring_writer_open(ring, &options, &writer, NULL) == 0);
-    CHILD_ASSERT(try_put(writer, 1, LONG) == 0);
-    CHILD_ASSERT(child_say(test, 'P'));
-    child_hear(test);
-    return 1; /* it is killed before */
-}
-
-static struct child start_writer(void) {
-    struct child child = start_child(put_one, name);
-    ck_assert_int_eq(child_hear(&child), 'P');
-    return child;
-}
-
 START_TEST(lost) {
-    struct child child = start_writer();
+    struct child child = start_writer(name);
+    tell_to_put(&child);
     struct shmring_observer *observer = new_observer();
     ck_assert_int_eq(blind_look(observer, 1, 150000000), SHMRING_TIMEOUT);
     kill_child(&child);
@@ -311,7 +296,8 @@ START_TEST(lost) {
 END_TEST
 
 START_TEST(a_restarted_writer_is_followed) {
-    struct child child = start_writer();
+    struct child child = start_writer(name);
+    tell_to_put(&child);
     struct shmring_observer *observer = new_observer();
     see(observer, 0, 1);
     kill_child(&child);

@@ -83,37 +83,8 @@ START_TEST(a_ring_without_its_ctl_is_a_timeout_that_says_so) {
 }
 END_TEST
 
-static int be_a_writer(struct child *test, const char *ring) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    CHILD_ASSERT(shmring_writer_open(ring, &options, &writer, NULL) == 0);
-    CHILD_ASSERT(child_say(test, 'O'));
-    for (uint64_t number = 1; child_hear(test) == 'P'; number++) {
-        CHILD_ASSERT(try_put(writer, number, LONG) == 0);
-        CHILD_ASSERT(child_say(test, 'P'));
-    }
-    shmring_writer_close(writer);
-    return 0;
-}
-
-static struct child start_writer(void) {
-    struct child child = start_child(be_a_writer, name);
-    ck_assert_int_eq(child_hear(&child), 'O');
-    return child;
-}
-
-static void tell_to_put(struct child *child) {
-    ck_assert(child_say(child, 'P'));
-    ck_assert_int_eq(child_hear(child), 'P');
-}
-
-static void remove_names(void) {
-    unlink(path_of(name, ""));
-    unlink(path_of(name, ".ctl"));
-}
-
 START_TEST(a_dead_ring_is_a_timeout_that_says_whose) {
-    struct child child = start_writer();
+    struct child child = start_writer(name);
     struct shmring_reader *reader = unattached_reader(name, NULL);
     struct shmring_error error;
     char pid[32];
@@ -124,7 +95,7 @@ START_TEST(a_dead_ring_is_a_timeout_that_says_whose) {
     assert_says(&error, pid);
     assert_says(&error, "died");
     shmring_reader_free(reader);
-    remove_names();
+    remove_names(name);
 }
 END_TEST
 
@@ -151,7 +122,7 @@ START_TEST(what_is_no_ring_is_not_waited_for) {
     ck_assert_int_eq(attach_result(reader, SHMRING_FOREVER, &error), -EPROTO);
     assert_says(&error, name);
     shmring_reader_free(reader);
-    remove_names();
+    remove_names(name);
 }
 END_TEST
 
@@ -332,275 +303,6 @@ START_TEST(a_frame_wakes_also_at_the_wrap) {
 }
 END_TEST
 
-/* ---- The three ends, and the way back ---- */
-
-static int lost_result(struct shmring_reader *reader, struct shmring_error *error) {
-    struct shmring_frame *frame;
-    *error = (struct shmring_error){0};
-    int result = shmring_reader_take(reader, LONG, &frame, error);
-    ck_assert_ptr_null(frame);
-    return result;
-}
-
-START_TEST(a_killed_writer_is_lost_after_its_last_frame) {
-    struct child child = start_writer();
-    struct shmring_reader *reader = new_reader(name, 1);
-    struct shmring_error error;
-    char pid[32];
-    snprintf(pid, sizeof pid, "(pid %d)", (int)child.pid);
-    tell_to_put(&child);
-    tell_to_put(&child);
-    kill_child(&child);
-    read_many(reader, 1, 2);
-    ck_assert_int_eq(lost_result(reader, &error), SHMRING_LOST);
-    assert_says(&error, name);
-    assert_says(&error, pid);
-    assert_says(&error, "died");
-    error.message[0] = 0;
-    ck_assert_int_eq(lost_result(reader, &error), SHMRING_LOST); /* until it is told to go on */
-    assert_says(&error, pid);
-    shmring_reader_resume(reader);
-    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
-    shmring_reader_free(reader);
-    remove_names();
-}
-END_TEST
-
-/* Whoever cleans up by hand does not turn a death into a clean end. */
-START_TEST(a_killed_writer_whose_names_are_gone_is_lost) {
-    struct child child = start_writer();
-    struct shmring_reader *reader = new_reader(name, 1);
-    struct shmring_error error;
-    kill_child(&child);
-    remove_names();
-    ck_assert_int_eq(lost_result(reader, &error), SHMRING_LOST);
-    assert_says(&error, "died");
-    shmring_reader_free(reader);
-}
-END_TEST
-
-START_TEST(a_stopped_writer_is_not_lost) {
-    struct child child = start_writer();
-    struct shmring_reader *reader = new_reader(name, 1);
-    int status;
-    kill(child.pid, SIGSTOP);
-    ck_assert_int_eq(waitpid(child.pid, &status, WUNTRACED), child.pid);
-    /* Past the first look at the writer's lock, 100 ms after the last frame. */
-    ck_assert_int_eq(take_result(reader, 150000000), SHMRING_TIMEOUT);
-    kill(child.pid, SIGCONT);
-    tell_to_put(&child);
-    read_many(reader, 1, 1);
-    shmring_reader_free(reader);
-    ck_assert_int_eq(end_child(&child), 0);
-}
-END_TEST
-
-START_TEST(a_removed_name_does_not_end_a_stream) {
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
-    remove_names();
-    ck_assert_int_eq(take_result(reader, 150000000), SHMRING_TIMEOUT);
-    put(writer, 1);
-    read_many(reader, 1, 1);
-    shmring_writer_end(writer);
-    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
-START_TEST(attach_is_the_way_back) {
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
-    put(writer, 1);
-    read_many(reader, 1, 1);
-    shmring_writer_close(writer);
-    ck_assert_int_eq(take_result(reader, LONG), SHMRING_CLOSED);
-    ck_assert_int_eq(take_result(reader, SHMRING_FOREVER), SHMRING_CLOSED);
-    ck_assert_int_eq(shmring_reader_attach(reader, 0, NULL), SHMRING_TIMEOUT);
-    writer = new_writer(name, 4);
-    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
-    put(writer, 2);
-    read_many(reader, 2, 2);
-    ck_assert_uint_eq(reader_stats(reader).received, 2); /* over all writers */
-    ck_assert_uint_eq(reader_stats(reader).dropped, 0);
-    shmring_writer_close(writer);
-    shmring_reader_free(reader);
-}
-END_TEST
-
-/* The dead one's ring goes on as it lies, or is drained, and it follows to the one that took over.
- */
-START_TEST(a_restarted_writer_is_followed) {
-    struct child child = start_writer();
-    struct shmring_reader *reader = new_reader(name, 1);
-    ino_t inode = reader_segment(reader)->inode;
-    tell_to_put(&child);
-    kill_child(&child);
-    struct shmring_writer *writer = new_writer(name, _i ? 6 : 4);
-    ck_assert((writer_segment(writer)->inode == inode) == !_i);
-    ck_assert_uint_eq(stats_of(writer).adopted, _i ? 0 : 1);
-    read_many(reader, 1, 1);
-    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
-    put(writer, 2);
-    read_many(reader, 2, 2);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
-static struct shmring_reader *new_reader_that_goes_on(uint32_t ends) {
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.go_on_after = ends;
-    return open_reader(name, &options);
-}
-
-static void move(const char *suffix, const char *to) {
-    ck_assert_int_eq(rename(path_of(name, suffix), path_of(name, to)), 0);
-}
-
-/* The name moved on, its writer died before it said so, and the first look at the new one finds
- * half of it: no failure of one look stays. */
-START_TEST(a_look_at_half_a_successor_is_not_the_last) {
-    static const uint32_t ends[] = {0, 1u << SHMRING_LOST};
-    struct child first = start_writer();
-    struct shmring_reader *reader = new_reader_that_goes_on(ends[_i]);
-    tell_to_put(&first);
-    read_many(reader, 1, 1);
-    move("", ".old");
-    move(".ctl", ".old-ctl");
-    struct child second = start_writer();
-    move(".ctl", ".half");
-    kill_child(&first);
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(take_result(reader, 120000000), SHMRING_TIMEOUT);
-    move(".half", ".ctl");
-    int result = take_result(reader, 500000000); /* it follows, or hears of the death */
-    ck_assert(result == SHMRING_TIMEOUT || (result == SHMRING_LOST && ends[_i] == 0));
-    shmring_reader_resume(reader);
-    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
-    tell_to_put(&second);
-    read_many(reader, 1, 1);
-    shmring_reader_free(reader);
-    ck_assert_int_eq(end_child(&second), 0);
-    unlink(path_of(name, ".old"));
-    unlink(path_of(name, ".old-ctl"));
-}
-END_TEST
-
-/* As a kill between the two renames leaves it: the .ctl of another segment beside the old NAME. */
-START_TEST(a_writer_that_died_between_two_renames) {
-    static const uint32_t ends[] = {0, 1u << SHMRING_LOST};
-    const char *ring = name;
-    struct child first = start_writer();
-    struct shmring_reader *reader = new_reader_that_goes_on(ends[_i]);
-    struct shmring_error error;
-    struct shmring_frame *frame = NULL;
-    name = new_name();
-    struct child other = start_writer();
-    kill_child(&first);
-    kill_child(&other);
-    ck_assert_int_eq(rename(path_of(name, ".ctl"), path_of(ring, ".ctl")), 0);
-    unlink(path_of(name, ""));
-    name = ring;
-    int result = shmring_reader_take(reader, 300000000, &frame, &error);
-    ck_assert_int_eq(result, ends[_i] ? SHMRING_TIMEOUT : SHMRING_LOST);
-    assert_says(&error, "died");
-    struct shmring_writer *writer = new_writer(name, 4);
-    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
-    ck_assert_int_eq(take_result(reader, 200000000), SHMRING_TIMEOUT); /* it is there by then */
-    put(writer, 1);
-    read_many(reader, 1, 1);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-    ck_assert_int_eq(shm_entries(name, false), 0);
-}
-END_TEST
-
-/* Somebody removed what the dead writer left, and the next one's numbers begin anew: that is told.
- */
-START_TEST(another_ring_of_the_name_is_no_sequel) {
-    struct child first = start_writer();
-    struct shmring_reader *reader = new_reader_that_goes_on(1u << SHMRING_LOST);
-    for (uint64_t number = 1; number <= 5; number++) {
-        tell_to_put(&first);
-        read_many(reader, number, number);
-    }
-    kill_child(&first);
-    remove_names();
-    struct shmring_writer *writer = new_writer(name, 4);
-    ck_assert_int_eq(shmring_writer_wait_reader(writer, 0), SHMRING_TIMEOUT);
-    ck_assert_int_eq(take_result(reader, 300000000), SHMRING_TIMEOUT);
-    put(writer, 1);
-    struct shmring_frame *frame = take(reader, 1);
-    ck_assert(frame->is_first);
-    ck_assert_uint_eq(frame->missed, 0);
-    shmring_frame_release(frame);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
-/* Its own place, in the same memory: not one frame is missing. */
-START_TEST(a_dead_writers_ring_goes_on_without_a_gap) {
-    struct child child = start_writer();
-    struct shmring_reader *reader = new_reader_that_goes_on(1u << SHMRING_LOST);
-    struct shmring_frame *frame;
-    struct shmring_error error;
-    tell_to_put(&child);
-    tell_to_put(&child);
-    read_many(reader, 1, 1);
-    kill_child(&child);
-    read_many(reader, 2, 2);
-    ck_assert_int_eq(shmring_reader_take(reader, 300000000, &frame, &error), SHMRING_TIMEOUT);
-    assert_says(&error, "died"); /* it knows */
-    struct shmring_writer *writer = new_writer(name, 4);
-    put(writer, 3);
-    frame = take(reader, 3);
-    ck_assert_uint_eq(frame->info.seq, 3);
-    ck_assert_uint_eq(frame->missed, 0);
-    ck_assert(!frame->is_first);
-    ck_assert(frame->info.flags & SHMRING_FRAME_DISCONT);
-    shmring_frame_release(frame);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
-/* Superseded while the name is still the old one's: its successor is on the way. */
-START_TEST(a_successor_that_is_not_there_yet_is_waited_for) {
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
-    writer_segment(writer)->header->state = STATE_SUPERSEDED;
-    ck_assert_int_eq(take_result(reader, 5000000), SHMRING_TIMEOUT);
-    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), SHMRING_OK);
-    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
-    put(writer, 1);
-    read_many(reader, 1, 1);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
-START_TEST(a_successor_without_a_place_is_told) {
-    struct shmring_writer_options options = writer_options(4);
-    options.max_readers = 1;
-    struct shmring_writer *writer = open_writer(name, &options);
-    struct shmring_reader *reader = new_latest(name, 9);
-    put_many(writer, 1, 2);
-    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), SHMRING_OK);
-    struct shmring_reader *faster = new_reader(name, 1);
-    read_many(reader, 1, 2); /* what it was offered it gets */
-    ck_assert_int_eq(take_result(reader, SHMRING_FOREVER), -EUSERS);
-    shmring_reader_free(faster);
-    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
-    put(writer, 3);
-    read_many(reader, 3, 3);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
 /* ---- Counting ---- */
 
 /* taken + dropped + flushed = published while attached. */
@@ -653,18 +355,6 @@ int main(void) {
     tcase_add_loop_test(tests, what_the_writer_does_ends_the_wait_for_a_frame, 0, COUNT(wakers));
     tcase_add_test(tests, a_writer_that_closes_ends_the_wait_for_a_frame);
     tcase_add_test(tests, a_frame_wakes_also_at_the_wrap);
-    tcase_add_test(tests, a_killed_writer_is_lost_after_its_last_frame);
-    tcase_add_test(tests, a_killed_writer_whose_names_are_gone_is_lost);
-    tcase_add_test(tests, a_stopped_writer_is_not_lost);
-    tcase_add_test(tests, a_removed_name_does_not_end_a_stream);
-    tcase_add_test(tests, attach_is_the_way_back);
-    tcase_add_loop_test(tests, a_restarted_writer_is_followed, 0, 2);
-    tcase_add_loop_test(tests, a_look_at_half_a_successor_is_not_the_last, 0, 2);
-    tcase_add_loop_test(tests, a_writer_that_died_between_two_renames, 0, 2);
-    tcase_add_test(tests, another_ring_of_the_name_is_no_sequel);
-    tcase_add_test(tests, a_dead_writers_ring_goes_on_without_a_gap);
-    tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
-    tcase_add_test(tests, a_successor_without_a_place_is_told);
     tcase_add_test(tests, counts_are_exact);
     tcase_add_test(tests, a_signal_ends_a_wait);
     return run_tests(tests);

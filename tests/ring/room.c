@@ -52,7 +52,7 @@ static int write_until_killed(struct child *test, const char *name) {
     return 0;
 }
 
-static struct child start_writer(const char *name) {
+static struct child start_large_writer(const char *name) {
     struct child child = start_child(write_until_killed, name);
     ck_assert_int_eq(child_hear(&child), 'r');
     return child;
@@ -64,7 +64,7 @@ SMALL_SHM_TEST(a_killed_writer_starts_again) {
     const char *name = new_name();
     struct shmring_writer_options options = large(SIZE_1080P);
     for (int life = 0; life < 3; life++) {
-        struct child child = start_writer(name);
+        struct child child = start_large_writer(name);
         kill_child(&child);
     }
     struct shmring_writer *writer = open_writer(name, &options);
@@ -76,7 +76,7 @@ SMALL_SHM_TEST(a_killed_writer_starts_again) {
 SMALL_SHM_TEST(with_another_size) {
     const char *name = new_name();
     struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
-    struct child child = start_writer(name);
+    struct child child = start_large_writer(name);
     kill_child(&child);
     struct shmring_writer *writer = open_writer(name, &options);
     put(writer, 1);
@@ -89,7 +89,7 @@ SMALL_SHM_TEST(with_another_size_and_a_reader) {
     struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
     struct shmring_reader_options going_on = SHMRING_READER_OPTIONS_INIT;
     going_on.go_on_after = 1u << SHMRING_LOST;
-    struct child child = start_writer(name);
+    struct child child = start_large_writer(name);
     struct shmring_reader *reader = open_reader(name, &going_on);
     ck_assert(child_say(&child, 'p'));
     ck_assert_int_eq(child_hear(&child), 'p');
@@ -230,11 +230,6 @@ SMALL_SHM_TEST(what_cannot_be_had_leaves_all_as_it_was) {
 }
 
 /* ---- Names ---- */
-
-static void remove_names(const char *name) {
-    ck_assert_int_eq(unlink(path_of(name, "")), 0);
-    ck_assert_int_eq(unlink(path_of(name, ".ctl")), 0);
-}
 
 SMALL_SHM_TEST(removed_names_come_back_in_the_same_room) {
     const char *name = new_name();

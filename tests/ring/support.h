@@ -210,6 +210,12 @@ static inline struct shmring_reader *new_latest(const char *name, uint32_t depth
     return reader;
 }
 
+static inline struct shmring_reader *new_reader_that_goes_on(const char *name, uint32_t ends) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.go_on_after = ends;
+    return open_reader(name, &options);
+}
+
 static inline struct shmring_info info_of_ring(struct shmring_reader *reader) {
     struct shmring_info info = SHMRING_INFO_INIT;
     ck_assert_int_eq(shmring_reader_get_info(reader, &info), SHMRING_OK);
@@ -304,6 +310,49 @@ static inline void kill_child(struct child *child) {
             _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
+
+/* ---- A writer in a child: of 4 slots, or 6 once it is told to resize ---- */
+
+static inline int be_a_writer(struct child *test, const char *ring) {
+    struct shmring_writer_options options = writer_options(4);
+    struct shmring_writer *writer = NULL;
+    CHILD_ASSERT(shmring_writer_open(ring, &options, &writer, NULL) == 0);
+    CHILD_ASSERT(child_say(test, 'O'));
+    uint64_t number = 0;
+    for (char word; (word = child_hear(test)) != 0;) {
+        if (word == 'P')
+            CHILD_ASSERT(try_put(writer, ++number, LONG) == 0);
+        if (word == 'R')
+            CHILD_ASSERT(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL) == 0);
+        CHILD_ASSERT(child_say(test, word));
+    }
+    shmring_writer_close(writer);
+    return 0;
+}
+
+static inline struct child start_writer(const char *name) {
+    struct child child = start_child(be_a_writer, name);
+    ck_assert_int_eq(child_hear(&child), 'O');
+    return child;
+}
+
+static inline void tell(struct child *child, char word) {
+    ck_assert(child_say(child, word));
+    ck_assert_int_eq(child_hear(child), word);
+}
+
+static inline void tell_to_put(struct child *child) {
+    tell(child, 'P');
+}
+
+static inline void tell_to_resize(struct child *child) {
+    tell(child, 'R');
+}
+
+static inline void remove_names(const char *name) {
+    unlink(path_of(name, ""));
+    unlink(path_of(name, ".ctl"));
+}
 
 /* ---- Signals ---- */
 

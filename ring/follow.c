@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A reader's way to the ring of its name, and on to the segment that has the name next. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "futex.h"
+#include "reader.h"
+
+/* ---- Attaching ---- */
+
+static int check_owner(const struct shmring_reader *r, const struct segment *seg,
+                       struct shmring_error *error) {
+    char user[64];
+    if (r->options.any_owner || seg->owner == geteuid() || seg->owner == 0)
+        return 0;
+    return error_set(error, -EACCES,
+                     "ring '%s' belongs to user %s: to read another user's ring, say so "
+                     "(any_owner)",
+                     seg->name, segment_user_text(seg->owner, user));
+}
+
+/* What is left under a name until the next writer comes is not a ring to attach to. */
+static int check_alive(const struct segment *seg, const struct layout_header *header,
+                       struct shmring_error *error) {
+    uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
+    char writer[64];
+    segment_writer_text(header, writer, sizeof writer);
+    if (!segment_has_writer(seg))
+        return error_set(error, -ENOENT, "ring '%s' was left behind by %s, which died", seg->name,
+                         writer);
+    if (state == STATE_ENDED || state == STATE_CLOSED)
+        return error_set(error, -ENOENT, "the stream of ring '%s' of %s has ended", seg->name,
+                         writer);
+    return state == STATE_ACTIVE ? 0 : error_set(error, -EAGAIN, "ring '%s' is moving", seg->name);
+}
+
+static int map_for(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
+    int result = 0;
+    if (r->over)
+        segment_borrow_map(seg, r->over);
+    else
+        result = segment_map(seg, false);
+    return result < 0
+               ? error_set(error, result, "cannot map ring '%s': %s", seg->name, strerror(-result))
+               : 0;
+}
+
+/* Takes SEG's reference. */
+static int join(struct shmring_reader *r, struct segment *seg, const struct attachment_start *start,
+                struct attachment **joined, struct shmring_error *error) {
+    int result = check_owner(r, seg, error);
+    if (result == 0)
+        result = map_for(r, seg, error);
+    if (result == 0)
+        return attachment_join(seg, &r->options, start, joined, error);
+    segment_unref(seg);
+    return result;
+}
+
+void reader_forget_end(struct shmring_reader *r) {
+    r->end = 0;
+    r->absent_since = 0;
+}
+
+static int enter(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
+    struct attachment_start start = {0};
+    if (memcmp(r->instance, seg->g.instance, sizeof r->instance) == 0)
+        start.newest = r->newest;
+    memcpy(r->instance, seg->g.instance, sizeof r->instance);
+    int result = join(r, seg, &start, &r->at, error);
+    if (result < 0)
+        return result;
+    r->had_frame = false;
+    r->stays_since = 0;
+    reader_forget_end(r);
+    return 0;
+}
+
+/* Where a stream ended its next one is heard of at once; a writer that died, in time. */
+static int sleep_outside(struct shmring_reader *r, struct segment *seg, uint32_t event,
+                         int64_t deadline) {
+    struct layout_header now;
+    bool has_ended = seg && segment_map_event(seg) == 0 && segment_read_header(seg, &now) == 0 &&
+                     atomic_load_explicit(&now.state, memory_order_relaxed) == STATE_ENDED &&
+                     segment_has_writer(seg);
+    int result = has_ended ? reader_sleep(r, seg, event, deadline_left(deadline, PROBE_NS))
+                           : reader_sleep(r, NULL, 0, deadline_left(deadline, LOOKOUT_NS));
+    segment_unref(seg);
+    return result;
+}
+
+/* 0; -ENOENT or -EAGAIN: not now, and LOOKED (may be NULL) is what has the name; or an error. */
+static int try_attach(struct shmring_reader *r, struct segment **looked, uint32_t *event,
+                      struct shmring_error *error) {
+    struct layout_header header;
+    *looked = NULL;
+    int result = segment_look(r->name, SEGMENT_ATTACH, looked, &header, error);
+    if (result == -ENOENT)
+        return error_set(error, -ENOENT, "there is no ring '%s': is its writer running?", r->name);
+    if (result == -EAGAIN)
+        return error_set(error, -EAGAIN,
+                         "ring '%s' has no .ctl that belongs to it: its writer is just starting, "
+                         "or somebody removed it",
+                         r->name);
+    if (result < 0)
+        return result;
+    *event = atomic_load_explicit(&header.event, memory_order_relaxed);
+    result = check_alive(*looked, &header, error);
+    if (result < 0)
+        return result;
+    struct segment *seg = *looked;
+    *looked = NULL;
+    return enter(r, seg, error);
+}
+
+bool reader_gave_up(struct shmring_reader *r) {
+    int64_t now = monotonic_ns(), most = r->options.attach_timeout_ns;
+    r->absent_since = r->absent_since ? r->absent_since : now;
+    return most >= 0 && now - r->absent_since >= most;
+}
+
+static int64_t attach_deadline(const struct shmring_reader *r, int64_t deadline) {
+    int64_t most = r->options.attach_timeout_ns;
+    if (most < 0 || most >= INT64_MAX - r->absent_since || r->absent_since + most > deadline)
+        return deadline;
+    return r->absent_since + most;
+}
+
+int reader_attach(struct shmring_reader *r, int64_t deadline, struct shmring_error *error) {
+    struct segment *looked;
+    uint32_t event = 0;
+    struct shmring_error found = {0};
+    int result = try_attach(r, &looked, &event, &found);
+    if (result == 0)
+        return TAKE_NOTHING;
+    if (error)
+        *error = found;
+    if (result != -ENOENT && result != -EAGAIN) {
+        segment_unref(looked);
+        return result;
+    }
+    if (error)
+        error->code = -ENOENT;
+    if (reader_gave_up(r)) {
+        segment_unref(looked);
+        r->absent_since = 0;
+        return SHMRING_NO_RING;
+    }
+    result = sleep_outside(r, looked, event, attach_deadline(r, deadline));
+    if (result == SHMRING_TIMEOUT && attach_deadline(r, deadline) < deadline)
+        return TAKE_NOTHING;
+    return result == SHMRING_OK ? TAKE_NOTHING : result;
+}
+
+/* ---- Moving on ---- */
+
+bool reader_is_left_behind(const struct shmring_reader *r) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    if (segment_look(r->name, SEGMENT_OBSERVE, &seg, &header, NULL) < 0)
+        return false;
+    bool left = !segment_has_writer(seg);
+    segment_unref(seg);
+    return left;
+}
+
+/* The new one belongs to a stream that we did not attach to. */
+static bool is_next_stream(const struct attachment *old, const struct attachment *new) {
+    return old->answered &&
+           old->stream != atomic_load_explicit(&new->seg->header->stream, memory_order_relaxed);
+}
+
+/* A ring that begins before the frame that we expect is not what ours became: somebody removed
+ * that. */
+static uint64_t expected_of(const struct attachment *old, const struct segment *new) {
+    return new->g.base >= old->cursor ? old->cursor : 0;
+}
+
+static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
+    const struct attachment_start start = {.expected = expected_of(r->at, seg),
+                                           .wants_key = r->at->wants_key};
+    struct attachment *next = NULL;
+    int result = join(r, seg, &start, &next, error);
+    if (result < 0)
+        return result == -EAGAIN ? NOT_YET : result;
+    if (is_next_stream(r->at, next)) {
+        attachment_leave(next);
+        return SHMRING_ENDED;
+    }
+    reader_detach(r);
+    r->at = next;
+    r->absent_since = 0;
+    r->had_frame = r->had_frame && start.expected > 0;
+    memcpy(r->instance, next->seg->g.instance, sizeof r->instance);
+    return FOLLOWED;
+}
+
+/* Our stream went on in the new segment, and is over: what it had there we did not get. */
+static int ended_there(struct shmring_reader *r, const struct layout_header *now) {
+    uint64_t end = atomic_load_explicit(&now->head, memory_order_relaxed);
+    if (r->at->answered && end > r->at->cursor &&
+        r->at->stream == atomic_load_explicit(&now->stream, memory_order_relaxed))
+        r->stats.dropped += end - r->at->cursor;
+    return SHMRING_ENDED;
+}
+
+int reader_follow(struct shmring_reader *r, struct shmring_error *error) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    if (segment_has_name(r->at->seg))
+        return STAYS;
+    int result = segment_look(r->name, SEGMENT_ATTACH, &seg, &header, error);
+    if (result == -ENOENT)
+        return GONE;
+    if (result == -EAGAIN)
+        return reader_is_left_behind(r) ? GONE : NOT_YET;
+    if (result < 0)
+        return result;
+    uint32_t state = atomic_load_explicit(&header.state, memory_order_relaxed);
+    bool alive = segment_has_writer(seg);
+    if (alive && state != STATE_ENDED && state != STATE_CLOSED)
+        return move_to(r, seg, error);
+    if (alive && state == STATE_ENDED && reader_state(r) == STATE_SUPERSEDED)
+        result = ended_there(r, &header);
+    else
+        result = GONE;
+    segment_unref(seg);
+    return result;
+}
