@@ -26,6 +26,7 @@ from ..errors import Error, RingNotFound, Timeout
 COMMANDS = {
     "list": "the rings there are",
     "info": "all that one ring says of itself, and lines to read it with",
+    "top": "rings and their readers, live: how fast, and who holds the others up",
 }
 
 OK, FAILED, USAGE, NO_RING, TIMEOUT = range(5)

@@ -3,73 +3,67 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Optional, Tuple, Union
 
 from .. import raw
 
-_TRIES = 16
+_MOST = 32  # frames looked at in one go
 
 
-class Header(NamedTuple):
-    """Of one frame. Times are nanoseconds; None: not known."""
+class HeaderReader(raw.RawReader):
+    """A RawReader whose frames have no data."""
 
-    seq: int
-    format: str  #: GStreamer's name; of opaque data the media type of its caps
-    width: int
-    height: int
-    size: int
-    flags: int
-    framerate: tuple[int, int] | None
-    timestamp_ns: int  #: of capture, CLOCK_REALTIME
-    pts_ns: int | None
-    clock_ns: int | None
-    publish_ns: int
-    caps: str
-
-
-def _time(ns: int) -> int | None:
-    return None if ns == -1 else ns
-
-
-def _decode(data: bytes, room: int) -> Header:
-    h = raw.unpack(raw.FRAME, data)
-    caps = data[raw.FRAME_BYTES:][: min(h["caps_size"], room)].split(b"\0")[0].decode("utf-8", "replace")
-    format = h["format"].split(b"\0")[0].decode("ascii", "replace")
-    rate = (h["fps_num"], h["fps_den"]) if h["fps_num"] and h["fps_den"] else None
-    return Header(h["seq"], format or caps.split(",")[0], h["width"], h["height"], h["size"],
-                  h["flags"], rate, h["timestamp_ns"], _time(h["pts_ns"]), _time(h["clock_ns"]),
-                  h["publish_ns"], caps)
-
-
-def newest(segment: raw.Segment) -> Header | None:
-    """Of the newest frame; None when there is none yet, or the writer was faster every time."""
-    h = segment.header
-    for _ in range(_TRIES):
-        seq = segment.value("head") - 1
-        if seq < h["base"]:
-            return None
+    def _copy(self, segment: raw.Segment, seq: int, slot: int, newer_than: int,
+              out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
+        at = segment.header["frames_offset"] + slot * segment.header["frame_stride"]
+        header = bytes(segment.bytes(at, segment.header["frame_stride"]))
         raw.fence()
-        descriptor = segment.word(h["ring_offset"] + 8 * (seq % h["capacity"]))
-        slot = descriptor & 0xFFFF
-        if descriptor >> 16 != seq or slot >= h["slots"]:
-            continue
-        at = h["frames_offset"] + slot * h["frame_stride"]
-        data = bytes(segment.bytes(at, h["frame_stride"]))
-        raw.fence()
-        if segment.word(at) == seq:
-            return _decode(data, h["frame_stride"] - raw.FRAME_BYTES)
-    return None
+        return (header, bytearray()) if segment.word(at) == seq else None
+
+    def _decode(self, segment: raw.Segment, seq: int, header: bytes,
+                data: Union[bytearray, memoryview]) -> raw.RawFrame:
+        values = raw.unpack(raw.FRAME, header)
+        problem = raw.frame_problem(values, header[raw.FRAME_BYTES:], segment.header)
+        dropped = seq - self._seen - 1 if self._seen else 0
+        self._seen = seq
+        if problem:
+            raise raw.LayoutError(f"frame {seq} of ring '{self.name}' is damaged: {problem}")
+        return raw.RawFrame(values, header[raw.FRAME_BYTES:], data, dropped)
+
+    def times(self, after: int) -> list[tuple[int, int]]:
+        """(seq, publish_ns) of the frames since AFTER that are still there, oldest first. A slot is
+        used again soon, so of those between two looks some are gone."""
+        segment = self._segment
+        if segment is None:
+            return []
+        h, found = segment.header, []
+        head = segment.word(raw.HEADER["head"][0])
+        for seq in range(max(after + 1, h["base"], head - _MOST, head - h["slots"]), head):
+            slot = segment.word(h["ring_offset"] + 8 * (seq % h["capacity"])) & 0xFFFF
+            if slot >= h["slots"]:
+                continue
+            at = h["frames_offset"] + slot * h["frame_stride"]
+            publish_ns = segment.word(at + raw.FRAME["publish_ns"][0])
+            raw.fence()
+            if segment.word(at) == seq:
+                found.append((seq, publish_ns))
+        return found
 
 
-def newest_of(name: str) -> Header | None:
-    """Of the newest frame of the ring NAME; None, too, where it cannot be read."""
+def newest_of(name: str) -> raw.RawFrame | None:
+    """The newest frame of the ring NAME; None where there is none, or it cannot be read."""
     try:
-        segment = raw.Segment(name)
+        with HeaderReader(name) as reader:
+            return reader.latest(timeout=0)
     except (raw.Error, OSError):
         return None
-    try:
-        return newest(segment)
-    except (raw.Error, OSError):
+
+
+def kind_of(frame: raw.RawFrame | None) -> str | None:
+    """Its format, or what it is when that is none of video: h264, jpeg, audio."""
+    if frame is None:
         return None
-    finally:
-        segment.close()
+    if frame.format or not frame.caps:
+        return frame.format or "data"
+    family, _, kind = frame.caps.split(",")[0].partition("/")
+    return family if kind == "x-raw" else kind.removeprefix("x-")

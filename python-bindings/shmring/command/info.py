@@ -9,6 +9,7 @@ from typing import Any
 
 import shmring
 
+from .. import raw
 from ..records import Info, ReaderInfo
 from . import headers, text
 
@@ -17,17 +18,21 @@ EXAMPLES = """\
   shmring info cam0 --json | jq .frame.caps
 """
 
+_FRAME = ("seq", "format", "width", "height", "channels", "strides", "offsets", "size", "flags",
+          "framerate", "timestamp_ns", "pts_ns", "dts_ns", "duration_ns", "clock_ns", "publish_ns",
+          "frame_number", "caps")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="of the ring")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
-def _facts(info: Info, frame: headers.Header | None) -> dict[str, Any]:
+def _facts(info: Info, frame: raw.RawFrame | None) -> dict[str, Any]:
     facts: dict[str, Any] = {**info._asdict(), "state": info.state.name.lower()}
     if info.readers is not None:
         facts["readers"] = [reader._asdict() for reader in info.readers]
-    facts["frame"] = frame and frame._asdict()
+    facts["frame"] = frame and {field: getattr(frame, field) for field in _FRAME}
     return facts
 
 
@@ -35,10 +40,10 @@ def _ago(monotonic_ns: int) -> str:
     return f"{text.span(time.monotonic_ns() - monotonic_ns)} ago"
 
 
-def _frame_lines(frame: headers.Header | None) -> list[tuple[str, str]]:
+def _frame_lines(frame: raw.RawFrame | None) -> list[tuple[str, str]]:
     if frame is None:
         return [("newest frame", "none yet")]
-    lines = [("format", frame.format or "unknown")]
+    lines = [("format", headers.kind_of(frame) or text.NONE)]
     if frame.width:
         lines.append(("size", f"{frame.width}x{frame.height}"))
     lines += [("frames/s", text.rate(frame.framerate)), ("caps", frame.caps or text.NONE),
@@ -64,27 +69,36 @@ def _waiting(info: Info) -> str:
     return f"for {name}, {info.waited_ns / 1e9:.1f} s by now"
 
 
+def _free(info: Info) -> str:
+    return "free ones not for this user to see" if info.free_slots is None else f"{info.free_slots} free"
+
+
 def _ring_lines(info: Info) -> list[tuple[str, str]]:
     return [
         ("ring", info.name), ("state", info.state.name.lower()), ("writer", _writer(info)),
         ("made", f"{text.span(time.time_ns() - info.created_ns)} ago"),
         ("permissions", f"{info.mode:04o}, user {info.owner}"),
-        ("slots", f"{info.slots} of {info.slot_size} bytes, {info.lend_limit} to lend"),
+        ("slots", f"{info.slots} of {info.slot_size} bytes, {_free(info)}, {info.lend_limit} to lend"),
         ("memory", f"{text.size(info.total_size)} bytes"),
         ("latency", f"{text.milliseconds(info.latency_ns)} ms, as the writer says"),
         ("published", f"{info.published} frames, {text.size(info.bytes)} bytes"),
         ("dropped", f"{info.dropped} that found no slot"),
         ("taken back", f"{info.revoked} from readers of the newest, {info.withdrawn} from readers "
                        f"that did not read, {info.flushed} by seeks"),
-        ("waits", f"{info.waits}; now {_waiting(info)}"),
+        ("waits", f"{info.waits}, {info.wait_ns / 1e9:.1f} s in all; now {_waiting(info)}"),
     ]
 
 
 def _reader_line(reader: ReaderInfo) -> str:
     mode = reader.mode if reader.mode == "all" else f"latest {reader.depth}"
     words = [f"{reader.process} (pid {reader.pid})", mode, f"lease {reader.lease}",
-             f"holds {reader.held}", f"offered {reader.offered}", f"lag {reader.lag}"]
-    if reader.is_waited_for:
+             f"holds {reader.held}", f"offered {reader.offered}", f"lag {reader.lag}",
+             f"received {reader.received}", f"dropped {reader.dropped}"]
+    if reader.withdrawn:
+        words.append(f"taken back {reader.withdrawn}")
+    if reader.is_stuck:
+        words.append("stuck: it is not waited for any more")
+    elif reader.is_waited_for:
         words.append("the writer waits for it")
     return ", ".join(words)
 
@@ -98,8 +112,8 @@ def _readers_lines(info: Info) -> list[tuple[str, str]]:
     return lines + [("", _reader_line(reader)) for reader in info.readers]
 
 
-def _pasteable(info: Info, frame: headers.Header | None) -> str:
-    raw_video = frame is not None and frame.caps.startswith("video/x-raw")
+def _pasteable(info: Info, frame: raw.RawFrame | None) -> str:
+    raw_video = frame is not None and (frame.caps or "").startswith("video/x-raw")
     show = "videoconvert ! autovideosink" if raw_video else "decodebin ! autovideosink"
     return (f"\ngst-launch-1.0 shmringsrc ring-name={info.name} leaky-type=downstream ! {show}\n"
             f"python3 -c 'import shmring; print(shmring.Reader(\"{info.name}\", \"latest\")"

@@ -61,9 +61,3 @@ def find() -> list[Leftover]:
     entries = sorted(entry for entry in os.listdir(raw.SHM)
                      if entry.endswith((".ctl", ".new")) or entry.startswith("."))
     return [left for left in map(_look, entries) if left]
-
-
-def ring_names() -> list[str]:
-    """Names in /dev/shm that may be rings', dead or alive."""
-    return sorted(entry for entry in os.listdir(raw.SHM)
-                  if raw.NAME.fullmatch(entry) and not entry.endswith((".ctl", ".new")))

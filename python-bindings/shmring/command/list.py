@@ -9,7 +9,7 @@ from typing import Any
 
 import shmring
 
-from ..records import Info, RingState
+from ..records import Info
 from . import headers, leftovers, text
 
 EXAMPLES = """\
@@ -29,16 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def facts_of(info: Info) -> dict[str, Any]:
     """What the list tells of a ring, for programs."""
-    header = headers.newest_of(info.name)
-    readers = shmring.query(info.name).readers if info.readers is None else info.readers
+    frame = headers.newest_of(info.name)
     return {
-        "name": info.name, "state": info.state.name.lower(),
-        "format": header.format if header else None,
-        "width": header.width if header else None, "height": header.height if header else None,
-        "framerate": header.framerate if header else None, "slots": info.slots,
-        "readers": None if readers is None else len(readers), "writer_pid": info.writer_pid,
-        "writer_process": info.writer_process, "created_ns": info.created_ns,
-        "memory": info.total_size, "published": info.published,
+        "name": info.name, "state": info.state.name.lower(), "format": headers.kind_of(frame),
+        "width": frame.width if frame else None, "height": frame.height if frame else None,
+        "framerate": frame.framerate if frame else None, "slots": info.slots,
+        "readers": None if info.readers is None else len(info.readers),
+        "writer_pid": info.writer_pid, "writer_process": info.writer_process,
+        "created_ns": info.created_ns, "memory": info.total_size, "published": info.published,
     }
 
 
@@ -62,25 +60,8 @@ def _row(facts: dict[str, Any]) -> list[str]:
             text.size(facts["memory"])]
 
 
-def _with_dead() -> list[Info]:
-    names = leftovers.ring_names()
-    found = []
-    for name in names:
-        try:
-            found.append(shmring.query(name))
-        except (shmring.Error, ValueError):
-            continue
-    return found
-
-
 def run(arguments: argparse.Namespace) -> int:
-    infos = _with_dead() if arguments.all else shmring.list()
-    facts = []
-    for info in infos:
-        try:
-            facts.append(facts_of(info))
-        except shmring.Error:  # it went meanwhile
-            continue
+    facts = [facts_of(info) for info in shmring.list(dead=arguments.all)]
     if arguments.all:
         facts += map(_leftover_facts, leftovers.find())
     if arguments.json:
