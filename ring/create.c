@@ -176,7 +176,8 @@ void segment_begin_at(struct segment *seg, uint64_t base) {
 static int make(struct naming *n, const struct shmring_writer_options *options) {
     struct segment *seg = n->seg;
     if (getrandom(seg->g.instance, sizeof seg->g.instance, 0) != sizeof seg->g.instance)
-        return error_set(n->error, -errno, "no random number for ring '%s'", seg->name);
+        return error_set(n->error, -errno, "no random number for ring '%s': %s", seg->name,
+                         strerror(errno));
     name_temporary_paths(&n->made, seg->name, seg->g.instance);
     int result = make_objects(seg, &n->made, options->perms, n->error);
     if (result < 0)

@@ -94,26 +94,24 @@ void frame_write_header(struct segment *seg, uint32_t slot, const struct shmring
  * have no claim and no mapping: they read by pread(2), and look at the frame's seq before and
  * after.
  */
-typedef bool read_bytes(const struct segment *seg, void *to, uint64_t offset, size_t size);
+typedef int read_bytes(const struct segment *seg, void *to, uint64_t offset, size_t size);
 
-static bool copy_claimed(const struct segment *seg, void *to, uint64_t offset, size_t size) {
+static int copy_claimed(const struct segment *seg, void *to, uint64_t offset, size_t size) {
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
     memcpy(to, (const char *)seg->header + offset, size);
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-    return true;
+    return 0;
 }
 
-static bool copy_file(const struct segment *seg, void *to, uint64_t offset, size_t size) {
+/* -EPROTO: the file is shorter. */
+static int copy_file(const struct segment *seg, void *to, uint64_t offset, size_t size) {
     size_t done = 0;
     ssize_t got = 1;
-    while (done < size && got > 0) {
+    while (done < size && (got > 0 || (got < 0 && errno == EINTR))) {
         got = pread(seg->frames_fd, (char *)to + done, size - done, (off_t)(offset + done));
-        if (got > 0)
-            done += (size_t)got;
-        else if (got < 0 && errno == EINTR)
-            got = 1;
+        done += got > 0 ? (size_t)got : 0;
     }
-    return done == size;
+    return done == size ? 0 : got < 0 ? -errno : -EPROTO;
 }
 
 static uint64_t frame_at(const struct segment *seg, uint32_t slot) {
@@ -175,24 +173,26 @@ static const char *problem_of(const struct segment *seg, const struct frame *fra
     return shmring_frame_problem(&frame->public.info);
 }
 
-/* Header, caps and metas, out of shared memory into ours; -EPROTO: the bytes are not there. */
+/* Header, caps and metas, out of shared memory into ours; -EPROTO: they cannot be there. */
 static int frame_read(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
                       struct frame **made) {
     struct layout_frame header;
     uint64_t at = frame_at(seg, slot);
-    if (!read(seg, &header, at, sizeof header) || !text_fits(seg, &header))
-        return -EPROTO;
+    int result = read(seg, &header, at, sizeof header);
+    if (result == 0 && !text_fits(seg, &header))
+        result = -EPROTO;
+    if (result < 0)
+        return result;
     struct frame *frame = frame_new(&header, seq);
     if (!frame)
         return -ENOMEM;
     frame->slot = slot;
     *made = frame;
-    if (!read(seg, frame->text, at + sizeof header,
-              metas_start(header.caps_size) + header.metas_size))
-        return -EPROTO;
+    result = read(seg, frame->text, at + sizeof header,
+                  metas_start(header.caps_size) + header.metas_size);
     if (header.caps_size)
         frame->text[header.caps_size - 1] = 0;
-    return 0;
+    return result;
 }
 
 static int refuse(const struct segment *seg, uint64_t seq, const char *problem,
@@ -205,8 +205,11 @@ static int check(const struct segment *seg, int result, const struct frame *fram
                  struct shmring_error *error) {
     if (result == -EPROTO)
         return refuse(seg, seq, "its header is damaged", error);
-    if (result < 0)
+    if (result == -ENOMEM)
         return error_set(error, result, "no memory for a frame of ring '%s'", seg->name);
+    if (result < 0)
+        return error_set(error, result, "cannot read frame %llu of ring '%s': %s",
+                         (unsigned long long)seq, seg->name, strerror(-result));
     const char *problem = problem_of(seg, frame);
     return problem ? refuse(seg, seq, problem, error) : 0;
 }
@@ -239,7 +242,7 @@ static int copy_pixels(const struct segment *seg, read_bytes *read, struct frame
         return -ENOMEM;
     frame->public.data = frame->copy;
     frame->public.is_copy = true;
-    return read(seg, frame->copy, slot_at(seg, frame->slot), size) ? 0 : -EPROTO;
+    return read(seg, frame->copy, slot_at(seg, frame->slot), size);
 }
 
 static int copy_with(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
@@ -263,7 +266,7 @@ static bool still_carries(const struct segment *seg, uint32_t slot, uint64_t seq
     uint64_t now = 0;
     /* Acquire: keeps the copy's loads, which the kernel did in our name, before this one. */
     atomic_thread_fence(memory_order_acquire);
-    return copy_file(seg, &now, frame_at(seg, slot), sizeof now) && now == seq;
+    return copy_file(seg, &now, frame_at(seg, slot), sizeof now) == 0 && now == seq;
 }
 
 int frame_observe(const struct segment *seg, uint32_t slot, uint64_t seq,

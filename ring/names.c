@@ -63,19 +63,28 @@ static bool still_named(const char *path, const struct stat *was) {
     return stat(path, &now) == 0 && now.st_ino == was->st_ino && now.st_dev == was->st_dev;
 }
 
-static bool has_magic(int fd, const char *magic) {
+static int check_magic(const struct naming *n, int fd, const char *magic) {
     char found[8] = {0};
-    return pread(fd, found, sizeof found, 0) == sizeof found && memcmp(found, magic, 8) == 0;
+    if (pread(fd, found, sizeof found, 0) < 0)
+        return -errno;
+    return memcmp(found, magic, sizeof found) == 0 ? 0 : not_a_ring(n);
 }
 
 /* ---- Putting the names in place ---- */
 
-/* The dead writer's header, mapped; NULL when there is none or it cannot be trusted. */
-static struct layout_header *map_old_header(int fd, const struct stat *status) {
-    if (status->st_size < (off_t)sizeof(struct layout_header) || !has_magic(fd, LAYOUT_MAGIC))
-        return NULL;
-    void *mapped = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    return mapped == MAP_FAILED ? NULL : mapped;
+/* The dead writer's header. */
+static int map_old_header(const struct naming *n, int fd, const struct stat *status,
+                          struct layout_header **mapped) {
+    int result = check_magic(n, fd, LAYOUT_MAGIC);
+    if (result == 0 && status->st_size < (off_t)sizeof(struct layout_header))
+        result = not_a_ring(n);
+    if (result < 0)
+        return result;
+    void *header = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (header == MAP_FAILED)
+        return -errno;
+    *mapped = header;
+    return 0;
 }
 
 static bool is_known(const struct layout_header *old) {
@@ -125,10 +134,10 @@ static int replace_frames(const struct naming *n, struct segment *old) {
     struct stat status;
     struct layout_header *header = NULL;
     int result = open_present(n, n->wanted.frames, &old->frames_fd, &status);
+    if (result == 0)
+        result = map_old_header(n, old->frames_fd, &status, &header);
     if (result < 0)
         return result;
-    if (!(header = map_old_header(old->frames_fd, &status)))
-        return not_a_ring(n);
     if (lock_is_held(old->frames_fd, LOCK_WRITER))
         result = in_use(n); /* a live writer whose .ctl somebody removed */
     else
@@ -173,9 +182,7 @@ static int put_both(const struct naming *n) {
 static int check_frames(const struct naming *n, struct segment *old) {
     struct stat status;
     int result = open_present(n, n->wanted.frames, &old->frames_fd, &status);
-    if (result == 0 && !has_magic(old->frames_fd, LAYOUT_MAGIC))
-        result = not_a_ring(n);
-    return result;
+    return result == 0 ? check_magic(n, old->frames_fd, LAYOUT_MAGIC) : result;
 }
 
 /* We hold the old .ctl's byte 0 until the new names are in place: only one may take over. */
@@ -183,9 +190,9 @@ static int take_over_locked(const struct naming *n, struct segment *old,
                             const struct stat *status) {
     if (!still_named(n->wanted.ctl, status))
         return -EAGAIN;
-    if (!has_magic(old->ctl_fd, LAYOUT_CTL_MAGIC))
-        return not_a_ring(n);
-    int result = check_frames(n, old);
+    int result = check_magic(n, old->ctl_fd, LAYOUT_CTL_MAGIC);
+    if (result == 0)
+        result = check_frames(n, old);
     if (result < 0 && result != -EAGAIN)
         return result;
     if (rename(n->made.ctl, n->wanted.ctl) < 0)
@@ -237,8 +244,9 @@ static int hold_name(const struct naming *n, const char *path, const char *magic
         return result == -EAGAIN ? 0 : result;
     if (status.st_ino == ours)
         return 0;
-    if (!has_magic(*fd, magic))
-        return not_a_ring(n);
+    result = check_magic(n, *fd, magic);
+    if (result < 0)
+        return result;
     if (lock_try(*fd, LOCK_WRITER) < 0)
         return error_set(n->error, -EBUSY,
                          "ring '%s' cannot have its name: %s is of another ring, which is in use",

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -33,7 +34,9 @@ static int open_segment(const char *name, struct segment **opened, struct shmrin
         *opened = seg;
     else
         segment_unref(seg);
-    return result < 0 ? error_set(error, result, "cannot observe ring '%s'", name) : 0;
+    return result < 0
+               ? error_set(error, result, "cannot observe ring '%s': %s", name, strerror(-result))
+               : 0;
 }
 
 void shmring_observer_close(struct shmring_observer *o) {
@@ -64,17 +67,25 @@ int shmring_observer_open(const char *name, struct shmring_observer **observer,
 
 /* ---- The newest frame ---- */
 
-static bool read_descriptor(const struct segment *seg, uint64_t seq, uint64_t *descriptor) {
+static int unreadable(const struct segment *seg, int result, struct shmring_error *error) {
+    if (result == -EPROTO)
+        return error_set(error, result, "ring '%s' was cut off", seg->name);
+    return error_set(error, result, "cannot read ring '%s': %s", seg->name, strerror(-result));
+}
+
+static int read_descriptor(const struct segment *seg, uint64_t seq, uint64_t *descriptor) {
     off_t at = (off_t)(seg->g.ring_offset + (seq & (seg->g.capacity - 1)) * sizeof *descriptor);
-    return pread(seg->frames_fd, descriptor, sizeof *descriptor, at) == sizeof *descriptor;
+    ssize_t got = pread(seg->frames_fd, descriptor, sizeof *descriptor, at);
+    return got == sizeof *descriptor ? 0 : got < 0 ? -errno : -EPROTO;
 }
 
 static int copy_frame(const struct segment *seg, uint64_t seq, struct shmring_frame **frame,
                       struct shmring_error *error) {
     uint64_t descriptor;
     uint32_t slot;
-    if (!read_descriptor(seg, seq, &descriptor))
-        return error_set(error, -EPROTO, "ring '%s' was cut off", seg->name);
+    int result = read_descriptor(seg, seq, &descriptor);
+    if (result < 0)
+        return unreadable(seg, result, error);
     if (!segment_slot_of(seg, descriptor, seq, &slot))
         return -EAGAIN;
     return frame_observe(seg, slot, seq, frame, error);
@@ -82,9 +93,8 @@ static int copy_frame(const struct segment *seg, uint64_t seq, struct shmring_fr
 
 static int read_header(const struct segment *seg, struct layout_header *header,
                        struct shmring_error *error) {
-    if (segment_read_header(seg, header) == 0)
-        return 0;
-    return error_set(error, -EPROTO, "ring '%s' was cut off", seg->name);
+    int result = segment_read_header(seg, header);
+    return result < 0 ? unreadable(seg, result, error) : 0;
 }
 
 /* Newer than AFTER. OBSERVE_NOTHING: none, or torn every time. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -22,8 +23,8 @@ static int open_ctl(struct segment *seg, struct shmring_error *error) {
     name_paths(&paths, seg->name);
     int result = segment_open_file(&seg->ctl_fd, paths.ctl, O_RDONLY);
     return result < 0 ? error_set(error, result,
-                                  "who reads ring '%s' is told by %s, which cannot be opened",
-                                  seg->name, paths.ctl)
+                                  "who reads ring '%s' is told by %s, which cannot be opened: %s",
+                                  seg->name, paths.ctl, strerror(-result))
                       : 0;
 }
 
@@ -38,8 +39,9 @@ static int each_port(const struct segment *seg,
     int result = copy ? 0 : -ENOMEM;
     for (uint32_t port = 0; result == 0 && port < seg->g.max_readers; port++) {
         off_t at = (off_t)(sizeof(struct layout_ctl) + port * sizeof *copy);
-        if (pread(seg->ctl_fd, copy, sizeof *copy, at) != sizeof *copy)
-            result = -EIO;
+        ssize_t got = pread(seg->ctl_fd, copy, sizeof *copy, at);
+        if (got != sizeof *copy)
+            result = got < 0 ? -errno : -EPROTO;
         else if (attach_state(word(&copy->attach)) != PORT_FREE)
             look(copy, port, data);
     }
@@ -114,6 +116,9 @@ int shmring_query_readers(const char *name,
     result = open_ctl(seg, error);
     if (result == 0)
         result = each_port(seg, visit_reader, &readers);
+    if (result < 0 && seg->ctl_fd >= 0)
+        error_set(error, result, "who reads ring '%s' cannot be read: %s", name,
+                  result == -EPROTO ? "its .ctl was cut off" : strerror(-result));
     segment_unref(seg);
     return result < 0 ? result : readers.found;
 }

@@ -226,15 +226,12 @@ static int open_object(int *fd, const char *name, const char *path, bool ctl,
     return result;
 }
 
-/* What is no ring at all will not become one by waiting for its .ctl. */
-static int check_kind(struct segment *seg, struct shmring_error *error) {
-    struct stat status = {0};
-    char magic[sizeof LAYOUT_MAGIC] = {0};
-    if (fstat(seg->frames_fd, &status) == 0 && S_ISREG(status.st_mode) &&
-        pread(seg->frames_fd, magic, sizeof magic, 0) == sizeof magic &&
-        memcmp(magic, LAYOUT_MAGIC, sizeof magic) == 0)
-        return 0;
-    return error_set(error, -EPROTO, "'%s' cannot be read as a ring: it is not a ring", seg->name);
+static int unreadable(const struct segment *seg, int result, struct shmring_error *error) {
+    return result == -EPROTO
+               ? error_set(error, result, "'%s' cannot be read as a ring: it is not a ring",
+                           seg->name)
+               : error_set(error, result, "cannot read ring '%s': %s", seg->name,
+                           strerror(-result));
 }
 
 /* Short files leave zeros behind, which no check below lets pass. */
@@ -242,9 +239,19 @@ static int read_start(int fd, void *start, size_t size, struct stat *status) {
     memset(start, 0, size);
     if (fstat(fd, status) < 0)
         return -errno;
-    if (!S_ISREG(status->st_mode) || pread(fd, start, size, 0) < 0)
+    if (!S_ISREG(status->st_mode))
         return -EPROTO;
-    return 0;
+    return pread(fd, start, size, 0) < 0 ? -errno : 0;
+}
+
+/* What is no ring at all will not become one by waiting for its .ctl. */
+static int check_kind(struct segment *seg, struct shmring_error *error) {
+    struct stat status;
+    char magic[sizeof LAYOUT_MAGIC];
+    int result = read_start(seg->frames_fd, magic, sizeof magic, &status);
+    if (result == 0 && memcmp(magic, LAYOUT_MAGIC, sizeof magic) != 0)
+        result = -EPROTO;
+    return result < 0 ? unreadable(seg, result, error) : 0;
 }
 
 static bool is_going(const struct layout_header *header) {
@@ -263,10 +270,12 @@ static int check_objects(struct segment *seg, struct layout_header *header,
     _Alignas(struct layout_ctl) unsigned char ctl_start[sizeof(struct layout_ctl)];
     const struct layout_ctl *ctl = seg->ctl_fd >= 0 ? (void *)ctl_start : NULL;
     struct stat frames = {0}, control = {0};
-    const char *problem = "it is not a regular file";
-    if (read_start(seg->frames_fd, header, sizeof *header, &frames) < 0 ||
-        (ctl && read_start(seg->ctl_fd, ctl_start, sizeof ctl_start, &control) < 0))
-        return error_set(error, -EPROTO, damaged, seg->name, problem);
+    const char *problem;
+    int result = read_start(seg->frames_fd, header, sizeof *header, &frames);
+    if (result == 0 && ctl)
+        result = read_start(seg->ctl_fd, ctl_start, sizeof ctl_start, &control);
+    if (result < 0)
+        return unreadable(seg, result, error);
     if (ctl && memcmp(header->instance, ctl->instance, sizeof header->instance) != 0)
         return -EAGAIN;
     if (ctl && frames.st_uid != control.st_uid)
@@ -315,7 +324,8 @@ int segment_look(const char *name, enum segment_use use, struct segment **opened
 }
 
 int segment_read_header(const struct segment *seg, struct layout_header *snapshot) {
-    return pread(seg->frames_fd, snapshot, sizeof *snapshot, 0) == sizeof *snapshot ? 0 : -EPROTO;
+    ssize_t got = pread(seg->frames_fd, snapshot, sizeof *snapshot, 0);
+    return got == sizeof *snapshot ? 0 : got < 0 ? -errno : -EPROTO;
 }
 
 void segment_borrow_map(struct segment *seg, struct segment *from) {
