@@ -10,7 +10,7 @@ import unittest
 
 from support import EPOCH_NS, FRAME_NS, RingTest, bgr, frame_bytes
 
-ANSWER = "epoch:Q first:Q end:Q stream:Q flushed:Q withdrawn:Q banned:Q @64"
+ANSWER = "epoch:Q first:Q end:Q stream:Q flushed:Q withdrawn:Q banned:Q stuck:Q @64"
 HEADER = """magic:8s version:I header_bytes:I total_size:Q ring_offset:Q frames_offset:Q
     slots_offset:Q slot_size:Q slot_stride:Q frame_stride:I slots:I capacity:I max_readers:I
     lend_limit:I reserved:I instance:16s created_ns:q base:Q
@@ -22,6 +22,7 @@ FRAME = """seq:Q width:I height:I channels:I flags:I timestamp_ns:q format:16s p
     stride:4i offset:4Q size:Q pts_ns:q dts_ns:q duration_ns:q clock_ns:q publish_ns:q
     frame_number:Q frame_number_end:Q fps_num:I fps_den:I caps_size:I metas_size:I data:0s"""
 PORT = """attach:Q lease:I pid:I process:16s cursor:Q received:Q key_at_ns:q key_count:I
+    dropped:Q
     @2048 claim:256Q"""
 CTL = "magic:8s version:I max_readers:I instance:16s @64 doorbell:I @64 notice:I @4096 port:0s"
 STRUCTS = {"layout_header": HEADER, "layout_answer": ANSWER, "layout_frame": FRAME,
