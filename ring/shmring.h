@@ -44,7 +44,8 @@
  *     on it is an error, as with every handle. A handle inherited through fork() answers -ECHILD in
  *     the child; closing or freeing it there is allowed and touches nothing shared.
  *   - A struct that begins with struct_size is filled in by its ..._INIT before it is passed; so a
- *     program that was built with an older, smaller one goes on working.
+ *     program that was built with an older, smaller one goes on working. What is reserved in it is
+ *     0: a later release may have a field there.
  */
 #ifndef SHMRING_H
 #define SHMRING_H
@@ -209,11 +210,12 @@ SHMRING_API void shmring_timeline_unref(struct shmring_timeline *timeline);
 
 struct shmring_timing {
     size_t struct_size;
-    int64_t origin_ns;  /* CLOCK_MONOTONIC time of pts 0 */
-    int64_t latency_ns; /* agreed on in the pipeline: a paced frame may be as late as that */
-    bool paced;         /* frames come when they are due: a late one is late. Else a late frame
-                           moves the timeline, and an early one too, unless a lossless reader of
-                           one of the timeline's rings sets the pace */
+    int64_t origin_ns;   /* CLOCK_MONOTONIC time of pts 0 */
+    int64_t latency_ns;  /* agreed on in the pipeline: a paced frame may be as late as that */
+    bool paced;          /* frames come when they are due: a late one is late. Else a late frame
+                            moves the timeline, and an early one too, unless a lossless reader of
+                            one of the timeline's rings sets the pace */
+    uint8_t reserved[7]; /* 0 */
 };
 
 #define SHMRING_TIMING_INIT                                                                        \
@@ -242,9 +244,10 @@ struct shmring_writer;
 
 struct shmring_writer_options {
     size_t struct_size;
-    uint64_t slot_size;   /* bytes a frame may need; no default */
-    uint32_t slots;       /* 4-256 */
-    uint32_t max_readers; /* 1-32 */
+    struct shmring_timeline *timeline; /* NULL: one of its own. The writer takes a reference */
+    uint64_t slot_size;                /* bytes a frame may need; no default */
+    uint32_t slots;                    /* 4-256 */
+    uint32_t max_readers;              /* 1-32 */
     uint32_t lend_limit;  /* loans that may be out at once, beside one; at most slots - 2 */
     uint32_t header_size; /* bytes for a frame's header, caps and metas: 4096-65536 */
     uint32_t perms;       /* like a file's: r may observe, w may attach, its owner always may;
@@ -253,7 +256,6 @@ struct shmring_writer_options {
     int64_t patience_ns;  /* how long a lossless reader that takes nothing is waited for. Then its
                              oldest frames are taken from it (and from nobody else), until it takes
                              one again */
-    struct shmring_timeline *timeline; /* NULL: one of its own. The writer takes a reference */
 };
 
 #define SHMRING_WRITER_OPTIONS_INIT                                                                \
@@ -527,6 +529,7 @@ struct shmring_reader_stats {
     uint32_t held;      /* frames held in place now */
     uint32_t lease;     /* as granted */
     bool attached;
+    uint8_t reserved[7]; /* 0 */
 };
 
 #define SHMRING_READER_STATS_INIT                                                                  \
@@ -584,9 +587,9 @@ struct shmring_info {
     int64_t wait_ns;
     int32_t waits_for;  /* port of the reader that the writer waits for now (shmring_query_readers),
                            -1: none */
-    int64_t waited_ns;  /* for how long */
     int32_t free_slots; /* that no reader was offered or holds; -1: not known, as NAME.ctl cannot be
                            read, or was not by shmring_reader_get_info() */
+    int64_t waited_ns;  /* for how long */
     uint8_t instance[16];
 };
 

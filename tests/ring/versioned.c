@@ -2,11 +2,14 @@
 /* Structs of programs that were built with another release's header. */
 #include "versioned.h"
 
+#include <assert.h>
+
 #include "support.h"
 
 /* As a first release may have had them, with the fields that it had. */
 struct old_writer_options {
     size_t struct_size;
+    struct shmring_timeline *timeline;
     uint64_t slot_size;
     uint32_t slots, max_readers;
 };
@@ -29,7 +32,7 @@ struct old_info {
 
 START_TEST(an_older_program) {
     const char *name = new_name();
-    struct old_writer_options options = {sizeof options, FRAME_SIZE, 5, 2};
+    struct old_writer_options options = {sizeof options, NULL, FRAME_SIZE, 5, 2};
     struct old_reader_options reading = {sizeof reading, SHMRING_MODE_ALL, 1};
     struct {
         struct old_writer_stats old;
@@ -96,6 +99,49 @@ START_TEST(no_size_at_all) {
 }
 END_TEST
 
+/* Bytes behind the last field would be counted in struct_size, unset, and be the next release's
+ * first new field: a struct that ends with some names them. */
+#define ENDS_WITH(type, last)                                                                      \
+    static_assert(offsetof(struct type, last) + sizeof(((struct type *)0)->last) ==                \
+                      sizeof(struct type),                                                         \
+                  #type " ends with bytes that have no name")
+ENDS_WITH(shmring_frame_info, metas_size);
+ENDS_WITH(shmring_timing, reserved);
+ENDS_WITH(shmring_writer_options, patience_ns);
+ENDS_WITH(shmring_writer_stats, adopted);
+ENDS_WITH(shmring_reader_info, process);
+ENDS_WITH(shmring_reader_options, attach_timeout_ns);
+ENDS_WITH(shmring_reader_stats, reserved);
+ENDS_WITH(shmring_info, instance);
+#define VERSIONED_STRUCTS 8
+
+START_TEST(every_versioned_struct_is_looked_at) {
+    FILE *header = fopen(getenv("SHMRING_HEADER"), "r");
+    char line[200];
+    int count = 0;
+    ck_assert_ptr_nonnull(header);
+    while (fgets(line, sizeof line, header))
+        count += strcmp(line, "    size_t struct_size;\n") == 0;
+    fclose(header);
+    ck_assert_int_eq(count, VERSIONED_STRUCTS);
+}
+END_TEST
+
+START_TEST(what_is_reserved_is_zero) {
+    struct shmring_reader_stats stats;
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    memset(&stats, 0xff, sizeof stats);
+    stats.struct_size = sizeof stats;
+    shmring_reader_get_stats(reader, &stats);
+    for (size_t i = 0; i < sizeof stats.reserved; i++)
+        ck_assert_uint_eq(stats.reserved[i], 0);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(the_version_that_runs) {
     ck_assert_uint_eq(shmring_version(), SHMRING_VERSION);
 }
@@ -106,6 +152,8 @@ int main(void) {
     tcase_add_test(tests, an_older_program);
     tcase_add_test(tests, a_newer_program);
     tcase_add_test(tests, no_size_at_all);
+    tcase_add_test(tests, every_versioned_struct_is_looked_at);
+    tcase_add_test(tests, what_is_reserved_is_zero);
     tcase_add_test(tests, the_version_that_runs);
     return run_tests(tests);
 }
