@@ -52,6 +52,13 @@ class ScriptTest(unittest.TestCase):
         self.assertIn(addresses, range(1, 9))
         self.assertEqual(len(re.findall("us a frame" + SPREAD, out)), 3)
 
+    def test_looks(self):
+        build = pathlib.Path(os.environ["PATH"].split(os.pathsep)[0]).parent
+        out = self.run_script("looks.py", *SMALL, "--seconds", "0.2", "--beside", str(build))
+        self.assertEqual(len(re.findall("looks/s" + SPREAD, out)), 2)
+        self.assertEqual(len(re.findall(r"at most \d+; looks without a frame in 1 s: \d+\n", out)), 2)
+        self.assertRegex(out, r"looks/s this / other: [\d.]+\n")
+
     def test_latency(self):
         out = self.run_script("latency.py", *SMALL, "--seconds", "0.2", "--fps", "100")
         self.assertRegex(out, "shmring.Reader         p50 ms" + SPREAD)
