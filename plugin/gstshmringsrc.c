@@ -99,6 +99,7 @@ struct _GstShmRingSrc {
   guint64 too_early;        /* frames from before the base time; object lock */
   GstClockTime min_latency; /* object lock */
   GstClockTime latency;     /* the largest that this writer told; object lock */
+  GstClockTime agreed;      /* the pipeline's, as it last said; object lock */
 
   GThread *pausing; /* who changes the state from PLAYING to PAUSED */
 
@@ -194,6 +195,7 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
   settings = self->settings;
   self->too_early = self->stream.copied = 0;
   self->latency = 0;
+  self->agreed = GST_CLOCK_TIME_NONE;
   GST_OBJECT_UNLOCK (self);
   self->dropped = 0;
   self->is_discont = self->is_start = FALSE;
@@ -277,7 +279,8 @@ gst_shm_ring_src_query (GstBaseSrc *bsrc, GstQuery *query)
 }
 
 /* What was told once can come again. Whoever asked before the ring was there,
- * or before it was told, asks again. */
+ * or before it was told, asks again. Returns the one that counts here: an
+ * application need not hear that it rose. */
 static GstClockTime
 gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_first)
 {
@@ -291,6 +294,8 @@ gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_first)
   if (is_more)
     self->latency = told;
   latency = MAX (self->latency, self->min_latency);
+  if (GST_CLOCK_TIME_IS_VALID (self->agreed))
+    latency = MIN (latency, MAX (self->agreed, HAND_OVER) - HAND_OVER);
   GST_OBJECT_UNLOCK (self);
   if (is_more && gst_base_src_is_live (GST_BASE_SRC (self)))
     gst_element_post_message (
@@ -507,27 +512,46 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
   return flow;
 }
 
-/* ---- Key frames ---------------------------------------------------------- */
+/* ---- Events from downstream ---------------------------------------------- */
 
 /* Downstream needs a frame that stands alone (a viewer that came, a file that
  * begins): whoever encodes sits before the writer. */
 static gboolean
-gst_shm_ring_src_event (GstBaseSrc *bsrc, GstEvent *event)
+gst_shm_ring_src_request_keyframe (GstShmRingSrc *self, GstEvent *event)
 {
-  GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
-  GstClockTime time;
+  GstClockTime time = GST_CLOCK_TIME_NONE;
   gint64 origin;
 
-  if (!gst_video_event_is_force_key_unit (event)
-      || !gst_video_event_parse_upstream_force_key_unit (
-          event, &time, NULL, NULL))
-    return GST_BASE_SRC_CLASS (parent_class)->event (bsrc, event);
+  gst_video_event_parse_upstream_force_key_unit (event, &time, NULL, NULL);
   if (!GST_CLOCK_TIME_IS_VALID (time) || time > G_MAXINT64 / 2
       || !gst_shm_ring_clock_origin (GST_ELEMENT (self), &origin))
     return gst_shm_ring_src_reader_request_keyframe (
         &self->reader, SHMRING_TIME_NONE);
   return gst_shm_ring_src_reader_request_keyframe (
       &self->reader, origin + (gint64) time);
+}
+
+static void
+gst_shm_ring_src_set_agreed (GstShmRingSrc *self, GstEvent *event)
+{
+  GstClockTime latency;
+
+  gst_event_parse_latency (event, &latency);
+  GST_OBJECT_LOCK (self);
+  self->agreed = latency;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+gst_shm_ring_src_event (GstBaseSrc *bsrc, GstEvent *event)
+{
+  GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
+
+  if (gst_video_event_is_force_key_unit (event))
+    return gst_shm_ring_src_request_keyframe (self, event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_LATENCY)
+    gst_shm_ring_src_set_agreed (self, event);
+  return GST_BASE_SRC_CLASS (parent_class)->event (bsrc, event);
 }
 
 /* ---- States -------------------------------------------------------------- */

@@ -7,6 +7,10 @@
 /* A first frame that is due later than this is not of now. */
 #define AHEAD ((gint64) GST_SECOND)
 
+/* The newest frame is not held for longer: one that waits keeps the next ones
+ * from being shown. */
+#define HELD (5 * (gint64) GST_MSECOND)
+
 /* Frames before 0 come this much faster. */
 #define SQUEEZE 8
 
@@ -51,6 +55,16 @@ gst_shm_ring_src_time_set_caps (GstShmRingSrcTime *self, GstCaps *caps)
 
 /* ---- Live ---------------------------------------------------------------- */
 
+/* So that a sink, which shows frames LATENCY after they are due, shows it at
+ * once: who is in time although others come late would wait for those. */
+static gint64
+gst_shm_ring_src_time_for_now (const GstShmRingSrcArrival *arrival, gint64 due)
+{
+  const gint64 least = arrival->now - arrival->latency;
+
+  return CLAMP (due, least, MIN (least + HELD, arrival->now));
+}
+
 /* The time of CLOCK_MONOTONIC at which FRAME is taken to be due. */
 static gint64
 gst_shm_ring_src_time_due (GstShmRingSrcTime *self,
@@ -62,7 +76,7 @@ gst_shm_ring_src_time_due (GstShmRingSrcTime *self,
   if (frame->publish_ns > arrival->now || frame->clock_ns == SHMRING_TIME_NONE)
     due = arrival->now;
   if (self->is_leaky)
-    return CLAMP (due, arrival->now - arrival->latency, arrival->now);
+    return gst_shm_ring_src_time_for_now (arrival, due);
   if (arrival->is_first)
     self->earlier = due > arrival->now + AHEAD ? due - arrival->now : 0;
   return due - self->earlier;

@@ -41,7 +41,7 @@ typedef struct {
   gboolean has_origin; /* live, and the pipeline has a clock */
   gint64 origin;       /* of running time */
   gint64 now;
-  gint64 latency; /* that the writer told of */
+  gint64 latency; /* that the writer told of, and the pipeline agreed to */
 } GstShmRingSrcArrival;
 
 void gst_shm_ring_src_time_start (GstShmRingSrcTime *self, gboolean is_leaky);

@@ -99,6 +99,27 @@ GST_START_TEST(test_not_live) {
 }
 GST_END_TEST;
 
+/* An application need not agree anew: frames of a leaky source are in time for what it agreed to,
+ * which left 20 ms beside the hand-over. */
+GST_START_TEST(test_not_agreed) {
+    GstHarness *h = harness_for("shmringsrc", ring, "leaky-type=downstream");
+    struct shmring_writer *writer = writer_for(h, ring, 32);
+    const GstClockTime now = gst_util_get_timestamp(), base = now - 5 * GST_SECOND;
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *buffer;
+
+    gst_element_set_base_time(h->element, base);
+    gst_harness_push_upstream_event(h, gst_event_new_latency(25 * GST_MSECOND));
+    info.clock_ns = (gint64)now - 500 * GST_MSECOND;
+    shmring_writer_set_latency(writer, 500 * GST_MSECOND);
+    publish(writer, &info, 0);
+    buffer = gst_harness_pull(h);
+    fail_unless(base + GST_BUFFER_PTS(buffer) + 20 * GST_MSECOND >= now);
+    gst_buffer_unref(buffer);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
 /* ---- A sink that drops what comes late ---------------------------------------------------------
  */
 
@@ -193,6 +214,7 @@ static Suite *latency_suite(void) {
     tcase_add_test(tcase, test_before_the_first_frame);
     tcase_add_test(tcase, test_changes);
     tcase_add_test(tcase, test_not_live);
+    tcase_add_test(tcase, test_not_agreed);
     tcase_add_test(tcase, test_nothing_comes_late);
     return suite;
 }

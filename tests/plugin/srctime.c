@@ -72,22 +72,35 @@ GST_START_TEST(test_first_is_far_ahead) {
 }
 GST_END_TEST;
 
-/* The newest frame is neither held for the future nor too late for a sink. */
+/* The newest frame is neither held, for the future or for those that come later than it, nor too
+ * late for a sink. */
 GST_START_TEST(test_leaky) {
     start("video/x-raw", TRUE, TRUE);
     latency = 100 * MS;
     now = ORIGIN + 10 * S;
     fail_unless(place(20 * S, 0));
-    assert_equals_uint64(pts, 10 * S);
+    assert_equals_uint64(pts, 9 * S + 905 * MS);
     now += 40 * MS;
     fail_unless(place(2 * S, 0));
-    assert_equals_uint64(pts, 10 * S);
+    assert_equals_uint64(pts, 9 * S + 940 * MS);
     now += 40 * MS;
     fail_unless(place(10 * S + 30 * MS, 0));
-    assert_equals_uint64(pts, 10 * S + 30 * MS);
+    assert_equals_uint64(pts, 9 * S + 985 * MS);
     now += 500 * MS;
     fail_unless(place(2 * S, 0));
     assert_equals_uint64(pts, 10 * S + 480 * MS);
+}
+GST_END_TEST;
+
+/* As late as was told: times are exact. */
+GST_START_TEST(test_leaky_and_steady) {
+    start("video/x-raw", TRUE, TRUE);
+    latency = 200 * MS;
+    for (gint64 due = S; due < 5 * S; due += 40 * MS) {
+        now = ORIGIN + due + 198 * MS;
+        fail_unless(place(due, 0));
+        assert_equals_uint64(pts, due);
+    }
 }
 GST_END_TEST;
 
@@ -219,6 +232,7 @@ static Suite *srctime_suite(void) {
     tcase_add_test(tcase, test_live);
     tcase_add_test(tcase, test_first_is_far_ahead);
     tcase_add_test(tcase, test_leaky);
+    tcase_add_test(tcase, test_leaky_and_steady);
     tcase_add_test(tcase, test_other_namespace);
     tcase_add_test(tcase, test_squeezed);
     tcase_add_test(tcase, test_negative_dts);
