@@ -137,9 +137,10 @@ void shmring_writer_flush(struct shmring_writer *w) {
     if (writer_is_inherited(w))
         return;
     pthread_mutex_lock(&w->mutex);
-    for (struct distributor *d = w->predecessors; d; d = d->next)
+    for (struct distributor *d = w->predecessors; d && !w->ended; d = d->next)
         distributor_flush(d);
-    distributor_flush(w->distributor);
+    if (!w->ended)
+        distributor_flush(w->distributor);
     w->discont = true;
     writer_show_counters(w);
     pthread_mutex_unlock(&w->mutex);

@@ -347,8 +347,8 @@ SHMRING_API int shmring_writer_resize(struct shmring_writer *writer, uint32_t sl
                                       uint64_t slot_size, uint32_t header_size,
                                       struct shmring_error *error);
 
-/* Takes back every frame that no reader took yet (a seek): none older than this is seen again. The
- * next frame is marked DISCONT. */
+/* Takes back every frame that no reader took yet (a seek): none older than this is seen again. Of a
+ * stream that has ended, nothing: readers read it to its end. The next frame is marked DISCONT. */
 SHMRING_API void shmring_writer_flush(struct shmring_writer *writer);
 
 /* The next frame's pts_ns begins anew: it counts a stretch more. */

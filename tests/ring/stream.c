@@ -368,10 +368,27 @@ START_TEST(or_the_one_after_it_has_begun) {
 }
 END_TEST
 
+/* A loop: what came before the end is read. */
+START_TEST(a_seek_after_it_takes_nothing_back) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    put_many(writer, 1, 3);
+    shmring_writer_end(writer);
+    shmring_writer_flush(writer);
+    read_many(reader, 1, 3);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    ck_assert_uint_eq(assert_complete(reader, 3).flushed, 0);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("stream");
     tcase_add_test(tests, the_next_one_is_in_the_same_memory);
     tcase_add_test(tests, a_loop);
+    tcase_add_test(tests, a_seek_after_it_takes_nothing_back);
     tcase_add_test(tests, who_waits_hears_of_it_at_once);
     tcase_add_test(tests, who_reads_late_gets_all_of_its_own);
     tcase_add_test(tests, it_is_offered_nothing_of_the_next);
