@@ -84,7 +84,8 @@ gst_shm_ring_src_time_due (GstShmRingSrcTime *self,
 
 /* Frames that need others before them cannot be left out, and muxers would
  * leave out what lies before the segment: they catch up. In order, with steps
- * in between. */
+ * in between. A DTS stays as far ahead as it was in the first frame: mp4mux
+ * takes the last frames away where that grows. */
 static gint64
 gst_shm_ring_src_time_catch_up (const GstShmRingSrcTime *self, gint64 time)
 {
@@ -169,13 +170,17 @@ gst_shm_ring_src_time_place (GstShmRingSrcTime *self,
     return FALSE;
   }
   self->has_frame = TRUE;
+  if (arrival->is_first)
+    self->ahead = CLAMP (-reorder, 0, LIMIT);
   *pts = *dts = GST_CLOCK_TIME_NONE;
   if (frame->pts_ns != SHMRING_TIME_NONE)
     *pts = gst_shm_ring_src_time_in_segment (
         self, gst_shm_ring_src_time_catch_up (self, time), start);
   if (frame->dts_ns != SHMRING_TIME_NONE)
-    *dts = gst_shm_ring_src_time_in_segment (
-        self, gst_shm_ring_src_time_catch_up (self, time + reorder), -LIMIT);
+    *dts = gst_shm_ring_src_time_in_segment (self,
+        gst_shm_ring_src_time_catch_up (self, time + reorder + self->ahead)
+            - self->ahead,
+        -LIMIT);
   return TRUE;
 }
 

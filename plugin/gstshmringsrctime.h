@@ -23,6 +23,7 @@ typedef struct {
   gboolean has_frame;
   gint64 earlier; /* live: what all frames are taken earlier by */
   gint64 before;  /* live: how long before 0 the first one was due */
+  gint64 ahead;   /* what the first one's DTS was before its PTS */
   gint64 last;    /* running time of the last frame */
 
   guint32 stretch;

@@ -137,6 +137,29 @@ GST_START_TEST(test_squeezed) {
 }
 GST_END_TEST;
 
+/* Of those that reorder (two B-frames) a DTS is never after its PTS, nor before the last one, and
+ * as far ahead of it in the first frame as later. */
+GST_START_TEST(test_squeezed_and_reordered) {
+    const gint64 later[] = {120, -40, -40}; /* P, B, B */
+    gint64 last = -1;
+
+    start("video/x-h264", TRUE, FALSE);
+    for (gint i = 0; i < 100; i++) {
+        const gint64 decoded = -2 * S - 80 * MS + i * 40 * MS;
+        const gint64 reorder = i == 0 ? 80 * MS : 80 * MS + later[(i - 1) % 3] * MS;
+
+        fail_unless(place(decoded + reorder, reorder));
+        fail_unless(dts <= pts && (gint64)dts > last);
+        last = dts;
+        if (i == 0) {
+            assert_equals_uint64(pts, START);
+            assert_equals_uint64(dts, START - 80 * MS);
+        }
+    }
+    assert_equals_uint64(dts, START - 2 * S - 80 * MS + 99 * 40 * MS);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_negative_dts) {
     GstSegment segment;
 
@@ -235,6 +258,7 @@ static Suite *srctime_suite(void) {
     tcase_add_test(tcase, test_leaky_and_steady);
     tcase_add_test(tcase, test_other_namespace);
     tcase_add_test(tcase, test_squeezed);
+    tcase_add_test(tcase, test_squeezed_and_reordered);
     tcase_add_test(tcase, test_negative_dts);
     tcase_add_test(tcase, test_writers_in_a_row);
     tcase_add_test(tcase, test_stretches);
