@@ -548,7 +548,8 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
           0, 0777, defaults.perms, flags));
   g_object_class_install_property (klass, PROP_WAIT_FOR_CONNECTION,
       g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
-          "Hold the first frame until a reader is attached", FALSE, flags));
+          "Hold a stream's first frame until a reader is attached", FALSE,
+          flags));
   g_object_class_install_property (klass, PROP_TIMEOUT,
       g_param_spec_int64 ("timeout", "Timeout",
           "Longest wait in nanoseconds for a reader that wants every frame and "

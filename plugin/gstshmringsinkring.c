@@ -663,6 +663,8 @@ gst_shm_ring_sink_ring_end (GstShmRingSinkRing *self)
 {
   if (self->writer != NULL)
     shmring_writer_end (self->writer);
+  /* readers attach anew for the next stream */
+  self->had_reader = FALSE;
 }
 
 void
