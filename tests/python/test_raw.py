@@ -543,7 +543,7 @@ class EndTest(RawTest):
             reader.latest(timeout=0)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before + writers + 1)
         with open("/proc/self/maps") as maps:
-            self.assertEqual(sum(self.name in line for line in maps), 1)
+            self.assertEqual(sum(self.name in line for line in maps), raw.LIBC is not None)
 
 
 class HarmlessTest(RawTest):
@@ -563,6 +563,7 @@ class HarmlessTest(RawTest):
             self.assertEqual(attached.read().seq, reader.latest(timeout=0).seq)
             self.assertEqual(writer.ask("readers"), "readers 1")
 
+    @unittest.skipIf(raw.LIBC is None, "nothing is mapped where sleepers poll, as in 32 bits")
     def test_the_mapping_cannot_be_written(self):
         self.start_writer().publish()
         segment = self.observe()._segment
