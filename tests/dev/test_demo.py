@@ -91,7 +91,8 @@ class DemoTest(BuiltTest):
         self.assertEqual(status, 0, err)
         # The writer waits for the first of the two, whichever that is, and no frame is lost to it.
         frames = [int(count) for count in re.findall(r"(?m)^(?:python|pipeline) +(\d+) ", out)]
-        self.assertEqual(max(frames[-2:]), 90, out)
+        # The videorate of GStreamer 1.28 may show the last one twice.
+        self.assertIn(max(frames[-2:]), (90, 91), out)
         self.assertGreater(min(frames[-2:]), 0, out)
 
     def test_errors_are_the_parts_own_words(self):

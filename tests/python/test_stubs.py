@@ -151,6 +151,7 @@ class TypesTest(unittest.TestCase):
         result = subprocess.run([sys.executable, "-m", *command], cwd=PACKAGE.parent, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(result.returncode, 0, result.stdout)
+        return result.stdout
 
     def test_the_package_is_strictly_typed(self):
         self.assertTrue((PACKAGE / "py.typed").exists())
@@ -159,8 +160,12 @@ class TypesTest(unittest.TestCase):
     def test_the_stubs_are_what_there_is(self):
         allowed = self.folder / "allowed"
         allowed.write_text(NOT_AT_RUNTIME)
+        # An older typeshed has no name for what newer ones want said of a class with C fields.
+        options = [option for option in ("--ignore-disjoint-bases",)
+                   if option in self.check("mypy.stubtest", "--help")]
         self.check("mypy.stubtest", "--concise", "--mypy-config-file", self.config,
-                   "--allowlist", allowed, "--ignore-unused-allowlist", "shmring._shmring")
+                   "--allowlist", allowed, "--ignore-unused-allowlist", *options,
+                   "shmring._shmring")
 
     def test_a_program_that_uses_them(self):
         program = self.folder / "program.py"

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import unittest
 import warnings
+from enum import EnumMeta
 
 import numpy as np
 
@@ -23,7 +24,9 @@ Gst.init(None)
 
 
 def formats():
-    for value in GstVideo.VideoFormat.__enum_values__.values():
+    # Python's own kind of enumeration in newer releases of PyGObject.
+    known = GstVideo.VideoFormat
+    for value in known if isinstance(known, EnumMeta) else known.__enum_values__.values():
         if value not in (GstVideo.VideoFormat.UNKNOWN, GstVideo.VideoFormat.ENCODED):
             yield GstVideo.VideoFormat.to_string(value)
 
