@@ -61,8 +61,10 @@ static int take(struct segment *seg, const struct ring_paths *paths, uint32_t pe
         result = segment_map(seg, true);
     if (result == 0)
         result = segment_set_modes(seg, perms);
-    if (result == 0)
+    if (result == 0) {
         segment_sign(seg);
+        segment_mark_written(seg);
+    }
     return result;
 }
 

@@ -120,6 +120,7 @@ static int make_objects(struct segment *seg, const struct ring_paths *paths, uin
         return error_set(error, result, "cannot make ring '%s' in " SHM_DIR ": %s", seg->name,
                          strerror(-result));
     segment_remember_files(seg);
+    segment_mark_written(seg);
     return 0;
 }
 

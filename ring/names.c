@@ -234,8 +234,8 @@ static int exchange(const char *made, const char *wanted) {
     return errno == ENOENT ? -ESTALE : -errno;
 }
 
-/* One of the two names of WITH. Free, ours, or left from a dead ring, whose lock keeps everybody
- * else from it then. */
+/* One of the two names of WITH. Free, ours, also of a segment before it, or left from a dead ring,
+ * whose lock keeps everybody else from it then. */
 static int hold_name(const struct naming *n, const char *path, const char *magic, ino_t ours,
                      int *fd) {
     struct stat status;
@@ -247,7 +247,7 @@ static int hold_name(const struct naming *n, const char *path, const char *magic
     result = check_magic(n, *fd, magic);
     if (result < 0)
         return result;
-    if (lock_try(*fd, LOCK_WRITER) < 0)
+    if (lock_try(*fd, LOCK_WRITER) < 0 && !segment_is_written_here(n->seg->name, status.st_ino))
         return error_set(n->error, -EBUSY,
                          "ring '%s' cannot have its name: %s is of another ring, which is in use",
                          n->seg->name, path);

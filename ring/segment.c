@@ -68,6 +68,23 @@ static void registry_add(struct segment *seg) {
     pthread_mutex_unlock(&registry_mutex);
 }
 
+void segment_mark_written(struct segment *seg) {
+    /* Release: who sees it sees which files they are. */
+    atomic_store_explicit(&seg->written, true, memory_order_release);
+}
+
+bool segment_is_written_here(const char *name, ino_t file) {
+    bool found = false;
+    pthread_mutex_lock(&registry_mutex);
+    for (struct segment *seg = registry; seg && !found; seg = seg->next)
+        /* Acquire: pairs with segment_mark_written. */
+        found = atomic_load_explicit(&seg->written, memory_order_acquire) &&
+                !segment_is_inherited(seg) && strcmp(seg->name, name) == 0 &&
+                (seg->inode == file || seg->ctl_inode == file);
+    pthread_mutex_unlock(&registry_mutex);
+    return found;
+}
+
 void segment_hold_forks(void) {
     pthread_mutex_lock(&registry_mutex);
 }

@@ -20,6 +20,7 @@ struct segment {
     uid_t owner;
     uint32_t mode;                   /* permission bits of NAME */
     uint64_t mapped;                 /* bytes of NAME that are mapped */
+    _Atomic bool written;            /* its writer is in this process */
     struct segment *borrowed;        /* whose mappings these are, when not our own */
     uint32_t generation;             /* fork_generation() when it was made */
     struct segment *next, *previous; /* every segment of the process, for fork() */
@@ -61,6 +62,11 @@ struct segment *segment_new(const char *name);
 struct segment *segment_ref(struct segment *seg);
 /* The last one unmaps and closes, and so lets go of every lock. */
 void segment_unref(struct segment *seg);
+
+/* This process writes it: byte 0 of its files is ours. */
+void segment_mark_written(struct segment *seg);
+/* True when one that this process writes, of the ring of that name, has that file. */
+bool segment_is_written_here(const char *name, ino_t file);
 
 /* Between these two calls no fork() of this process happens: for files that are locked or mapped
  * and that no segment closes in the child yet. */

@@ -124,6 +124,29 @@ START_TEST(old_names_put_back_are_replaced) {
 }
 END_TEST
 
+/* Whose reader cannot follow while the pair is of two segments, so that the writer still has both.
+ */
+START_TEST(an_old_name_put_back_while_its_segment_is_read) {
+    const char *name = new_name(), *kept = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    keep_old_files(name, kept);
+    put(writer, 1);
+    ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
+    ck_assert_int_eq(rename(path_of(kept, suffixes[_i]), path_of(name, suffixes[_i])), 0);
+    read_many(reader, 1, 1);
+    while (stats_of(writer).names_lost == 0)
+        usleep(1000);
+    ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT); /* follows */
+    put(writer, 2);
+    read_many(reader, 2, 2);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+    shm_entries(kept, true);
+}
+END_TEST
+
 /* While its writer lives it stays that one's, and is named. */
 START_TEST(a_name_of_another_live_ring_stays) {
     const char *name = new_name(), *other_name = new_name(), *path = path_of(name, suffixes[_i]);
@@ -237,6 +260,7 @@ int main(void) {
     tcase_add_loop_test(tests, a_resize_that_cannot_rename_changes_nothing, 0, 2);
     tcase_add_loop_test(tests, a_takeover_that_cannot_rename_shuts_nobody_out, 0, 2);
     tcase_add_loop_test(tests, old_names_put_back_are_replaced, 0, 3);
+    tcase_add_loop_test(tests, an_old_name_put_back_while_its_segment_is_read, 0, 2);
     tcase_add_loop_test(tests, a_name_of_another_live_ring_stays, 0, 2);
     tcase_add_loop_test(tests, what_is_no_ring_stays, 0, 6);
     tcase_add_test(tests, a_file_that_is_mounted_alone);
