@@ -73,10 +73,12 @@ bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObjec
     PyObject *metas;
     Py_ssize_t metas_size = 0;
     char *block = NULL;
+    *frame = (struct outgoing){.info = writer->info, .caps = Py_XNewRef(writer->caps)};
+    if (said == Py_None)
+        return true;
     if (!PyArg_ParseTuple(said, "LLLIO", &pts_ns, &timestamp_ns, &duration_ns, &flags, &metas) ||
         (metas != Py_None && PyBytes_AsStringAndSize(metas, &block, &metas_size) < 0))
         return false;
-    frame->info = writer->info;
     frame->info.pts_ns = pts_ns;
     frame->info.timestamp_ns = timestamp_ns == SHMRING_TIME_NONE ? 0 : timestamp_ns;
     if (duration_ns != SHMRING_TIME_NONE)
@@ -85,7 +87,6 @@ bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObjec
     frame->info.metas = block;
     frame->info.metas_size = (size_t)metas_size;
     frame->metas = Py_NewRef(metas);
-    frame->caps = Py_XNewRef(writer->caps);
     return true;
 }
 
@@ -205,18 +206,22 @@ static bool set_size(struct outgoing *frame, PyObject *array) {
     return !PyErr_Occurred();
 }
 
-static PyObject *writer_write(struct writer_object *self, PyObject *args) {
-    struct outgoing frame = {0};
-    struct source source = {0};
-    PyObject *array, *said;
+/* Of an array, and what its caller said of it or None. */
+static PyObject *writer_write(struct writer_object *self, PyObject *const *args, Py_ssize_t count) {
+    struct outgoing frame;
+    struct source source;
     uint64_t seq = 0;
-    if (!PyArg_ParseTuple(args, "OO!:_write", &array, &PyTuple_Type, &said) ||
-        !handle_enter(&self->handle))
+    if (count != 2) {
+        PyErr_Format(PyExc_TypeError, "_write() takes 2 arguments, not %zd", count);
+        return NULL;
+    }
+    if (!handle_enter(&self->handle))
         return NULL;
     struct layout *layout = NULL;
-    if (outgoing_init(&frame, self, said) && set_size(&frame, array))
+    source.count = 0; /* what is behind it is written before it is read */
+    if (outgoing_init(&frame, self, args[1]) && set_size(&frame, args[0]))
         layout = layout_get(self->state, &frame.info, &self->pool->layout);
-    if (layout && source_get(&source, layout, array))
+    if (layout && source_get(&source, layout, args[0]))
         seq = write_source(self, &source, &frame);
     source_release(&source);
     layout_unref(layout);
@@ -228,7 +233,7 @@ static PyObject *writer_write(struct writer_object *self, PyObject *args) {
 /* ---- Other calls ---- */
 
 static PyObject *writer_loan(struct writer_object *self, PyObject *said) {
-    struct outgoing frame = {0};
+    struct outgoing frame;
     struct shmring_slot slot;
     PyObject *loan = NULL;
     if (!handle_enter(&self->handle))
@@ -483,7 +488,7 @@ static PyGetSetDef writer_getset[] = {
 };
 
 static PyMethodDef writer_methods[] = {
-    {"_write", (PyCFunction)writer_write, METH_VARARGS, NULL},
+    {"_write", (PyCFunction)(void *)writer_write, METH_FASTCALL, NULL},
     {"_loan", (PyCFunction)writer_loan, METH_O, NULL},
     {"_make_room", (PyCFunction)writer_make_room, METH_VARARGS, NULL},
     {"_wait_reader", (PyCFunction)writer_wait_reader, METH_VARARGS, NULL},

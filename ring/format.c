@@ -196,16 +196,12 @@ static const char *planes_problem(const struct shmring_frame_info *info) {
     return problem;
 }
 
+/* Of a character of more than one byte; 0: none begins so. */
 static size_t length_of(unsigned char first) {
-    return first < 0x80   ? 1
-           : first < 0xc2 ? 0
-           : first < 0xe0 ? 2
-           : first < 0xf0 ? 3
-           : first < 0xf5 ? 4
-                          : 0;
+    return first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
 }
 
-/* One character of more than one byte: no overlong form, no surrogate, nothing beyond U+10FFFF. */
+/* Such a character: no overlong form, no surrogate, nothing beyond U+10FFFF. */
 static bool is_character(const unsigned char *text, size_t length) {
     if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
         (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
@@ -217,15 +213,25 @@ static bool is_character(const unsigned char *text, size_t length) {
     return true;
 }
 
+/* Eight bytes at once, as nearly all of it is ASCII: every frame's caps pass here twice. */
+static size_t ascii_bytes(const unsigned char *text, size_t size) {
+    size_t at = 0;
+    for (uint64_t word; size - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (at < size && text[at] < 0x80)
+        at++;
+    return at;
+}
+
+/* The NUL at the end is no part of a character, so none reaches beyond it. */
 static bool is_utf8(const char *text) {
-    const unsigned char *at = (const void *)text;
-    while (*at) {
-        if (*at < 0x80) { /* as nearly all of it is */
-            at++;
-            continue;
-        }
+    const unsigned char *at = (const void *)text, *end = at + strlen(text);
+    while ((at += ascii_bytes(at, (size_t)(end - at))) < end) {
         size_t length = length_of(*at);
-        if (length == 0 || (length > 1 && !is_character(at, length)))
+        if (length == 0 || !is_character(at, length))
             return false;
         at += length;
     }
@@ -240,13 +246,7 @@ static bool is_name(const char *name, size_t size) {
     return false;
 }
 
-static const struct shmring_frame_info no_info = SHMRING_FRAME_INFO_INIT;
-
-const char *shmring_frame_problem(const struct shmring_frame_info *told) {
-    struct shmring_frame_info known = no_info, *info = &known;
-    if (!versioned_is_set(told))
-        return "it has no struct_size (SHMRING_FRAME_INFO_INIT)";
-    versioned_read(&known, sizeof known, told);
+const char *format_problem(const struct shmring_frame_info *info) {
     if (!is_name(info->format, sizeof info->format))
         return "its format is no name";
     if (info->planes > SHMRING_MAX_PLANES)
@@ -259,4 +259,14 @@ const char *shmring_frame_problem(const struct shmring_frame_info *told) {
     if ((info->flags & SHMRING_FRAME_GAP) && info->size == 0)
         return NULL;
     return planes_problem(info);
+}
+
+static const struct shmring_frame_info no_info = SHMRING_FRAME_INFO_INIT;
+
+const char *shmring_frame_problem(const struct shmring_frame_info *told) {
+    struct shmring_frame_info info = no_info;
+    if (!versioned_is_set(told))
+        return "it has no struct_size (SHMRING_FRAME_INFO_INIT)";
+    versioned_read(&info, sizeof info, told);
+    return format_problem(&info);
 }

@@ -31,4 +31,7 @@ uint64_t format_rows(const struct format *format, unsigned plane, uint32_t heigh
 uint64_t format_samples(const struct format *format, unsigned plane, uint32_t width);
 uint64_t format_row_bytes(const struct format *format, unsigned plane, uint32_t width);
 
+/* As shmring_frame_problem, of an info that has all fields. */
+const char *format_problem(const struct shmring_frame_info *info);
+
 #endif

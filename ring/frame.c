@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frame.h"
+#include "format.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -170,7 +171,7 @@ static bool text_fits(const struct segment *seg, const struct layout_frame *head
 static const char *problem_of(const struct segment *seg, const struct frame *frame) {
     if (frame->public.info.size > seg->g.slot_size)
         return "it is larger than its slot";
-    return shmring_frame_problem(&frame->public.info);
+    return format_problem(&frame->public.info);
 }
 
 /* Header, caps and metas, out of shared memory into ours; -EPROTO: they cannot be there. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "format.h"
 #include "frame.h"
 #include "futex.h"
 #include "timeline.h"
@@ -22,7 +23,7 @@ static int check_publish(struct shmring_writer *w, const struct shmring_slot *sl
     if (!can_publish(w, slot))
         return error_set(error, -EALREADY, "this slot of ring '%s' was published before", w->name);
     const char *problem =
-        info->size > slot->size ? "it is larger than its slot" : shmring_frame_problem(info);
+        info->size > slot->size ? "it is larger than its slot" : format_problem(info);
     if (problem)
         return error_set(error, -EINVAL, "a frame for ring '%s' cannot be what it says: %s",
                          w->name, problem);

@@ -46,6 +46,8 @@ def time_ns(time: int | None, what: str) -> int:
     """None: the library's "no such time"."""
     if time is None:
         return TIME_NONE
+    if type(time) is int and 0 <= time <= _LONGEST_NS:
+        return time
     number = time.__index__() if hasattr(type(time), "__index__") else None
     if number is None:
         raise TypeError(f"{what} must be None or nanoseconds, not {time!r}")
@@ -56,6 +58,8 @@ def time_ns(time: int | None, what: str) -> int:
 
 def count(number: int, what: str) -> int:
     """A number of 32 bits."""
+    if type(number) is int and 0 <= number < 2**32:
+        return number
     if not hasattr(type(number), "__index__"):
         raise TypeError(f"{what} must be an int, not {number!r}")
     if not 0 <= number.__index__() < 2**32:

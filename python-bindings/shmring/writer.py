@@ -112,24 +112,17 @@ class Writer(_shmring.Writer):
         metas, regions: what Frame.metas of its readers is; regions are added to those of metas.
         flags: shmring.FrameFlags, as DELTA of what is no key frame.
         """
-        size = 0
         if self._caps is not None:
-            array = memoryview(array).cast("B")  # type: ignore[arg-type]
-            size = array.nbytes
-            if size > _FIRST_SIZE:
-                self._make_room(1 << (size - 1).bit_length())
-        if self._sound:
-            pts_ns = self._sound.ns(self._written) if pts_ns is None else pts_ns
-            duration_ns = self._sound.ns(size) if duration_ns is None else duration_ns
-        said = self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
+            return self._write_bytes(array, pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
+        said = None  # as nearly always
+        if not (pts_ns is timestamp_ns is duration_ns is metas is None and regions == () and not flags):
+            said = self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         try:
-            seq = self._write(array, said)
+            return self._write(array, said)
         except ValueError:
             if self.closed or not self._follow_size(array):
                 raise
-            seq = self._write(array, said)
-        self._written += size
-        return seq
+            return self._write(array, said)
 
     def loan(self, pts_ns: int | None = None, timestamp_ns: int | None = None,
              duration_ns: int | None = None, metas: Metas | None = None,
@@ -160,6 +153,18 @@ class Writer(_shmring.Writer):
     def __enter__(self) -> Writer:
         self._enter()
         return self
+
+    def _write_bytes(self, data: Any, pts_ns: int | None, timestamp_ns: int | None,
+                     duration_ns: int | None, *more: Any) -> int:
+        view = memoryview(data).cast("B")
+        if view.nbytes > _FIRST_SIZE:
+            self._make_room(1 << (view.nbytes - 1).bit_length())
+        if self._sound:
+            pts_ns = self._sound.ns(self._written) if pts_ns is None else pts_ns
+            duration_ns = self._sound.ns(view.nbytes) if duration_ns is None else duration_ns
+        seq = self._write(view, self._said(pts_ns, timestamp_ns, duration_ns, *more))
+        self._written += view.nbytes
+        return seq
 
     @staticmethod
     def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None, flags: int,
@@ -192,8 +197,6 @@ class Writer(_shmring.Writer):
 
     def _follow_size(self, array: Any) -> bool:
         """Whether ARRAY is a picture of another size, which frames have from now on."""
-        if self._caps is not None:
-            return False
         views = array if isinstance(array, tuple) else (array,)
         shapes = tuple(memoryview(view).shape or () for view in views)
         try:
