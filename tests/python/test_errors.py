@@ -3,11 +3,13 @@
 
 import os
 import pickle
+import subprocess
+import sys
 import unittest
 
 import shmring
 from shmring import raw
-from support import RingTest, bgr
+from support import RingTest, bgr, run_python
 
 
 class ErrorTest(RingTest):
@@ -152,6 +154,20 @@ class ErrorTest(RingTest):
                 os._exit(0 if self.name in str(error) else 1)
             os._exit(2)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become another user")
+    def test_a_ring_of_another_user(self):
+        """Only who says so reads it: its owner may have given it the name of a ring of ours."""
+        script = ("import os, sys; os.setuid(65534); sys.path = eval(sys.argv[2]); import shmring; "
+                  "writer = shmring.Writer(sys.argv[1], 8, 4, perms=0o666); print('up', flush=True); "
+                  "sys.stdin.read(); writer.close()")
+        theirs = run_python(script, self.name, repr(sys.path), stdin=subprocess.PIPE)
+        self.addCleanup(theirs.communicate)
+        self.assertEqual(theirs.stdout.readline(), "up\n")
+        with self.assertRaisesRegex(shmring.RingDenied, "nobody"):
+            shmring.Reader(self.name)
+        with shmring.Reader(self.name, any_owner=True) as reader:
+            self.assertEqual(reader.info.owner, 65534)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a Writer makes is what GStreamer expects: sizes, strides, caps, and it plays."""
 
+import contextlib
+import os
+import queue
+import re
 import subprocess
 import threading
+import time
 import unittest
 import warnings
 from enum import EnumMeta
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +27,12 @@ import shmring
 from support import RingTest
 
 Gst.init(None)
+
+
+def resident():
+    """Bytes of this process that are its own."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) << 10
 
 
 def formats():
@@ -129,6 +141,54 @@ class PlayTest(RingTest):
         images = self.images(5, 64, 4)
         out = self.play(images, "is-live=true ! identity sync=true", framerate=50)
         self.assertEqual(out, b"".join(i.tobytes() for i in images))
+
+    @unittest.skipIf("asan" in os.environ.get("LD_PRELOAD", ""), "freed memory is kept for a while")
+    def test_an_appsink_that_nobody_pulls_from_keeps_few(self):
+        """As README and the guide have it: max-buffers bounds what the program's memory grows by."""
+        with shmring.Writer(self.name, 640, 480) as writer:
+            pipeline = Gst.parse_launch(f"shmringsrc ring-name={self.name} ! "
+                                        "appsink name=frames max-buffers=2 drop=true")
+            pipeline.set_state(Gst.State.PLAYING)
+            self.addCleanup(pipeline.set_state, Gst.State.NULL)
+            writer.wait_reader(timeout=30)
+            image = np.zeros((480, 640, 3), "u1")
+            for _ in range(20):
+                writer.write(image)
+            before = resident()
+            for _ in range(300):  # 276 MB
+                writer.write(image)
+            self.assertLess(resident() - before, 60 << 20)
+
+    def test_a_request_for_a_key_frame(self):
+        """It comes out of the sink as the event that encoders obey, with its running time."""
+        with shmring.Reader(self.name, timeout=30, wait_for_keyframe=False) as reader:
+            self.assertFalse(reader.request_keyframe())
+            pipeline = Gst.parse_launch(
+                "appsrc name=encoder is-live=true format=time do-timestamp=true max-buffers=4 "
+                "caps=video/x-h264,stream-format=byte-stream,alignment=au ! "
+                f"shmringsink name={self.name} caps=ANY wait-for-connection=true")
+            asked, encoder = queue.Queue(), pipeline.get_by_name("encoder")
+
+            def probe(pad, info):
+                event = info.get_event()
+                if GstVideo.video_event_is_force_key_unit(event):
+                    asked.put(GstVideo.video_event_parse_upstream_force_key_unit(event)[1])
+                return Gst.PadProbeReturn.OK
+
+            encoder.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_UPSTREAM, probe)
+            pipeline.set_state(Gst.State.PLAYING)
+            self.addCleanup(pipeline.set_state, Gst.State.NULL)
+            delta = Gst.Buffer.new_wrapped(b"a delta frame")
+            delta.set_flags(Gst.BufferFlags.DELTA_UNIT)
+            encoder.emit("push-buffer", delta)
+            frame = reader.read()
+            running, deadline = Gst.CLOCK_TIME_NONE, time.monotonic() + 30
+            while running == Gst.CLOCK_TIME_NONE:  # an attach asks, too, and then they are one
+                self.assertLess(time.monotonic(), deadline)
+                self.assertTrue(reader.request_keyframe(frame.clock_ns + 5 * 10**9))
+                with contextlib.suppress(queue.Empty):
+                    running = asked.get(timeout=1)
+            self.assertAlmostEqual(running, frame.pts_ns + 5 * 10**9, delta=10**6)
 
 
 if __name__ == "__main__":
