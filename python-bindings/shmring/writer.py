@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Said = tuple[int, int, int, int, bytes | None]
 
 
+# What write() is told of nearly every frame.
+_NOTHING_SAID = (None, None, None, None, (), 0)
 # Of what is no picture, at first; the ring grows as it must.
 _FIRST_SIZE = 65536
 # Bytes of a sample of audio, by GStreamer's name of its format.
@@ -115,7 +117,7 @@ class Writer(_shmring.Writer):
         if self._caps is not None:
             return self._write_bytes(array, pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         said = None  # as nearly always
-        if not (pts_ns is timestamp_ns is duration_ns is metas is None and regions == () and not flags):
+        if (pts_ns, timestamp_ns, duration_ns, metas, regions, flags) != _NOTHING_SAID:
             said = self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         try:
             return self._write(array, said)
