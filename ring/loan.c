@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "frame.h"
@@ -200,11 +201,13 @@ static int explain_timeout(struct shmring_writer *w, struct shmring_error *error
     ports_describe(d, port, &reader);
     return error_set(
         error, -EAGAIN,
-        "ring '%s' has no free slot: it waits for its reader %s (pid %u), which has "
+        "ring '%s' %s: it waits for its reader %s (pid %u%s), which has "
         "taken no frame for %.1f s, has %u to take and holds %u; stop that reader, let "
         "it read in mode latest, or give the writer patience",
-        w->name, reader.process, reader.pid, (double)reader.waited_ns / 1e9, reader.offered,
-        reader.held);
+        w->name, w->predecessors ? "has moved to slots of another size" : "has no free slot",
+        reader.process, reader.pid,
+        reader.pid == (uint32_t)getpid() ? ", this process: another thread must read" : "",
+        (double)reader.waited_ns / 1e9, reader.offered, reader.held);
 }
 
 static int explain(struct shmring_writer *w, int result, struct shmring_error *error) {

@@ -108,7 +108,7 @@ class StreamTest(WriterCase):
         writer, reader = self.pair(timeout=0.01, slots=6)
         written = [writer.write(self.IMAGE) for _ in range(6)]
         self.assertEqual(written[-1], 6)
-        text = (rf"'{self.name}' has no free slot: it waits for its reader .*pid {os.getpid()}\).*"
+        text = (rf"'{self.name}' has no free slot: it waits for its reader .*pid {os.getpid()}.*\).*"
                 r"has 6 to take and holds 0.*waited 0.01 s, and dropped")
         with self.assertRaisesRegex(shmring.Timeout, text):
             writer.write(self.IMAGE)
@@ -120,6 +120,14 @@ class StreamTest(WriterCase):
         del frame, frames
         rest = [reader.read().flags & DISCONT for _ in range(4)]
         self.assertEqual(rest, [0, 0, 0, DISCONT])
+
+    def test_one_thread_that_writes_another_size_and_reads(self):
+        """It would wait for itself: the timeout says so."""
+        writer, reader = self.pair(timeout=0.2)
+        writer.write(np.zeros((4, 64, 3), "u1"))
+        with self.assertRaisesRegex(shmring.Timeout, "slots of another size.*another thread must read"):
+            writer.write(np.zeros((8, 128, 3), "u1"))
+        self.assertEqual(reader.read().seq, 1)
 
     def test_a_dropped_frame_takes_its_time(self):
         writer, reader = self.pair(timeout=0, slots=4, framerate=10)
