@@ -116,22 +116,18 @@ STATE_ACTIVE, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED, STATE_MOVING = range(
 PAGE = 4096
 
 # Formats: type of an element; for each plane its elements a pixel, and how often width and height
-# are halved; GStreamer's names.
+# are halved; GStreamer's names. Of ? there is one of each byte order, its name with LE or BE behind.
 FORMATS = """
     u1  1                          GRAY8 bggr gbrg grbg rggb
     u1  2                          YUY2 UYVY YVYU VYUY RGB16 BGR16 RGB15 BGR15
     u1  3                          BGR RGB v308 IYU2
     u1  4                          BGRx BGRA RGBx RGBA xRGB ARGB xBGR ABGR AYUV VUYA
-    <u2 1                          GRAY16_LE bggr10le gbrg10le grbg10le rggb10le bggr12le gbrg12le
-    <u2 1                          grbg12le rggb12le bggr14le gbrg14le grbg14le rggb14le bggr16le
-    <u2 1                          gbrg16le grbg16le rggb16le
-    >u2 1                          GRAY16_BE bggr10be gbrg10be grbg10be rggb10be bggr12be gbrg12be
-    >u2 1                          grbg12be rggb12be bggr14be gbrg14be grbg14be rggb14be bggr16be
-    >u2 1                          gbrg16be grbg16be rggb16be
-    <u2 2                          v216 Y210 Y212_LE
-    >u2 2                          Y212_BE
-    <u2 4                          Y412_LE ARGB64 AYUV64 ARGB64_LE RGBA64_LE BGRA64_LE ABGR64_LE
-    >u2 4                          Y412_BE ARGB64_BE RGBA64_BE BGRA64_BE ABGR64_BE
+    ?u2 1                          GRAY16_ bggr10 gbrg10 grbg10 rggb10 bggr12 gbrg12 grbg12 rggb12
+    ?u2 1                          bggr14 gbrg14 grbg14 rggb14 bggr16 gbrg16 grbg16 rggb16
+    <u2 2                          v216 Y210
+    ?u2 2                          Y212_
+    <u2 4                          ARGB64 AYUV64
+    ?u2 4                          Y412_ ARGB64_ RGBA64_ BGRA64_ ABGR64_
     <u4 1                          Y410 BGR10A2_LE RGB10A2_LE
     >u4 1                          r210
     u1  1 1:1:1 1:1:1              I420 YV12
@@ -145,20 +141,13 @@ FORMATS = """
     u1  1 2:1:0                    NV16 NV61
     u1  1 2                        NV24
     u1  1 2:1:1 1                  AV12
-    <u2 1 2:1:1                    P010_10LE P012_LE P016_LE
-    >u2 1 2:1:1                    P010_10BE P012_BE P016_BE
-    <u2 1 1:1:1 1:1:1              I420_10LE I420_12LE
-    >u2 1 1:1:1 1:1:1              I420_10BE I420_12BE
-    <u2 1 1:1:0 1:1:0              I422_10LE I422_12LE
-    >u2 1 1:1:0 1:1:0              I422_10BE I422_12BE
-    <u2 1 1 1                      Y444_10LE Y444_12LE Y444_16LE GBR_10LE GBR_12LE
-    >u2 1 1 1                      Y444_10BE Y444_12BE Y444_16BE GBR_10BE GBR_12BE
-    <u2 1 1 1 1                    GBRA_10LE GBRA_12LE A444_10LE
-    >u2 1 1 1 1                    GBRA_10BE GBRA_12BE A444_10BE
-    <u2 1 1:1:1 1:1:1 1            A420_10LE
-    >u2 1 1:1:1 1:1:1 1            A420_10BE
-    <u2 1 1:1:0 1:1:0 1            A422_10LE
-    >u2 1 1:1:0 1:1:0 1            A422_10BE
+    ?u2 1 2:1:1                    P010_10 P012_ P016_
+    ?u2 1 1:1:1 1:1:1              I420_10 I420_12
+    ?u2 1 1:1:0 1:1:0              I422_10 I422_12
+    ?u2 1 1 1                      Y444_10 Y444_12 Y444_16 GBR_10 GBR_12
+    ?u2 1 1 1 1                    GBRA_10 GBRA_12 A444_10
+    ?u2 1 1:1:1 1:1:1 1            A420_10
+    ?u2 1 1:1:0 1:1:0 1            A422_10
 """
 
 SHM = "/dev/shm"
@@ -445,7 +434,10 @@ def read_formats(text: str) -> Dict[str, Rule]:
         dtype, *words = line.split()
         planes = [word for word in words if re.fullmatch(r"\d(:\d:\d)?", word)]
         shapes = tuple(tuple(int(n) for n in (plane + ":0:0").split(":")[:3]) for plane in planes)
-        formats.update({name: (dtype, shapes) for name in words[len(planes) :]})
+        for name in words[len(planes) :]:
+            for order, end in (("<", "LE"), (">", "BE")) if dtype[0] == "?" else ((dtype[0], ""),):
+                end = end.lower() if name.islower() else end  # as Bayer's are
+                formats[name + end] = order + dtype[1:], shapes
     return formats
 
 
