@@ -9,11 +9,90 @@
 
 #include "error.h"
 #include "futex.h"
+#include "process.h"
 #include "segment.h"
 #include "versioned.h"
 
 uint32_t shmring_version(void) {
     return SHMRING_VERSION;
+}
+
+/* ---- What it says of itself ---- */
+
+static uint64_t word(const _Atomic uint64_t *value) {
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static enum shmring_state state_of(const struct segment *seg, const struct layout_header *header) {
+    uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
+    if (state == STATE_CLOSED)
+        return SHMRING_STATE_CLOSED;
+    if (!segment_has_writer(seg))
+        return SHMRING_STATE_DEAD;
+    return state == STATE_ENDED ? SHMRING_STATE_ENDED : SHMRING_STATE_LIVE;
+}
+
+void segment_describe(const struct segment *seg, const struct layout_header *header,
+                      struct shmring_info *info) {
+    uint64_t head = word(&header->head);
+    *info = (struct shmring_info){
+        .struct_size = sizeof *info,
+        .state = state_of(seg, header),
+        .slots = seg->g.slots,
+        .max_readers = seg->g.max_readers,
+        .lend_limit = seg->g.lend_limit,
+        .header_size = seg->g.frame_stride,
+        .slot_size = seg->g.slot_size,
+        .total_size = seg->g.total_size + seg->g.ctl_size,
+        .owner = seg->owner,
+        .mode = seg->mode,
+        .created_ns = header->created_ns,
+        .latency_ns = atomic_load_explicit(&header->latency_ns, memory_order_relaxed),
+        .published = word(&header->published),
+        .bytes = word(&header->bytes),
+        .dropped = word(&header->dropped),
+        .revoked = word(&header->revoked),
+        .withdrawn = word(&header->withdrawn),
+        .flushed = word(&header->flushed),
+        .waits = word(&header->waits),
+        .wait_ns = (int64_t)word(&header->wait_ns),
+        .free_slots = -1,
+        .newest = head > seg->g.base ? head - 1 : 0,
+        .key = word(&header->key_seq),
+    };
+    memcpy(info->name, seg->name, sizeof info->name);
+    memcpy(info->instance, seg->g.instance, sizeof info->instance);
+    info->writer_pid = segment_writer(header, info->writer_process);
+    uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
+    if (waited > 0 && waited <= seg->g.max_readers)
+        info->waits_for = (int32_t)waited - 1;
+    else
+        info->waits_for = -1;
+    if (info->waits_for >= 0)
+        info->waited_ns =
+            elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
+}
+
+void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
+                           struct shmring_reader_info *info) {
+    uint64_t attach = atomic_load_explicit(&port->attach, memory_order_relaxed);
+    uint64_t cursor = word(&port->cursor);
+    *info = (struct shmring_reader_info){
+        .struct_size = sizeof *info,
+        .mode = attach_mode(attach),
+        .depth = attach_depth(attach),
+        .lease = atomic_load_explicit(&port->lease, memory_order_relaxed),
+        .lag = cursor && cursor < head ? head - cursor : 0,
+        .received = word(&port->received),
+        .dropped = word(&port->dropped),
+        .pid = port->pid,
+    };
+    process_text(info->process, port->process);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        uint32_t kind = claim_kind(word(&port->claim[slot]));
+        info->held += kind == CLAIM_TAKEN;
+        info->offered += kind == CLAIM_OFFERED || kind == CLAIM_COPYING;
+    }
 }
 
 /* ---- A ring's readers ---- */
@@ -26,10 +105,6 @@ static int open_ctl(struct segment *seg, struct shmring_error *error) {
                                   "who reads ring '%s' is told by %s, which cannot be opened: %s",
                                   seg->name, paths.ctl, strerror(-result))
                       : 0;
-}
-
-static uint64_t word(const _Atomic uint64_t *value) {
-    return atomic_load_explicit(value, memory_order_relaxed);
 }
 
 /* Calls LOOK with a copy of each port that is not free. */

@@ -396,8 +396,7 @@ void segment_announce(struct segment *seg) {
     futex_wake_all(&seg->header->event);
 }
 
-static uint32_t writer_identity(const struct layout_header *header,
-                                char process[SHMRING_PROCESS_NAME]) {
+uint32_t segment_writer(const struct layout_header *header, char process[SHMRING_PROCESS_NAME]) {
     uint64_t name[2];
     for (int i = 0; i < 2; i++)
         name[i] = atomic_load_explicit(&header->writer_process[i], memory_order_relaxed);
@@ -407,85 +406,9 @@ static uint32_t writer_identity(const struct layout_header *header,
 
 void segment_writer_text(const struct layout_header *header, char *text, size_t size) {
     char process[SHMRING_PROCESS_NAME];
-    uint32_t pid = writer_identity(header, process);
+    uint32_t pid = segment_writer(header, process);
     if (pid)
         snprintf(text, size, "%s (pid %u)", process, pid);
     else
         snprintf(text, size, "a writer that is just starting");
-}
-
-static enum shmring_state state_of(const struct segment *seg, const struct layout_header *header) {
-    uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
-    if (state == STATE_CLOSED)
-        return SHMRING_STATE_CLOSED;
-    if (!segment_has_writer(seg))
-        return SHMRING_STATE_DEAD;
-    return state == STATE_ENDED ? SHMRING_STATE_ENDED : SHMRING_STATE_LIVE;
-}
-
-static uint64_t counter(const _Atomic uint64_t *value) {
-    return atomic_load_explicit(value, memory_order_relaxed);
-}
-
-void segment_describe(const struct segment *seg, const struct layout_header *header,
-                      struct shmring_info *info) {
-    uint64_t head = counter(&header->head);
-    *info = (struct shmring_info){
-        .struct_size = sizeof *info,
-        .state = state_of(seg, header),
-        .slots = seg->g.slots,
-        .max_readers = seg->g.max_readers,
-        .lend_limit = seg->g.lend_limit,
-        .header_size = seg->g.frame_stride,
-        .slot_size = seg->g.slot_size,
-        .total_size = seg->g.total_size + seg->g.ctl_size,
-        .owner = seg->owner,
-        .mode = seg->mode,
-        .created_ns = header->created_ns,
-        .latency_ns = atomic_load_explicit(&header->latency_ns, memory_order_relaxed),
-        .published = counter(&header->published),
-        .bytes = counter(&header->bytes),
-        .dropped = counter(&header->dropped),
-        .revoked = counter(&header->revoked),
-        .withdrawn = counter(&header->withdrawn),
-        .flushed = counter(&header->flushed),
-        .waits = counter(&header->waits),
-        .wait_ns = (int64_t)counter(&header->wait_ns),
-        .free_slots = -1,
-        .newest = head > seg->g.base ? head - 1 : 0,
-        .key = counter(&header->key_seq),
-    };
-    memcpy(info->name, seg->name, sizeof info->name);
-    memcpy(info->instance, seg->g.instance, sizeof info->instance);
-    info->writer_pid = writer_identity(header, info->writer_process);
-    uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
-    if (waited > 0 && waited <= seg->g.max_readers)
-        info->waits_for = (int32_t)waited - 1;
-    else
-        info->waits_for = -1;
-    if (info->waits_for >= 0)
-        info->waited_ns =
-            elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
-}
-
-void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
-                           struct shmring_reader_info *info) {
-    uint64_t word = atomic_load_explicit(&port->attach, memory_order_relaxed);
-    uint64_t cursor = counter(&port->cursor);
-    *info = (struct shmring_reader_info){
-        .struct_size = sizeof *info,
-        .mode = attach_mode(word),
-        .depth = attach_depth(word),
-        .lease = atomic_load_explicit(&port->lease, memory_order_relaxed),
-        .lag = cursor && cursor < head ? head - cursor : 0,
-        .received = counter(&port->received),
-        .dropped = counter(&port->dropped),
-        .pid = port->pid,
-    };
-    process_text(info->process, port->process);
-    for (uint32_t slot = 0; slot < slots; slot++) {
-        uint32_t kind = claim_kind(counter(&port->claim[slot]));
-        info->held += kind == CLAIM_TAKEN;
-        info->offered += kind == CLAIM_OFFERED || kind == CLAIM_COPYING;
-    }
 }

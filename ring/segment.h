@@ -115,10 +115,12 @@ void segment_give_notice(struct segment *seg);
 /* Writer: head or state changed. */
 void segment_announce(struct segment *seg);
 
+/* Fills in the name of the writer's process, fit for a message; returns its pid, 0: none yet. */
+uint32_t segment_writer(const struct layout_header *header, char process[SHMRING_PROCESS_NAME]);
 /* Fills in "NAME (pid N)" of the writer, fit for a message. */
 void segment_writer_text(const struct layout_header *header, char *text, size_t size);
 
-/* What a ring says of itself, for people. */
+/* What a ring says of itself, for people. (query.c) */
 void segment_describe(const struct segment *seg, const struct layout_header *header,
                       struct shmring_info *info);
 
