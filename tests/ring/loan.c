@@ -177,7 +177,7 @@ START_TEST(a_timeout_says_who_is_waited_for) {
     struct shmring_reader *reader = fill_ring();
     struct shmring_error error = {0};
     char pid[32];
-    snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
+    snprintf(pid, sizeof pid, "(pid %d, this process", (int)getpid());
     ck_assert_int_eq(loan_error(SHMRING_LOAN_FILL, 2000000, &error), SHMRING_TIMEOUT);
     assert_says(&error, pid);
     assert_says(&error, "6 to take");

@@ -433,7 +433,7 @@ START_TEST(the_writer_hears_who_it_is) {
     put_many(writer, 1, 4);
     ck_assert_int_eq(shmring_writer_loan(writer, SHMRING_LOAN_FILL, PATIENCE, &slot, &error),
                      SHMRING_TIMEOUT);
-    snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
+    snprintf(pid, sizeof pid, "(pid %d, this process", (int)getpid());
     ck_assert_ptr_nonnull(strstr(error.message, pid));
     ck_assert_ptr_nonnull(strstr(error.message, "has 4 to take"));
     shmring_reader_free(reader);
