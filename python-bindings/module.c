@@ -117,6 +117,18 @@ static PyObject *module_query(PyObject *module, PyObject *name) {
     return readers ? Py_BuildValue("NN", info_values(&info), readers) : NULL;
 }
 
+/* Nothing is left of it, or would be: why not, raised. */
+static PyObject *module_remove(PyObject *module, PyObject *args) {
+    const char *name;
+    int only_look;
+    struct shmring_error error = {0};
+    if (!PyArg_ParseTuple(args, "sp:remove", &name, &only_look))
+        return NULL;
+    int result = shmring_remove(name, only_look, &error);
+    return result < 0 ? raise_result(PyModule_GetState(module), result, &error)
+                      : Py_NewRef(Py_None);
+}
+
 /* ---- The table of formats ---- */
 
 static PyObject *planes_of(const struct format *format) {
@@ -198,6 +210,8 @@ static PyMethodDef module_functions[] = {
      "as (elements a sample, shift of the width, shift of the height)."},
     {"query", module_query, METH_O,
      "query($module, name, /)\n--\n\nThe values of an Info and those of its readers."},
+    {"remove", module_remove, METH_VARARGS,
+     "remove($module, name, only_look, /)\n--\n\nRemoves what a dead writer left under the name."},
     {NULL},
 };
 

@@ -615,6 +615,14 @@ SHMRING_API int shmring_query_readers(const char *name,
 SHMRING_API int shmring_list(bool (*visit)(const struct shmring_info *info, void *data),
                              void *data);
 
+/*
+ * Removes what is left of the ring: writers that die leave it, for the next one. 0: it is gone, or,
+ * with ONLY_LOOK, could be. -ENOENT: nothing is left. Else it stays, and ERROR says why: -EBUSY its
+ * writer lives or it has readers; -EPERM/-EACCES it is another user's; -EAGAIN it is just being
+ * made, moved or followed to; -EPROTO no ring has the name.
+ */
+SHMRING_API int shmring_remove(const char *name, bool only_look, struct shmring_error *error);
+
 #ifdef __cplusplus
 } /* extern "C" */
 

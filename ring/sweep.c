@@ -2,12 +2,15 @@
 #include "sweep.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "futex.h"
 #include "layout.h"
 #include "lock.h"
@@ -69,30 +72,112 @@ static bool is_awaited(const struct layout_header *header) {
     return header->base > 1 && age >= 0 && age < YOUNG_NS;
 }
 
+static int refuse(const struct segment *seg, const struct layout_header *header,
+                  struct shmring_error *error) {
+    char text[64];
+    if (segment_has_writer(seg)) {
+        segment_writer_text(header, text, sizeof text);
+        return error_set(error, -EBUSY,
+                         "ring '%s' is in use by %s: when that writer stops, it goes", seg->name,
+                         text);
+    }
+    if (seg->owner != geteuid())
+        return error_set(error, -EPERM, "ring '%s' belongs to user %s, who may remove it",
+                         seg->name, segment_user_text(seg->owner, text));
+    if (is_read(seg))
+        return error_set(error, -EBUSY,
+                         "ring '%s' has no writer any more, but readers that may wait for the next "
+                         "one: stop them first",
+                         seg->name);
+    if (is_awaited(header))
+        return error_set(error, -EAGAIN,
+                         "ring '%s' took another one's place a moment ago, and readers may follow: "
+                         "try again in 10 s",
+                         seg->name);
+    return 0;
+}
+
 /* With its lock in our hands: nobody adopts it meanwhile. */
-static bool remove_dead(struct segment *seg) {
+static int remove_locked(struct segment *seg, const struct layout_header *header,
+                         struct shmring_error *error) {
     struct ring_paths paths;
     name_paths(&paths, seg->name);
     if (lock_try(seg->ctl_fd, LOCK_WRITER) < 0)
-        return false;
-    if (is_read(seg) || !segment_has_name(seg) || !segment_has_ctl_name(seg))
-        return false;
-    return unlink(paths.frames) == 0 && unlink(paths.ctl) == 0;
+        return error_set(error, -EBUSY, "ring '%s' is just being taken over", seg->name);
+    int result = is_read(seg) ? refuse(seg, header, error) : 0;
+    if (result < 0)
+        return result;
+    if (!segment_has_name(seg) || !segment_has_ctl_name(seg))
+        return error_set(error, -EAGAIN, "ring '%s' is just being moved: ask again", seg->name);
+    return unlink(paths.frames) == 0 && unlink(paths.ctl) == 0 ? 0 : -errno;
+}
+
+static int remove_dead(const char *name, bool only_look, struct shmring_error *error) {
+    struct segment *seg = NULL;
+    struct layout_header header;
+    int result = segment_look(name, SEGMENT_ATTACH, &seg, &header, error);
+    if (result < 0)
+        return result;
+    result = refuse(seg, &header, error);
+    if (result == 0 && !only_look)
+        result = remove_locked(seg, &header, error);
+    segment_unref(seg);
+    return result;
 }
 
 static bool remove_dead_ring(const char *entry, void *unused) {
-    struct segment *seg = NULL;
-    struct layout_header header;
-    if (shmring_name_problem(entry) || segment_look(entry, SEGMENT_ATTACH, &seg, &header, NULL) < 0)
-        return false;
-    bool removed = seg->owner == geteuid() && !segment_has_writer(seg) && !is_awaited(&header) &&
-                   remove_dead(seg);
-    segment_unref(seg);
-    return removed;
+    return !shmring_name_problem(entry) && remove_dead(entry, false, NULL) == 0;
 }
 
 bool sweep_dead_rings(void) {
     return for_each_file(remove_dead_ring, NULL);
+}
+
+/* ---- One name ---- */
+
+/* Only a ring whose removal ended half way has no NAME; one that is being made has its lock. */
+static bool is_lonely(int fd, const struct ring_paths *paths) {
+    char magic[sizeof LAYOUT_CTL_MAGIC] = {0};
+    struct stat held, named, frames;
+    return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
+           memcmp(magic, LAYOUT_CTL_MAGIC, sizeof magic) == 0 && lock_try(fd, LOCK_WRITER) == 0 &&
+           fstat(fd, &held) == 0 && lstat(paths->ctl, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev && lstat(paths->frames, &frames) < 0 && errno == ENOENT;
+}
+
+static bool remove_lonely_ctl(const char *name, bool only_look) {
+    struct ring_paths paths;
+    name_paths(&paths, name);
+    segment_hold_forks();
+    int fd = segment_open_held(paths.ctl);
+    bool removed = fd >= 0 && is_lonely(fd, &paths) && (only_look || unlink(paths.ctl) == 0);
+    if (fd >= 0)
+        close(fd);
+    segment_release_forks();
+    return removed;
+}
+
+static int look_and_remove(const char *name, bool only_look, struct shmring_error *error) {
+    struct shmring_error why = {0};
+    int result = remove_dead(name, only_look, &why);
+    if (result == -EAGAIN && !why.code)
+        return error_set(error, result,
+                         "ring '%s' is just being made or moved, or has lost one of its two files",
+                         name);
+    if (result < 0 && result != -ENOENT)
+        return error_set(error, result, "%s", why.message);
+    return result;
+}
+
+int shmring_remove(const char *name, bool only_look, struct shmring_error *error) {
+    int result = name_check(name, error);
+    if (result == 0)
+        result = look_and_remove(name, only_look, error);
+    if (result < 0 && result != -ENOENT)
+        return result;
+    bool swept = !only_look && sweep_leftovers(name);
+    swept = remove_lonely_ctl(name, only_look) || swept;
+    return result == 0 || swept ? 0 : error_set(error, -ENOENT, "there is no ring '%s'", name);
 }
 
 /* ---- What is left ---- */

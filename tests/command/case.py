@@ -102,6 +102,10 @@ class CommandTest(RingTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
 
+    def run_command(self, *arguments, **options):
+        """However it ends."""
+        return run(*arguments, **options)
+
     def shmring_json(self, *arguments):
         return json.loads(self.shmring(*arguments, "--json"))
 

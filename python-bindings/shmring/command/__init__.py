@@ -27,6 +27,9 @@ COMMANDS = {
     "list": "the rings there are",
     "info": "all that one ring says of itself, and lines to read it with",
     "top": "rings and their readers, live: how fast, and who holds the others up",
+    "hz": "how fast frames come, and how evenly",
+    "delay": "how old frames are when they are published, and when somebody sees them",
+    "clean": "removes what dead writers left and nobody reads",
 }
 
 OK, FAILED, USAGE, NO_RING, TIMEOUT = range(5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Optional, Tuple, Union
 
+import shmring
+
 from .. import raw
 
 _MOST = 32  # frames looked at in one go
@@ -12,6 +14,9 @@ _MOST = 32  # frames looked at in one go
 
 class HeaderReader(raw.RawReader):
     """A RawReader whose frames have no data."""
+
+    def __enter__(self) -> HeaderReader:
+        return self
 
     def _copy(self, segment: raw.Segment, seq: int, slot: int, newer_than: int,
               out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
@@ -67,3 +72,9 @@ def kind_of(frame: raw.RawFrame | None) -> str | None:
         return frame.format or "data"
     family, _, kind = frame.caps.split(",")[0].partition("/")
     return family if kind == "x-raw" else kind.removeprefix("x-")
+
+
+def require(name: str) -> None:
+    """RingNotFound, or what else is the matter, when nothing has the name: who looks at a ring does
+    not wait for it."""
+    shmring.query(name)

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from .. import raw
 
 # As ring/name.c makes them; a first version put a dot before and nothing behind.
-_TEMPORARY = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\.[0-9a-f]{32}(\.ctl)?\.new"
-                        r"|\.[A-Za-z0-9_-][A-Za-z0-9._-]*\.[0-9a-f]{32}(\.ctl)?)")
+_TEMPORARY = re.compile(r"\.?([A-Za-z0-9_-][A-Za-z0-9._-]*)\.[0-9a-f]{32}(?:\.ctl)?(?:\.new)?")
 _CTL_MAGIC = b"SHMRCTL\0"
 
 
@@ -22,6 +21,7 @@ class Leftover(NamedTuple):
     """A file of no ring."""
 
     name: str
+    ring: str  #: that it was to be of
     owner: int  #: user id
     memory: int  #: bytes
     changed_ns: int
@@ -34,10 +34,14 @@ def _is_locked(fd: int) -> bool:
     return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
 
 
-def _is_lonely_ctl(entry: str, fd: int) -> bool:
-    """A NAME.ctl whose NAME is gone."""
-    return (entry.endswith(".ctl") and not os.path.lexists(f"{raw.SHM}/{entry[:-4]}") and
-            os.pread(fd, 8, 0) == _CTL_MAGIC)
+def _ring_of(entry: str, fd: int) -> str | None:
+    """The ring that a temporary file was to be of, or a NAME.ctl whose NAME is gone."""
+    temporary = _TEMPORARY.fullmatch(entry)
+    if temporary and (entry.startswith(".") or entry.endswith(".new")):
+        return temporary[1]
+    name = entry[: -len(".ctl")]
+    lonely = entry.endswith(".ctl") and not os.path.lexists(f"{raw.SHM}/{name}")
+    return name if lonely and os.pread(fd, 8, 0) == _CTL_MAGIC else None
 
 
 def _look(entry: str) -> Leftover | None:
@@ -47,11 +51,10 @@ def _look(entry: str) -> Leftover | None:
         return None
     try:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or _is_locked(fd):
+        ring = _ring_of(entry, fd) if stat.S_ISREG(status.st_mode) and not _is_locked(fd) else None
+        if ring is None:
             return None
-        if not _TEMPORARY.fullmatch(entry) and not _is_lonely_ctl(entry, fd):
-            return None
-        return Leftover(entry, status.st_uid, 512 * status.st_blocks, status.st_mtime_ns)
+        return Leftover(entry, ring, status.st_uid, 512 * status.st_blocks, status.st_mtime_ns)
     finally:
         os.close(fd)
 

@@ -9,12 +9,10 @@ import os
 import time
 from typing import Iterable
 
-import shmring
-
 from .. import raw
 from ..arguments import ring_name
 from ..records import ReaderInfo, RingState
-from . import headers, screen, text, watch
+from . import headers, numbers, screen, text, watch
 
 EXAMPLES = """\
   shmring top                        live; q ends it
@@ -31,25 +29,12 @@ _TITLES = (_RING.format("RING", "FORMAT", "SIZE", "FPS", "JITTER", "MB/S", "FREE
 _BOLD, _REVERSE, _PLAIN = "\x1b[1m", "\x1b[7m", "\x1b[0m"
 
 
-def _positive(value: str) -> float:
-    number = float(value)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{value} is not more than 0")
-    return number
-
-
-def _count(value: str) -> int:
-    if (number := int(value)) < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return number
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these rings")
     parser.add_argument("-b", "--batch", action="store_true",
                         help="print text, one picture after the other; so, too, without a terminal")
-    parser.add_argument("-n", "--number", type=_count, metavar="N", help="end after N pictures")
-    parser.add_argument("-i", "--interval", type=_positive, metavar="S", default=1.0,
+    parser.add_argument("-n", "--number", type=numbers.count, metavar="N", help="end after N pictures")
+    parser.add_argument("-i", "--interval", type=numbers.seconds, metavar="S", default=1.0,
                         help="seconds between two pictures (1)")
 
 
@@ -161,7 +146,7 @@ def _show(rings: watch.Watch, arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
-        shmring.query(name)  # there is none: better said now
+        headers.require(name)
     rings = watch.Watch(list(map(ring_name, arguments.names)) or None)
     if arguments.batch or not screen.is_terminal():
         _print_batch(rings, arguments)

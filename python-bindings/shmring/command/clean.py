@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""shmring clean: takes away what writers left that are gone."""
+
+from __future__ import annotations
+
+import argparse
+
+import shmring
+
+from .. import _shmring
+from ..arguments import ring_name
+from ..records import RingState
+from . import leftovers, text
+
+EXAMPLES = """\
+  shmring clean --dry-run            what would be removed
+  shmring clean                      all that is dead, of this user, and read by nobody
+  shmring clean cam0                 what is left of this ring
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these rings")
+    parser.add_argument("--dry-run", action="store_true", help="say it, and remove nothing")
+
+
+def _names_left() -> dict[str, int]:
+    """Of what has no live writer, and the memory it holds."""
+    found = {info.name: info.total_size for info in shmring.list(dead=True)
+             if info.state not in (RingState.LIVE, RingState.ENDED)}
+    for left in leftovers.find():
+        found[left.ring] = found.get(left.ring, 0) + left.memory
+    return found
+
+
+def _clean(name: str, memory: int, dry_run: bool) -> bool:
+    """Says what happens; False: it stays."""
+    try:
+        _shmring.remove(name, dry_run)
+    except shmring.RingNotFound:
+        if not dry_run:
+            raise
+    except (shmring.Error, OSError) as error:
+        print(f"kept {name}, {text.size(memory)}: {error}")
+        return False
+    print(f"{'would remove' if dry_run else 'removed'} {name}, {text.size(memory)}")
+    return True
+
+
+def run(arguments: argparse.Namespace) -> int:
+    left = _names_left()
+    names = list(map(ring_name, arguments.names)) or sorted(left)
+    done = [_clean(name, left.get(name, 0), arguments.dry_run) for name in names]
+    if not names:
+        print("nothing is left over")
+    return 0 if all(done) or not arguments.names else 1
