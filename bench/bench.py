@@ -1,128 +1,163 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the benchmarks share: writers, the frames they number, and figures of several runs."""
+"""Measures what shmring costs, beside others and beside what the machine can do: docs/performance.md.
+
+Each contender of a row runs in turn with the others, lap after lap; a first lap is not counted. What
+is printed is the median with the least and the most. A ratio is of the row's first contender to
+another one, pair by pair; where others took too much of the machine, none is told.
+"""
 
 import argparse
-import contextlib
-import itertools
+import dataclasses
+import datetime
+import json
 import os
-import re
-import statistics
-import struct
+import pathlib
+import platform
 import subprocess
 import sys
 
-STAMP = struct.Struct("<Qq")  # see picture.h
-ENDS_WITHIN_S = 60
+import compare
+import lap
+import report
+import rows
 
-_counter = itertools.count()
-
-
-class BenchError(Exception):
-    """Told in one line."""
+TOP = pathlib.Path(__file__).resolve().parent.parent
 
 
-def unique_name(hint):
-    return f"bench-{os.getpid()}-{next(_counter)}-{hint}"
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    laps: int
+    seconds: float  # of a lap that is as fast as it can
+    paced_s: float
+    warm_s: float
+    most: int  # contenders of a row
 
 
-def at_least(least):
-    def number(text):
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
-        return value
-
-    return number
+FULL = Plan(laps=5, seconds=0.5, paced_s=2, warm_s=0.2, most=100)
+QUICK = Plan(laps=1, seconds=0.05, paced_s=0.2, warm_s=0, most=2)
 
 
-def picture_size(text):
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a size like 1920x1080")
-    return tuple(map(int, match.groups()))
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these (all)")
+    parser.add_argument("--list", action="store_true", help="name the rows")
+    parser.add_argument("--quick", action="store_true",
+                        help="one short lap of two contenders a row: shows that all of it works")
+    parser.add_argument("--laps", type=int, help="counted laps of each (5)")
+    parser.add_argument("--json", metavar="FILE", help="write what was measured there")
+    parser.add_argument("--plots", metavar="DIR", help="draw SVG plots there")
+    parser.add_argument("--compare", metavar="COMMIT",
+                        help="build that commit, too, and measure both")
+    parser.add_argument("--from", metavar="FILE", dest="saved",
+                        help="show what --json wrote, instead of measuring")
+    return parser.parse_args()
 
 
-def parser(doc):
-    made = argparse.ArgumentParser(description=doc)
-    made.add_argument("--size", type=picture_size, default=(1920, 1080), metavar="WxH",
-                      help="of the pictures (1920x1080)")
-    made.add_argument("--runs", type=at_least(1), default=3, help="of each, in turn (3)")
-    return made
+def run_lap(entrant, plan):
+    if entrant.contender.run:
+        return lap.watch(entrant.contender.run, entrant.env)
+    return lap.measure(entrant.contender, entrant.env, plan.warm_s)
 
 
-def run(main):
-    """Calls MAIN as the program it is; ends with a line for people where it cannot go on."""
+def run_row(entrants, plan):
+    """{name: [figures of each lap]}, {name: why it is left out}"""
+    laps = {e.name: [] for e in entrants if not e.contender.skipped}
+    left_out = {e.name: e.contender.skipped for e in entrants if e.contender.skipped}
+    for number in range(plan.laps + (plan.laps > 1)):
+        for entrant in entrants:
+            if entrant.name in left_out:
+                continue
+            try:
+                figures = run_lap(entrant, plan)
+            except lap.LapError as error:
+                if entrant.contender.ours or entrant.contender.limit:
+                    raise
+                left_out[entrant.name] = " ".join(str(error).split())[-200:]
+                laps.pop(entrant.name)
+                continue
+            if number or plan.laps == 1:
+                laps[entrant.name].append(figures)
+    return laps, left_out
+
+
+def measure(chosen, plan, other):
+    measured = {}
+    for row in chosen:
+        entrants = compare.entrants(row, other)[: plan.most * (2 if other else 1)]
+        if not entrants:
+            continue
+        print(f"{row.name} ...", end=" ", file=sys.stderr, flush=True)
+        laps, left_out = run_row(entrants, plan)
+        measured[row.name] = {"title": row.title, "figures": row.figures, "laps": laps,
+                              "left_out": left_out,
+                              "ours": [e.name for e in entrants if e.contender.ours],
+                              "limits": [e.name for e in entrants if e.contender.limit]}
+        print(report.row_text(measured[row.name]), flush=True)
+    return measured
+
+
+def commit():
     try:
-        main()
-    except BenchError as error:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
+        done = subprocess.run(["git", "-C", TOP, "describe", "--always", "--dirty"], text=True,
+                              capture_output=True)
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if "model name" in line), "")
+    return f"{model or platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}"
+
+
+def choose(names, plan):
+    found = {row.name: row for row in rows.all_rows(plan.seconds, plan.paced_s)}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise lap.LapError(f"no row {', '.join(unknown)}; there are {', '.join(found)}")
+    return [found[name] for name in names or found]
+
+
+def run(options):
+    plan = QUICK if options.quick else FULL
+    if options.laps:
+        plan = dataclasses.replace(plan, laps=options.laps)
+    chosen = choose(options.rows, plan)
+    if options.list:
+        for row in chosen:
+            print(f"{row.name:16} {row.title}")
+        return None
+    if options.saved:
+        return json.loads(pathlib.Path(options.saved).read_text())
+    other = compare.build(TOP, options.compare) if options.compare else None
+    found = {"commit": commit(), "machine": machine(), "laps": plan.laps,
+             "date": datetime.date.today().isoformat(), "compared": options.compare}
+    print(f"{found['machine']}; commit {found['commit']}; {plan.laps} laps")
+    return {**found, "rows": measure(chosen, plan, other)}
+
+
+def main():
+    options = arguments()
+    try:
+        found = run(options)
+    except lap.LapError as error:
+        sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    if found is None:
+        return
+    if options.saved:
+        for row in found["rows"].values():
+            print(report.row_text(row))
+    if not found["compared"]:
+        print(report.goals_text(found["rows"]))
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
+    if options.plots:
+        report.draw(found, options.plots)
 
 
-def start(command, **kwargs):
-    try:
-        return subprocess.Popen(command, **kwargs)
-    except FileNotFoundError:
-        raise BenchError(f"no program {command[0]}: run this by ./dev shell bench/...") from None
-
-
-@contextlib.contextmanager
-def writer(program, name, *args):
-    """A writer that is ready. To leave ends it, and removes what a killed one left."""
-    process = start([program, name, *map(str, args)], stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE, text=True)
-    try:
-        if process.stdout.readline() != "ready\n":
-            raise BenchError(f"{program} failed")
-        yield process
-        process.stdin.close()
-        process.wait(ENDS_WITHIN_S)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
-        for left in (name, name + ".ctl"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink("/dev/shm/" + left)
-
-
-def read_stamp(pixels, size):
-    """(number, time sent) of a frame of SIZE bytes; both its ends must say the same."""
-    first, last = (STAMP.unpack_from(pixels, at) for at in (0, size - STAMP.size))
-    if first != last:
-        raise BenchError(f"frame {first[0]} is torn: its end is of frame {last[0]}")
-    return first
-
-
-def check_next(number, expected):
-    if number != expected:
-        raise BenchError(f"frame {number} came instead of frame {expected}")
-
-
-def in_turn(runs, **measurements):
-    """Calls each measurement RUNS times, in turn: {its name: [what it returned, ...]}."""
-    results = {name: [] for name in measurements}
-    for _ in range(runs):
-        for name, measure in measurements.items():
-            results[name].append(measure())
-    return results
-
-
-def spread(values, digits=0):
-    """The median, and from where to where."""
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:12,.{digits}f}  ({low:,.{digits}f} to {high:,.{digits}f})"
-
-
-def ratio(over, under):
-    """Of the medians, to two digits."""
-    value = statistics.median(over) / statistics.median(under)
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def title(options, what):
-    width, height = options.size
-    print(f"{width}x{height} BGR, {what}; median of {options.runs} (least to most), "
-          f"{os.cpu_count()} cores")
+if __name__ == "__main__":
+    main()

@@ -1,207 +1,275 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""From one gst-launch-1.0 to another: shmringsink and shmringsrc beside shmsink and shmsrc.
+"""What else carries frames from one Python program to another, as each is meant to be used. As in
+ways.py: a writer has write(pen), a reader is iterated."""
 
-Frames per second and CPU time, of both processes, of a video that is as fast as they are; `in
-place`: the source writes into the memory the sink offers; `copied`: it has its own, so that the
-sink must copy. What a run of a few frames costs is taken off, so that starting does not count. The
-source alone, into a fakesink, is what nobody can be faster than.
-
-shmsink locks up for good now and then, when its source holds the whole area: such a run is ended,
-counted and tried again.
-"""
-
-import functools
-import os
-import select
-import shutil
-import statistics
-import subprocess
-import tempfile
+import ctypes
+import mmap
+import struct
 import time
+import zlib
 
-import bench
+import numpy as np
 
-START_UP_FRAMES = 5
-POLL_S = 0.002
-LEAST_S = 0.02
-WITHIN_S = 60  # ours, besides the frames themselves: a failure
-PEER_WITHIN_S = 10  # shmsink: it has locked up
-SLOWEST = 50  # frames/s: what is slower is stuck
-TRIES = 3
-SHM_AREA = 64 * 2**20  # at least: in a small one shmsink locks up at once
-SOURCES = {"in place": [], "copied": ["!", "identity", "drop-allocation=true"]}
+MESSAGES = 8  # that wait, at most: as many as a ring has slots by default
+WAIT_S = 60
 
 
-def caps(options):
-    width, height = options.size
-    return f"video/x-raw,format=BGR,width={width},height={height},framerate=30/1"
-
-
-def source(options, way, frames):
-    return ["videotestsrc", "pattern=black", f"num-buffers={frames}", "!", caps(options),
-            *SOURCES[way]]
-
-
-def has_element(name):
-    if not shutil.which("gst-inspect-1.0"):
-        raise bench.BenchError("gst-inspect-1.0 is missing: apt install gstreamer1.0-tools")
-    # Not --exists: it asks for GStreamer's own version, too.
-    return subprocess.run(["gst-inspect-1.0", name], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL).returncode == 0
-
-
-def launch(*elements):
-    return bench.start(["gst-launch-1.0", "-q", *elements], stdout=subprocess.DEVNULL,
-                       stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(path, process):
-    deadline = time.monotonic() + WITHIN_S
-    while not os.path.exists(path):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise bench.BenchError("the writing pipeline did not start: " + process.stderr.read())
-        time.sleep(POLL_S)
-
-
-class Stuck(bench.BenchError):
-    """A process did not end."""
-
-
-def cpu_of(process, within_s):
-    """Waits for it: seconds of CPU time."""
-    descriptor = os.pidfd_open(process.pid)
-    ended = select.select([descriptor], [], [], within_s)[0]
-    os.close(descriptor)
-    if not ended:
-        raise Stuck(f"{' '.join(process.args)} did not end")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_utime + usage.ru_stime
-
-
-def end(process):
-    if process.returncode is None:
-        process.kill()
-        process.wait()
-    process.stderr.close()
-
-
-def run_pair(writer, path, reader, frames, within_s=WITHIN_S):
-    """(seconds, CPU seconds) until both have ended. PATH appears when the writer is there."""
-    processes = []
-    began = time.perf_counter()
-    try:
-        processes.append(launch(*writer))
-        wait_for(path, processes[0])
-        # fakesink ends with the last frame: a frame that is lost is noticed.
-        processes.append(launch(*reader, "!", "fakesink", "sync=false", f"num-buffers={frames}"))
-        within_s += frames / SLOWEST
-        used = cpu_of(processes[1], within_s) + cpu_of(processes[0], within_s)
-        if processes[1].returncode != 0:
-            raise bench.BenchError("the reading pipeline failed: " + processes[1].stderr.read())
-        return time.perf_counter() - began, used
-    finally:
-        for process in processes:
-            end(process)
-
-
-def run_ring(options, way, frames):
-    name = bench.unique_name("peers")
-    writer = [*source(options, way, frames), "!", "shmringsink", f"ring-name={name}",
-              "wait-for-connection=true"]
-    reader = ["shmringsrc", f"ring-name={name}", "!", caps(options)]
-    return run_pair(writer, f"/dev/shm/{name}", reader, frames)
-
-
-def run_shm_once(options, way, frames):
-    """With room for as many frames as a ring has slots by default, and one."""
-    width, height = options.size
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "socket")
-        area = max(SHM_AREA, 9 * (width * height * 3 + 4096))
-        writer = [*source(options, way, frames), "!", "shmsink", f"socket-path={path}",
-                  "wait-for-connection=true", "sync=false", f"shm-size={area}"]
-        reader = ["shmsrc", f"socket-path={path}", "!", caps(options)]
-        return run_pair(writer, path, reader, frames, PEER_WITHIN_S)
-
-
-def run_shm(options, way, frames):
-    """None: it locked up each time. Its exit status says nothing: it ends with an error always."""
-    for _ in range(TRIES):
+def open_shared(name):
+    """A writer's shared memory, once it is there and as large as it will be."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
         try:
-            return run_shm_once(options, way, frames)
-        except Stuck:
-            options.stuck += 1
-    return None
+            with open(f"/dev/shm/{name}", "r+b") as file:
+                time.sleep(0.1)
+                return memoryview(mmap.mmap(file.fileno(), 0))
+        except (FileNotFoundError, ValueError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
-def run_alone(options, way, frames):
-    began = time.perf_counter()
-    process = launch(*source(options, way, frames), "!", "fakesink")
-    try:
-        used = cpu_of(process, WITHIN_S + frames / SLOWEST)
-        return time.perf_counter() - began, used
-    finally:
-        end(process)
+class ByteRing:
+    """As readers of such rings are: each message is copied out as bytes, in two pieces where it is
+    split by the end of the data, and an empty ring is slept on for a millisecond. What kills them,
+    an index that is not masked to 32 bits, is mended: more than 4 GiB cross. See byte-ring.c."""
+
+    HEAD, TAIL, CAPACITY, DATA = 0, 4, 8, 16
+    U32 = struct.Struct("<I")
+
+    def __init__(self, memory):
+        self.memory = memory
+        self.capacity = self.U32.unpack_from(memory, self.CAPACITY)[0]
+
+    def _raw(self, at, size):
+        offset = at & (self.capacity - 1)
+        first = min(size, self.capacity - offset)
+        piece = bytes(self.memory[self.DATA + offset : self.DATA + offset + first])
+        if first == size:
+            return piece
+        return piece + bytes(self.memory[self.DATA : self.DATA + size - first])
+
+    def try_read(self):
+        """A message, or None."""
+        tail = self.U32.unpack_from(self.memory, self.TAIL)[0]
+        if self.U32.unpack_from(self.memory, self.HEAD)[0] == tail:
+            return None
+        size = self.U32.unpack(self._raw(tail, 4))[0]
+        message = self._raw(tail + 4, size)
+        self.U32.pack_into(self.memory, self.TAIL, (tail + 4 + size) & 0xFFFFFFFF)
+        return message
+
+    def __iter__(self):
+        while True:
+            message = self.try_read()
+            if message is None:
+                time.sleep(0.001)
+            else:
+                yield np.frombuffer(message, np.uint8)
 
 
-def measure(run, options, way):
-    """(frames/s, ms of CPU a frame) without what starting costs; None: there is no telling."""
-    few = run(options, way, START_UP_FRAMES)
-    many = few and run(options, way, START_UP_FRAMES + options.frames)
-    if not many:
-        return None
-    seconds, used = (m - f for m, f in zip(many, few))
-    if min(seconds, used) < LEAST_S:
-        return None
-    return options.frames / seconds, 1000 * used / options.frames
+def read_byte_ring(name, settings):
+    return iter(ByteRing(open_shared(name)))
 
 
-def show(title, results):
-    if None in results:
-        print(f"{title:24} no figures: it locked up, or the frames were too few")
-        return
-    rates, used = zip(*results)
-    print(f"{title:24} frames/s {bench.spread(rates)}   CPU ms a frame "
-          f"{statistics.median(used):.2f}")
+def read_single_frame(name, settings):
+    """As readers of such a frame are: looks each millisecond whether the time changed, and copies.
+    See single-frame.c."""
+    memory, header = open_shared(name), struct.Struct("<iiiqi")
+    before = 0
+    while True:
+        width, height, channels, sent, valid = header.unpack_from(memory)
+        if not valid or sent == before:
+            time.sleep(0.001)
+            continue
+        before = sent
+        yield np.array(memory[header.size : header.size + width * height * channels])
 
 
-def show_ratios(ring, shm):
-    if None not in ring + shm:
-        rates, used = ([[result[i] for result in results] for results in (ring, shm)]
-                       for i in (0, 1))
-        print("shmring / shm: frames/s", bench.ratio(*rates), " CPU", bench.ratio(*used))
+# ---- iceoryx2 ----
+
+def iceoryx2_service(name, size):
+    """(the node, its publish-subscribe service without loss, its event service)"""
+    import iceoryx2
+
+    iceoryx2.set_log_level(iceoryx2.LogLevel.Error)
+    node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
+    builder = node.service_builder(iceoryx2.ServiceName.new(name))
+    frames = (builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8]).enable_safe_overflow(False)
+              .subscriber_max_buffer_size(MESSAGES).open_or_create())
+    events = node.service_builder(iceoryx2.ServiceName.new(name + "-event")).event().open_or_create()
+    return node, frames, events
 
 
-def compare(options, way, runs):
-    results = bench.in_turn(options.runs, **{
-        name: functools.partial(measure, run, options, way) for name, run in runs.items()})
-    bench.title(options, f"{options.frames} frames, {way}")
-    show("source alone", results["alone"])
-    show("shmringsink/shmringsrc", results["ring"])
-    if "shm" not in results:
-        print("shmsink/shmsrc           skipped: apt install gstreamer1.0-plugins-bad")
-        return
-    show("shmsink/shmsrc", results["shm"])
-    show_ratios(results["ring"], results["shm"])
-    if options.stuck:
-        print(f"shmsink locked up {options.stuck} times so far")
+class Iceoryx2Writer:
+    def __init__(self, name, pen):
+        import iceoryx2
+
+        self.node, self.frames, self.events = iceoryx2_service(name, pen.size)
+        self.publisher = (
+            self.frames.publisher_builder().initial_max_slice_len(pen.size)
+            .backpressure_strategy(iceoryx2.BackpressureStrategy.RetryUntilDelivered).create())
+        self.notifier = self.events.notifier_builder().create()
+        self.spin = pen.spin
+
+    def write(self, pen):
+        sample = self.publisher.loan_slice_uninit(pen.size)
+        pen.write(sample.payload().as_memory_view())
+        sample.assume_init().send()
+        if not self.spin:
+            self.notifier.notify()
+
+    def close(self):
+        """What has a name in /dev/shm goes with the last reference."""
+        self.publisher = self.notifier = self.frames = self.events = self.node = None
 
 
-def main():
-    parser = bench.parser(__doc__)
-    parser.add_argument("--frames", type=bench.at_least(1), default=2000, help="(2000)")
-    options = parser.parse_args()
-    if not has_element("shmringsink"):
-        raise bench.BenchError("no element shmringsink: run this by ./dev shell bench/peers.py")
-    options.stuck = 0
-    runs = {"alone": run_alone, "ring": run_ring}
-    if has_element("shmsink"):
-        runs["shm"] = run_shm
-    for way in SOURCES:
-        compare(options, way, runs)
+def read_iceoryx2(name, settings):
+    """Sleeps for the event of each frame; spin: asks for frames all the time."""
+    _, frames, events = iceoryx2_service(name, 0)
+    subscriber = frames.subscriber_builder().create()
+    listener, spin = events.listener_builder().create(), bool(int(settings.get("spin", 0)))
+    while True:
+        sample = subscriber.receive()
+        if sample is not None:
+            yield sample.payload().as_memory_view()
+            sample.delete()
+        elif not spin:
+            listener.blocking_wait()
 
 
-if __name__ == "__main__":
-    bench.run(main)
+# ---- zenoh ----
+
+def zenoh_session(role, name):
+    """Two peers that know each other by a port of their own, and nobody else."""
+    import zenoh
+
+    config = zenoh.Config()
+    config.insert_json5("listen/endpoints", "[]")
+    config.insert_json5(f"{role}/endpoints", f'["tcp/127.0.0.1:{20000 + zlib.crc32(name.encode()) % 10000}"]')
+    config.insert_json5("scouting/multicast/enabled", "false")
+    config.insert_json5("transport/shared_memory/enabled", "true")
+    return zenoh.open(config)
+
+
+class ZenohWriter:
+    def __init__(self, name, pen):
+        import zenoh
+
+        self.shm = zenoh.shm
+        self.session = zenoh_session("listen", name)
+        self.provider = self.shm.ShmProvider.default_backend((MESSAGES + 1) * (pen.size + 4096))
+        self.publisher = self.session.declare_publisher(
+            "bench", congestion_control=zenoh.CongestionControl.BLOCK,
+            reliability=zenoh.Reliability.RELIABLE)
+        self.picture = bytearray(pen.size)
+        self.policy = self.shm.BlockOn(self.shm.GarbageCollect())
+
+    def write(self, pen):
+        """Its memory is filled from bytes: Python gets no view of it."""
+        pen.write(memoryview(self.picture))
+        memory = self.provider.alloc(pen.size, policy=self.policy)
+        memory[0 : pen.size] = self.picture
+        self.publisher.put(memory)
+
+    def close(self):
+        self.session.close()
+
+
+def read_zenoh(name, settings):
+    import zenoh
+
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            session = zenoh_session("connect", name)
+            break
+        except zenoh.ZError:
+            if time.monotonic() > deadline:
+                raise
+    subscriber = session.declare_subscriber("bench")  # lives as long as it has a name
+    for sample in subscriber:
+        yield np.frombuffer(sample.payload.to_bytes(), np.uint8)
+
+
+# ---- eCAL ----
+
+def ecal_initialize(ecal, name):
+    """On this machine alone, without loss: the writer waits until the reader has its copy."""
+    config = ecal.get_configuration()
+    config.registration.local.transport_type = ecal.LocalTransportType.SHM
+    config.publisher.layer.shm.acknowledge_timeout_ms = 1000 * WAIT_S
+    config.publisher.layer.shm.zero_copy_mode = True
+    ecal.initialize(config, name)
+
+
+class EcalWriter:
+    def __init__(self, name, pen):
+        import ecal.nanobind_core as ecal
+
+        ecal_initialize(ecal, name)
+        self.ecal = ecal
+        self.publisher = ecal.Publisher("bench-" + name)
+        self.picture = bytearray(pen.size)
+
+    def write(self, pen):
+        pen.write(memoryview(self.picture))
+        self.publisher.send(bytes(self.picture))
+
+    def close(self):
+        self.ecal.finalize()
+
+
+def read_ecal(name, settings):
+    import queue
+
+    import ecal.nanobind_core as ecal
+
+    ecal_initialize(ecal, name + "-reader")
+    came, subscriber = queue.Queue(MESSAGES), ecal.Subscriber("bench-" + name)
+    subscriber.set_receive_callback(lambda publisher, datatype, data: came.put(data.buffer))
+    while True:
+        yield np.frombuffer(came.get(), np.uint8)
+
+
+# ---- ZeroMQ ----
+
+def zmq_socket(kind, name):
+    import zmq
+
+    socket = zmq.Context.instance().socket(getattr(zmq, kind))
+    socket.setsockopt(zmq.SNDHWM if kind == "PUSH" else zmq.RCVHWM, MESSAGES)
+    address = f"ipc:///tmp/{name}.sock"
+    if kind == "PUSH":
+        socket.bind(address)
+    else:
+        socket.connect(address)
+    return socket
+
+
+class ZmqWriter:
+    def __init__(self, name, pen):
+        self.socket = zmq_socket("PUSH", name)
+        self.pictures = [np.zeros(pen.size, np.uint8) for _ in range(2 * MESSAGES + 2)]
+        self.trackers = [None] * len(self.pictures)
+
+    def write(self, pen):
+        """Not copied on this side: a picture is written again when it was sent."""
+        which = pen.number % len(self.pictures)
+        if self.trackers[which]:
+            self.trackers[which].wait()
+        pen.write(self.pictures[which])
+        self.trackers[which] = self.socket.send(self.pictures[which], copy=False, track=True)
+
+    def close(self):
+        self.socket.close(0)
+
+
+def read_zmq(name, settings):
+    socket = zmq_socket("PULL", name)
+    while True:
+        yield np.frombuffer(socket.recv(copy=False), np.uint8)
+
+
+WRITERS = {"iceoryx2": Iceoryx2Writer, "zenoh": ZenohWriter, "ecal": EcalWriter, "zmq": ZmqWriter}
+READERS = {"byte-ring": read_byte_ring, "single-frame": read_single_frame,
+           "iceoryx2": read_iceoryx2, "zenoh": read_zenoh, "ecal": read_ecal, "zmq": read_zmq}

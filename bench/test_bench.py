@@ -1,116 +1,156 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each benchmark on a few small frames: it runs, it looks at what it reads, it prints its figures.
-How fast anything is, is not tested."""
+"""The benchmarks still work: every row runs, on the shortest laps. How fast anything is, is not
+tested; how figures are told from noise is."""
 
+import importlib.util
+import json
 import os
 import pathlib
-import re
 import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
-import bench
-import byte_ring
+import compare
+import contenders
+import figures
+import lap
+import measure
+import peers
+import report
+import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
-SMALL = ("--size", "64x48", "--runs", "1")
-SPREAD = r" +[\d,.]+  \([\d,.]+ to [\d,.]+\)"
-WITHIN_S = 200
+WITHIN_S = 500
 
 
-class ScriptTest(unittest.TestCase):
-    def run_script(self, name, *args):
-        """What it prints."""
-        process = subprocess.Popen([sys.executable, "-B", str(HERE / name), *args], text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+class RunTest(unittest.TestCase):
+    def run_bench(self, *args, env=None):
+        """(status, what it prints, what it complains of)"""
+        process = subprocess.Popen([sys.executable, "-B", str(HERE / "bench.py"), *args], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         try:
             out, err = process.communicate(timeout=WITHIN_S)
         finally:
             process.kill()
-        self.assertEqual((process.returncode, err), (0, ""))
         left = [name for name in os.listdir("/dev/shm") if f"bench-{process.pid}-" in name]
         self.assertEqual(left, [])
-        return out
+        return process.returncode, out, err
 
-    def check_throughput(self, *args):
-        out = self.run_script("throughput.py", *SMALL, "--frames", "500", "--baseline-frames",
-                              "100", *args)
-        self.assertRegex(out, "byte ring           100 frames, frames/s" + SPREAD)
-        self.assertRegex(out, "shmring.Reader      500 frames, frames/s" + SPREAD)
-        self.assertRegex(out, r"shmring / byte ring: [\d.]+\n")
-
-    def test_throughput(self):
-        self.check_throughput()
-
-    def test_throughput_of_filled_frames_read_whole(self):
-        self.check_throughput("--writer", "fill", "--touch", "all")
-
-    def test_views(self):
-        out = self.run_script("views.py", *SMALL, "--frames", "500", "--copies", "20")
-        addresses = int(re.search(r"(\d+) addresses of arrays, all inside the mapping", out)[1])
-        self.assertIn(addresses, range(1, 9))
-        self.assertEqual(len(re.findall("us a frame" + SPREAD, out)), 3)
-
-    def test_looks(self):
-        build = pathlib.Path(os.environ["PATH"].split(os.pathsep)[0]).parent
-        out = self.run_script("looks.py", *SMALL, "--seconds", "0.2", "--beside", str(build))
-        self.assertEqual(len(re.findall("looks/s" + SPREAD, out)), 2)
-        self.assertEqual(len(re.findall(r"at most \d+; looks without a frame in 1 s: \d+\n", out)), 2)
-        self.assertRegex(out, r"looks/s this / other: [\d.]+\n")
-
-    def test_latency(self):
-        out = self.run_script("latency.py", *SMALL, "--seconds", "0.2", "--fps", "100")
-        self.assertRegex(out, "shmring.Reader         p50 ms" + SPREAD)
-        self.assertRegex(out, "(?s)shmringsrc ! appsink .*(p99 ms|skipped: no python3-gi)")
-
-    def test_peers(self):
-        out = self.run_script("peers.py", *SMALL, "--frames", "20")
-        for way in ("in place", "copied"):
-            self.assertIn(f"20 frames, {way}", out)
-        figures = re.findall(f"shmringsink/shmringsrc +(?:frames/s{SPREAD}|no figures)", out)
-        self.assertEqual(len(figures), 2)
-        self.assertRegex(out, "shmsink/shmsrc +(frames/s|no figures|skipped: apt install)")
+    def test_every_row(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = os.path.join(folder, "figures.json")
+            status, out, err = self.run_bench("--quick", "--json", saved, "--plots", folder)
+            self.assertEqual(status, 0, err)
+            found = json.loads(pathlib.Path(saved).read_text())["rows"]
+            for row in rows.all_rows(1, 1):
+                with self.subTest(row=row.name):
+                    self.assertIn(row.title, out)
+                    ours = found[row.name]["laps"][row.contenders[0].name]
+                    self.assertEqual(len(ours), 1)
+                    self.assertGreater(ours[0][row.figures[0]], 0)
+            self.assertIn("| in place, untouched: of shmsink", out)
+            if importlib.util.find_spec("matplotlib"):
+                drawn = pathlib.Path(folder, "performance-elements.svg").read_text()
+                self.assertIn("Pipeline to pipeline", drawn)
+            else:
+                self.assertIn("plots: skipped", out)
+            again = self.run_bench("--from", saved)
+            self.assertEqual(again[0], 0, again[2])
+            self.assertIn("Pipeline to pipeline", again[1])
 
     def test_without_the_environment_it_says_so(self):
-        env = {**os.environ, "PATH": "/nowhere"}
-        done = subprocess.run([sys.executable, "-B", str(HERE / "throughput.py")], env=env,
-                              text=True, capture_output=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("run this by ./dev shell", done.stderr)
+        status, _, err = self.run_bench("ring", env={**os.environ, "PATH": "/nowhere"})
+        self.assertEqual(status, 1)
+        self.assertIn("run this by ./dev bench", err)
+
+    def test_a_row_that_is_none(self):
+        status, _, err = self.run_bench("no-such-row")
+        self.assertEqual(status, 1)
+        self.assertIn("no row no-such-row; there are ring, ", err)
 
 
 class FrameTest(unittest.TestCase):
-    """What makes a benchmark fail."""
+    """What makes a lap fail."""
+
+    def frame(self, number, number_at_end):
+        memory = memoryview(bytearray(100))
+        measure.STAMP.pack_into(memory, 0, number, 1, measure.WARM)
+        measure.STAMP.pack_into(memory, 76, number_at_end, 1, measure.WARM)
+        return memory
 
     def test_a_torn_frame(self):
-        frame = bytearray(100)
-        bench.STAMP.pack_into(frame, 0, 7, 1)
-        bench.STAMP.pack_into(frame, 84, 7, 1)
-        self.assertEqual(bench.read_stamp(frame, 100), (7, 1))
-        bench.STAMP.pack_into(frame, 84, 6, 1)
-        with self.assertRaisesRegex(bench.BenchError, "frame 7 is torn: its end is of frame 6"):
-            bench.read_stamp(frame, 100)
+        eye = measure.Eye({})
+        self.assertTrue(eye.look(self.frame(7, 7)))
+        with self.assertRaisesRegex(SystemExit, "frame 8 is torn"):
+            eye.look(self.frame(8, 7))
 
     def test_a_missing_frame(self):
-        bench.check_next(3, 3)
-        with self.assertRaisesRegex(bench.BenchError, "frame 4 came instead of frame 3"):
-            bench.check_next(4, 3)
+        eye = measure.Eye({})
+        for number in (3, 4, 6):
+            eye.look(self.frame(number, number))
+        self.assertEqual(eye.missed, 1)
+        lossless = contenders.Contender("x")
+        read = {"role": "read", "missed": 1, "first": 0, "frames": 3, "seconds": 1}
+        with self.assertRaisesRegex(lap.LapError, "x: 1 frames are missing"):
+            lap.check_lossless(lossless, [{**read, "role": "write", "missed": 0}, read])
 
-    def test_the_peer_beyond_4_gib(self):
+    def test_a_byte_ring_beyond_4_gib(self):
         """Its indices wrap, and a message that is split is whole again."""
-        name, head, capacity = bench.unique_name("wrap"), 2**32 - 10, 64
+        head, capacity = 2**32 - 10, 64
         memory = bytearray(16 + capacity)
         message = struct.pack("<I", 20) + bytes(range(20))
         for i, byte in enumerate(message):
             memory[16 + (head + i) % capacity] = byte
         struct.pack_into("<IIII", memory, 0, (head + 24) % 2**32, head, capacity, 0)
-        path = pathlib.Path("/dev/shm", name)
-        path.write_bytes(memory)
-        self.addCleanup(path.unlink)
-        reader = byte_ring.ByteRingReader(name)
-        self.assertEqual(reader.read(), bytes(range(20)))
-        self.assertIsNone(reader.try_read())
+        ring = peers.ByteRing(memory)
+        self.assertEqual(ring.try_read(), bytes(range(20)))
+        self.assertIsNone(ring.try_read())
+
+
+def laps(rates, others=0.0):
+    return [{"rate": rate, "others": others} for rate in rates]
+
+
+class FiguresTest(unittest.TestCase):
+    def test_ratios_go_pair_by_pair(self):
+        """A machine that becomes slower in the middle changes both."""
+        found = figures.ratios(laps([200, 100, 50]), laps([100, 50, 25]), "rate")
+        self.assertEqual(found, [2, 2, 2])
+        self.assertEqual(figures.too_noisy(found, laps([200, 100, 50]), laps([100, 50, 25])), "")
+
+    def test_no_ratio_when_others_took_the_machine(self):
+        calm, busy = laps([100] * 5), laps([100] * 5, others=0.5)
+        self.assertIn("others took 50%", figures.too_noisy([1] * 5, busy, busy))
+        self.assertEqual(figures.too_noisy([1] * 5, calm, calm), "")
+
+    def test_no_ratio_when_the_pairs_lie_far_apart(self):
+        calm = laps([1] * 5)
+        self.assertIn("half of the pairs", figures.too_noisy([0.5, 0.6, 1, 1.6, 2], calm))
+
+    def goal(self, ours, peer, **changes):
+        goal = rows.Goal("x", "row", "ours", "rate", 1.2, beside=("peers",), **changes)
+        row = {"laps": {"ours": laps(ours), "peer": laps(peer), "limit": laps([1000] * 5)},
+               "ours": ["ours"], "limits": ["limit"]}
+        return report.judge(goal, row)
+
+    def test_a_goal_is_met_or_missed(self):
+        self.assertEqual(self.goal([130] * 5, [100] * 5), (1.3, "met", "peer"))
+        self.assertEqual(self.goal([110] * 5, [100] * 5), (1.1, "**missed**", "peer"))
+
+    def test_a_goal_that_cannot_be_told(self):
+        value, verdict, _ = self.goal([50, 60, 100, 160, 200], [100] * 5)
+        self.assertIn("too noisy", verdict)
+
+    def test_another_commit_takes_part_with_what_is_ours(self):
+        row = rows.Row("x", "x", (contenders.ring_alone("ours"),
+                                  contenders.Contender("peer", ours=False)))
+        other = compare.Other("abc", {"A": "1"}, has_program=False)
+        here, there = compare.entrants(row, other)
+        self.assertEqual((here.name, there.name), ("ours", "ours @abc"))
+        self.assertEqual(there.env, {"A": "1"})
+        self.assertIn("another C API", there.contender.skipped)
 
 
 if __name__ == "__main__":

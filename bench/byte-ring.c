@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The peer: a ring of bytes as this project's predecessors have it. One shared memory object of
+ * A peer's writer: a ring of bytes as this project's predecessors have it. One shared memory object
  *
  *   0 head   4 tail   8 capacity   12 reserved   16 data[capacity]      u32 each
  *
  * head and tail only grow (and wrap at 2^32), capacity is a power of two, a message is its length
  * (u32) and its bytes, split where the data ends. Writer and reader poll.
  *
- *   bench-byte-ring-writer NAME WIDTH HEIGHT FRAMES stamp|fill
- *
- * Prints "ready" when the ring is there; ends when everything was read.
+ *   bench-byte-ring NAME [KEY=VALUE as measure.h lists them]
  */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "picture.h"
+#include "measure.h"
 
 #define MESSAGES 8 /* that the ring holds at least, as many as shmring's default slots */
 
@@ -63,38 +63,33 @@ static void wait_for_room(struct byte_ring *ring, uint32_t head, uint32_t size) 
         sched_yield();
 }
 
-static void write_message(struct byte_ring *ring, const struct picture *picture, uint64_t number) {
+static void write_message(struct byte_ring *ring, const void *picture, uint32_t size) {
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    uint32_t size = (uint32_t)picture->size, start = head + sizeof size;
     wait_for_room(ring, head, sizeof size + size);
     write_raw(ring, head, &size, sizeof size);
-    if (picture->pixels)
-        write_raw(ring, start, picture->pixels, size);
-    struct stamp stamp = {.number = number, .sent_ns = now_ns()};
-    write_raw(ring, start, &stamp, sizeof stamp);
-    write_raw(ring, start + size - sizeof stamp, &stamp, sizeof stamp);
+    write_raw(ring, head + sizeof size, picture, size);
     /* Release: who sees the new head sees the message. */
-    atomic_store_explicit(&ring->head, start + size, memory_order_release);
+    atomic_store_explicit(&ring->head, head + sizeof size + size, memory_order_release);
 }
 
 int main(int argc, char **argv) {
-    struct picture picture;
-    if (argc != 6 || !picture_init(&picture, argv[2], argv[3], argv[5])) {
-        fprintf(stderr, "usage: %s NAME WIDTH HEIGHT FRAMES stamp|fill\n", argv[0]);
+    struct pen pen;
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s NAME [KEY=VALUE...]\n", argv[0]);
         return 2;
     }
-    struct byte_ring *ring = make_ring(argv[1], capacity_for(picture.size));
-    if (!ring) {
+    pen_init(&pen, argv + 2);
+    uint8_t *picture = calloc(1, pen.size);
+    struct byte_ring *ring = make_ring(argv[1], capacity_for(pen.size));
+    if (!picture || !ring) {
         perror("cannot make the byte ring");
         return 1;
     }
-    puts("ready");
-    fflush(stdout);
-    uint64_t frames = strtoull(argv[4], NULL, 10);
-    for (uint64_t number = 0; number < frames; number++)
-        write_message(ring, &picture, number);
-    wait_for_room(ring, atomic_load(&ring->head), ring->capacity);
+    while (pen_next(&pen)) {
+        pen_write(&pen, picture);
+        write_message(ring, picture, (uint32_t)pen.size);
+    }
     shm_unlink(argv[1]);
-    free(picture.pixels);
+    free(picture);
     return 0;
 }

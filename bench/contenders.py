@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who takes part: what each starts, and why it may be missing."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = os.environ.get("SHMRING_BENCH_PYTHON", sys.executable)
+SHM_AREA = 64 * 2**20  # at least: in a small one shmsink locks up at once
+WRITER_CPU, READER_CPU = 0, min(1, os.cpu_count() - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A process: NAME in its command is the lap's own. The next one starts when PATH is there."""
+
+    command: tuple
+    cpu: int
+    path: str = ""
+    roles: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    name: str
+    ends: tuple = ()
+    lossless: bool = True
+    skipped: str = ""  # why
+    ours: bool = True  # made from this repository: what --compare builds twice
+    limit: bool = False  # of the machine, not a way to carry frames
+    run: object = None  # instead of ends: a function of the environment that returns figures
+    ends_within_s: float = 3
+
+    def named(self, name, **changes):
+        return dataclasses.replace(self, name=name, **changes)
+
+
+@functools.lru_cache(None)
+def has_element(name):
+    # Not --exists: it asks for GStreamer's own version, too.
+    return shutil.which("gst-inspect-1.0") and subprocess.run(
+        ["gst-inspect-1.0", name], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL).returncode == 0
+
+
+def has_module(name):
+    return subprocess.run([PYTHON, "-c", f"import {name}"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def words(settings):
+    return tuple(f"{key}={value}" for key, value in settings.items())
+
+
+# ---- C ----
+
+def program(name, *args, cpu=WRITER_CPU, **settings):
+    return Place((f"bench-{name}", *args, *words(settings)), cpu)
+
+
+def ring_alone(title, write=(), read=(), readers=1, lossless=True):
+    """From C to C, without GStreamer."""
+    ends = [program("ring", "write", "NAME", **dict(write))]
+    ends += [program("ring", "read", "NAME", cpu=READER_CPU, **dict(read))] * readers
+    return Contender(title, tuple(ends), lossless)
+
+
+def bare_pair(title, write=(), read=()):
+    """Two frames in shared memory, and nothing else."""
+    return Contender(title, (program("limits", "write", "NAME", **dict(write)),
+                             program("limits", "read", "NAME", cpu=READER_CPU, **dict(read))),
+                     ours=False, limit=True)
+
+
+def alone(title, *args, **settings):
+    return Contender(title, (program(*args, "NAME", **settings),), ours=False, limit=True)
+
+
+# ---- GStreamer ----
+
+def launch(*parts, cpu=WRITER_CPU, path=""):
+    text = " ! ".join(part for part in parts if part)
+    return Place(("gst-launch-1.0", "-q", *text.split()), cpu, path)
+
+
+def source(seconds, fill=False, fps=0, encoded=0):
+    return (f"benchsrc seconds={seconds} fill={str(fill).lower()} fps={fps} "
+            f"encoded-size={encoded}")
+
+
+def sink(all=False, fps=0):
+    return f"benchsink all={str(all).lower()} timed={str(fps > 0).lower()}"
+
+
+CAPS = "video/x-raw,format=BGR,width=1920,height=1080,framerate=30/1"
+ENCODED_CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
+
+
+def source_alone(take, before=""):
+    return Contender("source alone", (launch(source(**take.source), before, "fakesink"),),
+                     ours=False, limit=True)
+
+
+def in_process(take, before=""):
+    """Both ends in one process, on both processors."""
+    place = launch(source(**take.source), before,
+                   "queue max-size-buffers=4 max-size-bytes=0 max-size-time=0", sink(**take.sink))
+    return Contender("one process, queue", (dataclasses.replace(place, cpu=None, roles=2),),
+                     ours=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Take:
+    """What is done to the frames: by the source, by the sink, and how fast."""
+
+    seconds: float
+    fill: bool = False
+    all: bool = False
+    fps: int = 0
+    encoded: int = 0
+
+    @property
+    def source(self):
+        return {"seconds": self.seconds, "fill": self.fill, "fps": self.fps,
+                "encoded": self.encoded}
+
+    @property
+    def sink(self):
+        return {"all": self.all, "fps": self.fps}
+
+
+def ring_elements(take, before="", after="", readers=1, name="shmring"):
+    caps = "caps=ANY slot-size=1048576" if take.encoded else ""
+    reader = launch("shmringsrc ring-name=NAME", after, sink(**take.sink), cpu=READER_CPU)
+    return Contender(name, (launch(source(**take.source), before,
+                                   f"shmringsink ring-name=NAME {caps}"),) + (reader,) * readers)
+
+
+def two_rings(take):
+    writer = launch(source(**take.source), "tee name=t",
+                    "queue", "shmringsink ring-name=NAME-a t.", "queue",
+                    "shmringsink ring-name=NAME-b")
+    return Contender("shmring, two rings", (writer, *(
+        launch(f"shmringsrc ring-name=NAME-{which}", sink(**take.sink), cpu=READER_CPU)
+        for which in "ab")))
+
+
+def shm_elements(take, before="", after="", readers=1):
+    """With room for as many frames as a ring has slots by default, and one."""
+    path = "/tmp/NAME.sock"
+    caps = ENCODED_CAPS if take.encoded else CAPS
+    writer = launch(source(**take.source), before, f"shmsink socket-path={path} sync=false "
+                    f"wait-for-connection=true shm-size={SHM_AREA}", path=path)
+    reader = launch(f"shmsrc socket-path={path} is-live={str(take.fps > 0).lower()}", caps, after,
+                    sink(**take.sink), cpu=READER_CPU)
+    return Contender("shmsink", (writer,) + (reader,) * readers, ours=False, ends_within_s=0.2,
+                     skipped="" if has_element("shmsink") else
+                     "no shmsink: apt install gstreamer1.0-plugins-bad")
+
+
+def unixfd_elements(take, before="", after="", readers=1):
+    path = "/tmp/NAME.sock"
+    writer = launch(source(**take.source), before, f"unixfdsink socket-path={path} sync=false",
+                    path=path)
+    reader = launch(f"unixfdsrc socket-path={path}", after, sink(**take.sink), cpu=READER_CPU)
+    return Contender("unixfdsink", (writer,) + (reader,) * readers, ours=False, ends_within_s=0.2,
+                     skipped="" if has_element("unixfdsink") else
+                     "no unixfdsink: it comes with GStreamer 1.24")
+
+
+def pipewire_elements(take):
+    writer = launch(source(**take.source), "pipewiresink mode=provide "
+                    "stream-properties=props,node.name=NAME")
+    reader = launch("pipewiresrc target-object=NAME", sink(**take.sink), cpu=READER_CPU)
+    missing = ("no pipewiresink: apt install gstreamer1.0-pipewire"
+               if not has_element("pipewiresink") else
+               "no PipeWire runs here" if not os.path.exists(
+                   os.path.join(os.environ.get("XDG_RUNTIME_DIR", "/run"), "pipewire-0")) else "")
+    return Contender("pipewiresink", (writer, reader), lossless=False, ours=False, skipped=missing,
+                     ends_within_s=0.2)
+
+
+# ---- Python ----
+
+def python_end(way, role, cpu, **settings):
+    return Place((PYTHON, "-B", str(HERE / "end.py"), way, role, "NAME", *words(settings)), cpu)
+
+
+def python_pair(title, write_way, read_way, write=(), read=(), lossless=True):
+    return Contender(title, (python_end(write_way, "write", WRITER_CPU, **dict(write)),
+                             python_end(read_way, "read", READER_CPU, **dict(read))), lossless)
+
+
+def from_c(title, read_way, write=(), read=(), lossless=True):
+    return Contender(title, (program("ring", "write", "NAME", **dict(write)),
+                             python_end(read_way, "read", READER_CPU, **dict(read))), lossless)
+
+
+def python_peer(title, way, write=(), read=(), module=None, package=None, lossless=True):
+    missing = "" if not module or has_module(module) else f"no {package} (pip), or not for this Python"
+    return python_pair(title, way, way, write, read, lossless).named(title, ours=False,
+                                                                     skipped=missing)
+
+
+def python_both(title, way, write=(), read=()):
+    settings = {**dict(write), **dict(read), "reader_cpu": READER_CPU}
+    end = python_end(way, "both", WRITER_CPU, **settings)
+    return Contender(title, (dataclasses.replace(end, roles=2),), ours=False)
+
+
+def byte_peer(title, name, write=(), read=(), lossless=True):
+    """One of the byte ring and the single frame: written by C, read by Python."""
+    return Contender(title, (dataclasses.replace(program(name, "NAME", **dict(write)),
+                                                 path="/dev/shm/NAME"),
+                             python_end(name, "read", READER_CPU, **dict(read))), lossless,
+                     ours=False)
