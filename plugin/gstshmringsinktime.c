@@ -5,12 +5,6 @@
 
 #include "gstshmringclock.h"
 
-/* Frames that queued up behind a longer wait than this say nothing of the
- * stream's own lateness. */
-#define SHORT_WAIT (20 * GST_MSECOND)
-/* After it they are believed again, at the latest. */
-#define GRACE (1 * GST_SECOND)
-
 /* ---- One timeline a pipeline --------------------------------------------- */
 
 typedef struct {
@@ -102,91 +96,20 @@ gst_shm_ring_sink_time_waited (GstShmRingSinkTime *self, gint64 ns)
 {
   if (gst_shm_ring_sink_time_can_shift (self))
     shmring_timeline_add (self->timeline, ns);
-  if (ns <= (gint64) SHORT_WAIT)
-    return;
-  self->waited = ns;
-  self->waited_at = gst_shm_ring_clock_now ();
+  gst_shm_ring_sink_lateness_waited (
+      &self->lateness, ns, gst_shm_ring_clock_now ());
 }
 
 /* ---- Lateness ------------------------------------------------------------ */
 
-/* Until a frame is in time again, those after a wait queued up behind it. */
-static gboolean
-gst_shm_ring_sink_time_queued (
-    GstShmRingSinkTime *self, gint64 late, gint64 arrived)
-{
-  if (self->waited == 0 || arrived < self->waited_at)
-    return FALSE;
-  if (late <= self->told
-      || arrived - self->waited_at > self->waited + (gint64) GRACE)
-    self->waited = 0;
-  return self->waited != 0;
-}
-
 static void
-gst_shm_ring_sink_time_keep (
-    GstShmRingSinkTime *self, gint64 late, gint64 arrived)
+gst_shm_ring_sink_time_keep (GstShmRingSinkTime *self, gint64 late)
 {
-  const gint64 second = arrived / GST_SECOND;
-
-  if (gst_shm_ring_sink_time_queued (self, late, arrived))
-    return;
-  if (second == self->second) {
-    self->latest = MAX (self->latest, late);
-    return;
-  }
-  if (self->second != 0)
-    self->maxima[self->count++ % GST_SHM_RING_SINK_TIME_SECONDS] = self->latest;
-  self->second = second;
-  self->latest = late;
-}
-
-/* The third largest: a hiccup or two are nobody's latency. */
-static gint64
-gst_shm_ring_sink_time_lateness (GstShmRingSinkTime *self)
-{
-  const guint count = MIN (self->count, GST_SHM_RING_SINK_TIME_SECONDS);
-  gint64 first = self->latest, second = G_MININT64, third = G_MININT64;
-
-  for (guint i = 0; i < count; i++) {
-    gint64 late = self->maxima[i];
-
-    if (late > first) {
-      third = second;
-      second = first;
-      first = late;
-    } else if (late > second) {
-      third = second;
-      second = late;
-    } else if (late > third) {
-      third = late;
-    }
-  }
-  return count < 2 ? first : third;
-}
-
-/* In steps, so that the pipelines that read do not agree anew at every
- * microsecond: of 1, 2, 3, 5, 7 and 10 ms, then of 3 ms. */
-static gint64
-gst_shm_ring_sink_time_round (gint64 ns)
-{
-  static const gint64 steps[] = { 0, 1, 2, 3, 5, 7, 10 };
-
-  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) {
-    if (ns <= steps[i] * (gint64) GST_MSECOND)
-      return steps[i] * GST_MSECOND;
-  }
-  return (ns + 3 * GST_MSECOND - 1) / (3 * GST_MSECOND) * (3 * GST_MSECOND);
-}
-
-static void
-gst_shm_ring_sink_time_tell (GstShmRingSinkTime *self)
-{
-  gint64 late =
-      gst_shm_ring_sink_time_round (gst_shm_ring_sink_time_lateness (self));
+  gint64 told =
+      gst_shm_ring_sink_lateness_keep (&self->lateness, late, self->arrived);
 
   GST_OBJECT_LOCK (self->sink);
-  self->told = late;
+  self->told = told;
   GST_OBJECT_UNLOCK (self->sink);
 }
 
@@ -231,9 +154,7 @@ gst_shm_ring_sink_time_stamp (GstShmRingSinkTime *self,
         - shmring_timeline_get_shift (self->timeline);
     return FALSE;
   }
-  gst_shm_ring_sink_time_keep (
-      self, self->arrived - info->clock_ns, self->arrived);
-  gst_shm_ring_sink_time_tell (self);
+  gst_shm_ring_sink_time_keep (self, self->arrived - info->clock_ns);
   return jumped;
 }
 
@@ -246,7 +167,8 @@ gst_shm_ring_sink_time_place (
 
   if (!gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &timing.origin_ns))
     return FALSE;
-  timing.latency_ns = gst_base_sink_get_latency (self->sink) + self->waited;
+  timing.latency_ns =
+      gst_base_sink_get_latency (self->sink) + self->lateness.waited;
   timing.paced = gst_shm_ring_sink_time_is_paced (self);
   jumped = gst_shm_ring_sink_time_stamp (self, &timing, info);
   if (info->timestamp_ns == 0 && g_atomic_int_get (&self->is_live))

@@ -12,11 +12,10 @@
 
 #include <gst/base/gstbasesink.h>
 
+#include "gstshmringsinklateness.h"
 #include "shmring.h"
 
 G_BEGIN_DECLS
-
-#define GST_SHM_RING_SINK_TIME_SECONDS 32
 
 typedef struct {
   GstBaseSink *sink; /* the owner */
@@ -26,13 +25,8 @@ typedef struct {
   gint64 ts_added; /* to the sink's ts-offset */
 
   gint64 arrived;
-  gint64 second; /* of CLOCK_MONOTONIC, that LATEST is of */
-  gint64 latest; /* the largest lateness in it */
-  gint64 maxima[GST_SHM_RING_SINK_TIME_SECONDS];
-  guint count;
-  gint64 told;      /* under the sink's object lock */
-  gint64 waited;    /* what the frames that queue up behind are late by */
-  gint64 waited_at; /* when that was over */
+  GstShmRingSinkLateness lateness;
+  gint64 told; /* of it, to readers; under the sink's object lock */
 } GstShmRingSinkTime;
 
 void gst_shm_ring_sink_time_start (GstShmRingSinkTime *self, GstBaseSink *sink);
