@@ -442,8 +442,15 @@ GST_START_TEST(test_in_header) {
     gst_shm_ring_meta_read(buffer, frame->info.metas, frame->info.metas_size, &stream);
     expect_region(buffer, "face", 99, 0.5);
     assert_equals_uint64(count_of(h->element, "dropped-metas"), 1);
-    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
     gst_buffer_unref(buffer);
+    buffer = make_picture(GRAY, 0);
+    add_unknown(buffer);
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+    assert_equals_uint64(count_of(h->element, "dropped-metas"), 2);
+    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
+    /* what is on its way comes before that */
+    gst_element_set_state(h->element, GST_STATE_READY);
+    fail_unless(gst_bus_pop_filtered(GST_ELEMENT_BUS(h->element), GST_MESSAGE_WARNING) == NULL);
     shmring_frame_release(frame);
     shmring_reader_free(reader);
     gst_harness_teardown(h);

@@ -3,15 +3,17 @@
  * come: it goes on each time, and stops at once. A source that hangs makes the test time out. */
 #include "reading.h"
 
+#include <gst/base/gstbasesrc.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define PAUSES 2000
+#define PAUSES 2000 /* SHMRING_ROUNDS: of the others too */
 #define LONGEST 300 /* microseconds */
 
 static gchar *ring;
 static struct shmring_writer *writer;
 static GThread *publisher;
-static gint is_over;
+static gint is_over, published;
 
 /* About 1,000 frames a second, whether or not somebody reads them. */
 static gpointer publish_all(gpointer unused) {
@@ -23,6 +25,8 @@ static gpointer publish_all(gpointer unused) {
         if (shmring_writer_loan(writer, SHMRING_LOAN_FILL, 100 * GST_MSECOND, &slot, NULL) ==
             SHMRING_OK) {
             memset(slot.data, 0, info.size);
+            info.frame_number = g_atomic_int_add(&published, 1) + 1;
+            info.clock_ns = g_get_monotonic_time() * 1000;
             fail_unless(shmring_writer_publish(writer, &slot, &info, NULL, NULL) == SHMRING_OK);
             shmring_slot_return(&slot);
         }
@@ -46,6 +50,13 @@ static void teardown(void) {
     g_free(ring);
 }
 
+/* CONTRIBUTING.md has the command for more of them. */
+static gint rounds(gint few) {
+    const gchar *many = g_getenv("SHMRING_ROUNDS");
+
+    return many != NULL ? atoi(many) : few;
+}
+
 static GstHarness *play(void) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
 
@@ -67,13 +78,14 @@ static void wait_for_frame(GstHarness *h) {
 
 static void pause_often(GstHarness *h, gint pauses, gboolean frames_come) {
     GRand *rand = g_rand_new_with_seed(1);
+    const gint every = rounds(10) > PAUSES / 4 ? 1 : 10;
 
     for (gint i = 0; i < pauses; i++) {
         set_state(h, GST_STATE_PAUSED);
         g_usleep(g_rand_int_range(rand, 0, LONGEST));
         set_state(h, GST_STATE_PLAYING);
         g_usleep(g_rand_int_range(rand, 0, LONGEST));
-        if (frames_come && i % 10 == 0)
+        if (frames_come && i % every == 0)
             wait_for_frame(h);
     }
     g_rand_free(rand);
@@ -83,6 +95,7 @@ static void stop(GstHarness *h) {
     gint64 begin = g_get_monotonic_time();
 
     set_state(h, GST_STATE_NULL);
+    g_printerr("stopped in %.3f s\n", (gdouble)(g_get_monotonic_time() - begin) / 1e6);
     fail_unless(g_get_monotonic_time() - begin < 2 * G_USEC_PER_SEC);
     gst_harness_teardown(h);
 }
@@ -93,6 +106,57 @@ GST_START_TEST(test_pauses) {
     pause_often(h, PAUSES, TRUE);
     wait_for_frame(h);
     stop(h);
+}
+GST_END_TEST;
+
+/* ---- What comes then ---------------------------------------------------------------------- */
+
+static guint64 last_number;
+static GstClockTime last_time;
+static guint64 pause_begin, pause_end; /* frames that were published in it */
+
+static GstPadProbeReturn note(GstPad *pad, GstPadProbeInfo *info, gpointer unused) {
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    const guint64 number = GST_BUFFER_OFFSET(buffer);
+
+    fail_unless(last_number == 0 || GST_BUFFER_PTS(buffer) > last_time);
+    fail_unless(number > last_number);
+    fail_if(number > pause_begin && number < pause_end, "frame %d of the pause", (gint)number);
+    last_time = GST_BUFFER_PTS(buffer);
+    last_number = number;
+    return GST_PAD_PROBE_OK;
+}
+
+static GstElement *viewer(void) {
+    gchar *text = g_strdup_printf("shmringsrc name=src ring-name=%s ! fakesink", ring);
+    GstElement *pipeline = gst_parse_launch(text, NULL);
+    GstElement *src = gst_bin_get_by_name(GST_BIN(pipeline), "src");
+
+    gst_pad_add_probe(GST_BASE_SRC_PAD(src), GST_PAD_PROBE_TYPE_BUFFER, note, NULL, NULL);
+    gst_object_unref(src);
+    g_free(text);
+    return pipeline;
+}
+
+/* Running time stands still in a pause: none of it is used twice, and no picture of it comes. */
+GST_START_TEST(test_time_goes_on) {
+    GstElement *pipeline = viewer();
+
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    for (gint i = 0; i < 10; i++) {
+        const guint64 before = last_number;
+
+        while (*(volatile guint64 *)&last_number < before + 5)
+            g_usleep(500);
+        gst_element_set_state(pipeline, GST_STATE_PAUSED);
+        /* the one that is on its way may still come */
+        pause_begin = g_atomic_int_get(&published) + 1;
+        g_usleep(20 * G_TIME_SPAN_MILLISECOND);
+        pause_end = g_atomic_int_get(&published);
+        gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    }
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
 }
 GST_END_TEST;
 
@@ -113,7 +177,7 @@ GST_START_TEST(test_pauses_and_flushes) {
     GstHarness *h = play();
     GThread *thread = g_thread_new("flushes", flush_often, h);
 
-    pause_often(h, PAUSES / 4, FALSE);
+    pause_often(h, rounds(PAUSES / 4), FALSE);
     g_atomic_int_set(&is_over, TRUE);
     g_thread_join(thread);
     stop(h);
@@ -126,7 +190,7 @@ static gpointer end(gpointer data) {
 }
 
 GST_START_TEST(test_pauses_and_ends) {
-    for (gint i = 0; i < 20; i++) {
+    for (gint i = 0; i < rounds(400) / 20; i++) {
         GstHarness *h = play();
         GThread *thread;
 
@@ -146,6 +210,7 @@ static Suite *pausing_suite(void) {
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_pauses);
+    tcase_add_test(tcase, test_time_goes_on);
     tcase_add_test(tcase, test_pauses_and_flushes);
     tcase_add_test(tcase, test_pauses_and_ends);
     return suite;

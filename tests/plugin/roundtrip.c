@@ -159,6 +159,21 @@ GST_START_TEST(test_every_flag) {
 }
 GST_END_TEST;
 
+/* That a buffer was made by a live source here says nothing of who reads it. */
+GST_START_TEST(test_process_flags) {
+    GstBuffer *buffer = make_picture(SMALL, 0);
+
+    start("", "");
+    gst_harness_set_src_caps_str(sink, SMALL);
+    gst_harness_play(src);
+    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_LIVE);
+    buffer = carry(buffer);
+    fail_if(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_LIVE));
+    gst_buffer_unref(buffer);
+    stop();
+}
+GST_END_TEST;
+
 /* The writer's pipeline began 10 s before the reader's. */
 GST_START_TEST(test_live_time) {
     GstBuffer *buffer = make_picture(SMALL, 0);
@@ -288,6 +303,7 @@ static Suite *roundtrip_suite(void) {
     tcase_add_test(tcase, test_formats);
     tcase_add_test(tcase, test_times_and_flags);
     tcase_add_test(tcase, test_every_flag);
+    tcase_add_test(tcase, test_process_flags);
     tcase_add_test(tcase, test_bottom_up);
     tcase_add_test(tcase, test_live_time);
     tcase_add_test(tcase, test_caps_change);

@@ -429,6 +429,21 @@ GST_START_TEST(test_latency) {
 }
 GST_END_TEST;
 
+/* Who reads does not steer who writes. */
+GST_START_TEST(test_no_seek) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, 32);
+    struct shmring_frame_info info = gray_info();
+
+    fail_if(gst_harness_push_upstream_event(
+        h, gst_event_new_seek(1, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+                              GST_SEEK_TYPE_NONE, 0)));
+    publish(writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(h));
+    done(h, writer);
+}
+GST_END_TEST;
+
 static Suite *src_suite(void) {
     Suite *suite = suite_create("shmringsrc");
     TCase *tcase = tcase_create("ring");
@@ -452,6 +467,7 @@ static Suite *src_suite(void) {
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_hoarding);
     tcase_add_test(tcase, test_latency);
+    tcase_add_test(tcase, test_no_seek);
     return suite;
 }
 

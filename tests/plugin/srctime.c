@@ -104,6 +104,51 @@ GST_START_TEST(test_leaky_and_steady) {
 }
 GST_END_TEST;
 
+/* A viewer that agreed to 2 ms, and to no more while frames come later and later, takes the newest
+ * one whenever it has shown the last, and drops what comes 5 ms too late. */
+GST_START_TEST(test_leaky_never_agreed_anew) {
+    const gint64 agreed = 27 * MS, hand_over = 5 * MS;
+    gint64 is_free = 0;
+    gint shown = 0;
+
+    start("video/x-raw", TRUE, TRUE);
+    latency = agreed - hand_over;
+    for (gint64 i = 0; i < 300; i++) {
+        const gint64 due = S + i * S / 30, arrived = due + 2 * MS + i * 498 * MS / 299;
+        const gint64 next = arrived + S / 30 + 498 * MS / 299;
+
+        if (next <= is_free)
+            continue;
+        now = ORIGIN + MAX(arrived, is_free);
+        fail_unless(place(due, 0));
+        shown += (gint64)pts + agreed + 5 * MS >= now - ORIGIN + hand_over;
+        is_free = MAX((gint64)pts + agreed, now - ORIGIN + hand_over);
+    }
+    fail_unless(shown >= 280, "%d of 300", shown);
+}
+GST_END_TEST;
+
+/* One whose frames are in time, but for some: none waits for those. */
+GST_START_TEST(test_leaky_and_jittery) {
+    gint64 is_free = 0;
+    gint shown = 0;
+
+    start("video/x-raw", TRUE, TRUE);
+    latency = 100 * MS;
+    for (gint64 i = 0; i < 300; i++) {
+        const gint64 due = S + i * 40 * MS, arrived = due + (i % 50 == 0 ? 100 : 3) * MS;
+
+        if (arrived + 40 * MS <= is_free)
+            continue;
+        now = ORIGIN + MAX(arrived, is_free);
+        fail_unless(place(due, 0));
+        shown++;
+        is_free = (gint64)pts + latency + 25 * MS;
+    }
+    fail_unless(shown >= 280, "%d of 300", shown);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_other_namespace) {
     start("video/x-raw", TRUE, FALSE);
     now = ORIGIN + 3 * S;
@@ -256,6 +301,8 @@ static Suite *srctime_suite(void) {
     tcase_add_test(tcase, test_first_is_far_ahead);
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_leaky_and_steady);
+    tcase_add_test(tcase, test_leaky_never_agreed_anew);
+    tcase_add_test(tcase, test_leaky_and_jittery);
     tcase_add_test(tcase, test_other_namespace);
     tcase_add_test(tcase, test_squeezed);
     tcase_add_test(tcase, test_squeezed_and_reordered);
