@@ -389,10 +389,9 @@ static void read_bytes(const guint8 *bytes, gsize size) {
     g_free(exact);
 }
 
-GST_START_TEST(test_any_bytes) {
+/* BLOCK gets one of each kind, and is used with one byte after another changed. */
+static void use_mutated(gint rounds, void (*use)(const guint8 *bytes, gsize size)) {
     GRand *rand = g_rand_new_with_seed(1);
-    const gchar *many = g_getenv("SHMRING_ROUNDS");
-    const gint rounds = many != NULL ? atoi(many) : 20000;
     GstBuffer *buffer = gst_buffer_new_allocate(NULL, 80, NULL);
 
     gst_buffer_add_video_crop_meta(buffer);
@@ -405,17 +404,57 @@ GST_START_TEST(test_any_bytes) {
     gst_shm_ring_meta_write(block, buffer, NULL);
     gst_buffer_unref(buffer);
     for (gsize size = 0; size <= block->len; size++)
-        read_bytes(block->data, size);
+        use(block->data, size);
     for (gint i = 0; i < rounds; i++) {
         gsize place = g_rand_int_range(rand, 0, block->len);
         guint8 was = block->data[place];
 
         block->data[place] = g_rand_int_range(rand, 0, 256);
-        read_bytes(block->data, block->len);
+        use(block->data, block->len);
         if (i % 3 != 0)
             block->data[place] = was;
     }
     g_rand_free(rand);
+}
+
+/* CONTRIBUTING.md has the command for more of them. */
+static gint rounds(gint few) {
+    const gchar *many = g_getenv("SHMRING_ROUNDS");
+
+    return many != NULL ? atoi(many) : few;
+}
+
+GST_START_TEST(test_any_bytes) {
+    use_mutated(rounds(20000), read_bytes);
+}
+GST_END_TEST;
+
+/* ---- Through the source ------------------------------------------------------------------- */
+
+static GstHarness *source;
+static struct shmring_writer *source_writer;
+
+static void carry_bytes(const guint8 *bytes, gsize size) {
+    struct shmring_frame_info info = gray_info();
+
+    info.metas = bytes;
+    info.metas_size = size;
+    publish(source_writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(source));
+}
+
+GST_START_TEST(test_any_bytes_through_a_source) {
+    gchar *ring = unique_ring("metas");
+
+    source = harness_for("shmringsrc", ring, "");
+    source_writer = open_writer(ring, 32);
+    gst_harness_play(source);
+    assert_equals_int(shmring_writer_wait_reader(source_writer, SHMRING_FOREVER), SHMRING_OK);
+    use_mutated(rounds(2000), carry_bytes);
+    gst_harness_teardown(source);
+    shmring_writer_close(source_writer);
+    fail_if(ring_exists(ring));
+    g_free(ring);
 }
 GST_END_TEST;
 
@@ -475,6 +514,7 @@ static Suite *metas_suite(void) {
     tcase_add_test(tcase, test_planes_that_cannot_be);
     tcase_add_test(tcase, test_limit);
     tcase_add_test(tcase, test_any_bytes);
+    tcase_add_test(tcase, test_any_bytes_through_a_source);
     tcase_add_test(tcase, test_in_header);
     return suite;
 }

@@ -171,10 +171,7 @@ class RecordingTest(unittest.TestCase):
             writer.start()
         if "on-disconnect=wait" in source.get("src", ""):
             writer.join()
-            deadline = time.monotonic() + LONGEST_WAIT / SECOND
-            while recorder.count() < published[0]:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.01)
+            self.wait_until(lambda: recorder.count() == published[0])
             recorder.pipeline.send_event(Gst.Event.new_eos())
         self.wait_for_end(recorder.pipeline)
         writer.join()
@@ -237,6 +234,27 @@ class RecordingTest(unittest.TestCase):
             self.check_file(file, outlet, [time for time, _ in recorder.frames], source)
         else:
             self.assertEqual(recorder.shown, published, "frames shown")
+
+
+    def wait_until(self, is_so):
+        deadline = time.monotonic() + LONGEST_WAIT / SECOND
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_who_joins_asks_the_encoder(self):
+        """Which would make the next frame that stands alone after minutes."""
+        ring = f"recording-{os.getpid()}-joins"
+        writer = launch(f"videotestsrc is-live=true ! {PICTURE} ! x264enc tune=zerolatency "
+                        f"key-int-max=10000 ! shmringsink name=sink ring-name={ring} caps=video/x-h264")
+        reader = launch(f"shmringsrc ring-name={ring} ! h264parse ! avdec_h264 ! fakesink name=shown")
+        sink, shown = writer.get_by_name("sink"), reader.get_by_name("shown")
+        writer.set_state(Gst.State.PLAYING)
+        self.wait_until(lambda: sink.props.ring_stats and sink.props.ring_stats["published"] > FPS)
+        reader.set_state(Gst.State.PLAYING)
+        self.wait_until(lambda: shown.props.stats["rendered"] > FPS)
+        for pipeline in (reader, writer):
+            pipeline.set_state(Gst.State.NULL)
 
 
 def add_row(source_name, outlet_name):
