@@ -50,13 +50,102 @@ gst_shm_ring_meta_is_one (const gchar *text)
   return text[strspn (text, "; ")] == '\0';
 }
 
+/* Behind the type that AT, on its parenthesis, names, or NULL: not NAME. */
+static const gchar *
+gst_shm_ring_meta_skip_type (const gchar *at, const gchar *name)
+{
+  for (at++; g_ascii_isspace (*at);)
+    at++;
+  if (!g_str_has_prefix (at, name))
+    return NULL;
+  for (at += strlen (name); g_ascii_isspace (*at);)
+    at++;
+  return *at == ')' ? at + 1 : NULL;
+}
+
+static const gchar *
+gst_shm_ring_meta_skip_buffer_type (const gchar *at)
+{
+  const gchar *end = gst_shm_ring_meta_skip_type (at, "buffer");
+
+  return end != NULL ? end : gst_shm_ring_meta_skip_type (at, "GstBuffer");
+}
+
+/* Whether TEXT begins with the hexadecimal digits of a buffer, or with a list
+ * of such. */
+static gboolean
+gst_shm_ring_meta_is_buffer (const gchar *text)
+{
+  gint depth = 0;
+
+  do {
+    while (g_ascii_isspace (*text) || (depth > 0 && *text == ','))
+      text++;
+    if (*text == '<' || *text == '{') {
+      depth++;
+      text++;
+    } else if (depth > 0 && (*text == '>' || *text == '}')) {
+      depth--;
+      text++;
+    } else if (*text == '(') {
+      text = gst_shm_ring_meta_skip_buffer_type (text);
+    } else {
+      const gchar *ends = depth > 0 ? " ,>}" : " ,;>}]\"";
+      const gsize length = strspn (text, "0123456789abcdefABCDEF");
+
+      text += length;
+      if (strchr (ends, *text) == NULL || (*text == '\0' && depth > 0)
+          || (*text == '"' && length == 0))
+        return FALSE;
+    }
+  } while (text != NULL && depth > 0);
+  return text != NULL;
+}
+
+/* A printable character that is written as a number hides something. */
+static gboolean
+gst_shm_ring_meta_hides (const gchar *text)
+{
+  for (; *text != '\0'; text++) {
+    if (text[0] == '\\' && strspn (text + 1, "01234567") >= 3
+        && g_ascii_isprint (
+            (text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0')))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* GStreamer uses memory that it has freed when the text of a buffer is not what
+ * it wrote itself; of a sample, which nobody sends, the same is in disguise.
+ * Texts within texts have backslashes. */
+static gboolean
+gst_shm_ring_meta_is_harmless (const gchar *text)
+{
+  gchar **parts = g_strsplit (text, "\\", -1);
+  gchar *plain = g_strjoinv (NULL, parts);
+  gboolean ok = !gst_shm_ring_meta_hides (text);
+
+  for (const gchar *at = strchr (plain, '('); ok && at != NULL;
+       at = strchr (at + 1, '(')) {
+    const gchar *value = gst_shm_ring_meta_skip_buffer_type (at);
+
+    ok = gst_shm_ring_meta_skip_type (at, "sample") == NULL
+        && gst_shm_ring_meta_skip_type (at, "GstSample") == NULL
+        && (value == NULL || gst_shm_ring_meta_is_buffer (value));
+  }
+  g_free (plain);
+  g_strfreev (parts);
+  return ok;
+}
+
 gboolean
 gst_shm_ring_meta_is_structure (const gchar *text)
 {
   const gsize length = gst_shm_ring_meta_name_length (text);
 
   return length > 0 && strchr (" ,;(", text[length]) != NULL
-      && g_utf8_validate (text, -1, NULL) && gst_shm_ring_meta_is_one (text);
+      && g_utf8_validate (text, -1, NULL) && gst_shm_ring_meta_is_one (text)
+      && gst_shm_ring_meta_is_harmless (text);
 }
 
 GstStructure *

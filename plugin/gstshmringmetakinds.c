@@ -288,7 +288,24 @@ write_afd (GByteArray *to, const GstMeta *from)
   put_u32 (to, meta->afd);
 }
 
-/* Of DVB and ATSC no format is 0. */
+/* What the standards leave undefined, GStreamer refuses. */
+static gboolean
+is_afd (guint32 spec, guint32 afd)
+{
+  switch (afd) {
+    case 0:
+      return spec == GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1;
+    case 1:
+    case 5:
+    case 6:
+    case 7:
+    case 12:
+      return FALSE;
+    default:
+      return afd <= 15;
+  }
+}
+
 static void
 read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
 {
@@ -296,8 +313,7 @@ read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
 
   if (is_within (from, field, 1)
       && is_within (from, spec, GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1)
-      && is_within (from, afd, 15)
-      && (afd != 0 || spec == GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1))
+      && is_afd (spec, afd))
     gst_buffer_add_video_afd_meta (buffer, field, spec, afd);
 }
 

@@ -358,6 +358,57 @@ GST_START_TEST(test_planes_that_cannot_be) {
 }
 GST_END_TEST;
 
+/* An active format that no standard has is none; GStreamer would say so as of a fault of ours. */
+GST_START_TEST(test_formats_that_are_none) {
+    gint found = 0;
+
+    for (guint32 number = 0; number < 3 * 300; number++) {
+        const guint32 entry[] = {10, 12, 0, number % 3, number / 3, 0};
+        GstBuffer *buffer = gst_buffer_new();
+
+        gst_shm_ring_meta_read(buffer, entry, sizeof entry, &stream);
+        found += gst_buffer_get_video_afd_meta(buffer) != NULL;
+        gst_buffer_unref(buffer);
+    }
+    assert_equals_int(found, 3 * 10 + 1);
+}
+GST_END_TEST;
+
+/* Texts of buffers that GStreamer itself wrote are read, all others are not: it would use what it
+ * had freed, and say so. */
+GST_START_TEST(test_texts_of_buffers) {
+    static const gchar *const good[] = {
+        "a/x, b=(buffer)0102aF;",
+        "a/x, b=(buffer)< 0102, 03 >, c=1",
+        "a/x, b=(buffer)<(buffer)0102, (buffer)030405>",
+        "a/x, b=(GstBuffer)01",
+        "a/x, s=(structure)\"a\\,\\ b\\=\\(buffer\\)0102\\;\"",
+        "a/x, b=(string)\"0g\"",
+    };
+    static const gchar *const bad[] = {
+        "a/x, b=(buffer)0g",
+        "a/x, b=(buffer)< 01, 0g >",
+        "a/x, b=(buffer)<<01>, 0g>",
+        "a/x, b=( buffer ) zz",
+        "a/x, b=(GstBuffer)\"01 g\"",
+        "a/x, b=<(buffer)01, (buffer)-1>",
+        "a/x, b=(buffer)<01",
+        "a/x, s=(structure)\"a\\,\\ b\\=\\(buffer\\)01\\0g\\;\"",
+        "a/x, s=(structure)\"a\\,\\ b\\=\\(\\142uffer\\)01\\0g\\;\"",
+        "a/x, b=(sample)MDE6",
+    };
+    GstStructure *read;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
+        read = gst_shm_ring_meta_parse(good[i]);
+        fail_unless(read != NULL, "%s", good[i]);
+        gst_structure_free(read);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
+        fail_if(gst_shm_ring_meta_is_structure(bad[i]), "%s", bad[i]);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_limit) {
     GstBuffer *buffer = gst_buffer_new();
     guint left_out;
@@ -512,6 +563,8 @@ static Suite *metas_suite(void) {
     tcase_add_test(tcase, test_unknown);
     tcase_add_test(tcase, test_kinds);
     tcase_add_test(tcase, test_planes_that_cannot_be);
+    tcase_add_test(tcase, test_formats_that_are_none);
+    tcase_add_test(tcase, test_texts_of_buffers);
     tcase_add_test(tcase, test_limit);
     tcase_add_test(tcase, test_any_bytes);
     tcase_add_test(tcase, test_any_bytes_through_a_source);
