@@ -30,6 +30,7 @@ COMMANDS = {
     "hz": "how fast frames come, and how evenly",
     "delay": "how old frames are when they are published, and when somebody sees them",
     "clean": "removes what dead writers left and nobody reads",
+    "serve": "rings over RTSP, for players, also while nobody writes them",
 }
 
 OK, FAILED, USAGE, NO_RING, TIMEOUT = range(5)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A ring as a stream for RTP that never stops: while nobody writes, a picture that says so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from . import gstreamer, headers
+
+_SILENT_AFTER_S = 1.0
+_NTP_EPOCH_NS = 2_208_988_800 * 10**9  # from 1900 to 1970
+_KEY_FRAMES = 60  # from one to the next; a client that comes gets one at once
+_SIZE = 640, 360  # of a ring that was never seen
+
+
+class _Kind(NamedTuple):
+    """Three texts: of what the ring's frames go through, of what comes in their place while there
+    are none, and of what both go through."""
+
+    frames: str
+    meanwhile: str
+    both: str
+
+
+_PICTURE = ("videotestsrc is-live=true pattern={pattern} ! video/x-raw,format=I420,"
+            "framerate=5/1,width={width},height={height}{label}")
+_H264 = "video/x-h264,stream-format=byte-stream,alignment=au"
+_H265 = "video/x-h265,stream-format=byte-stream,alignment=au"
+_RAW = _Kind("", _PICTURE, "videoconvert ! video/x-raw,format=I420 ! {encoder} ! "
+             "rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency")
+# Of these a ring's frames are sent as they are.
+_ENCODED = {
+    "video/x-h264": _Kind(
+        f"h264parse config-interval=-1 ! {_H264}",
+        _PICTURE + f" ! {{encoder}} ! h264parse config-interval=-1 ! {_H264}",
+        "rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency"),
+    "video/x-h265": _Kind(
+        f"h265parse config-interval=-1 ! {_H265}",
+        _PICTURE + f" ! x265enc tune=zerolatency ! h265parse config-interval=-1 ! {_H265}",
+        "rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency"),
+    "image/jpeg": _Kind("jpegparse", _PICTURE + " ! jpegenc", "rtpjpegpay name=pay0 pt=26"),
+    "audio/x-raw": _Kind(
+        "", "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2",
+        "audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay0 pt=97"),
+}
+_ELEMENTS = {
+    "shmringsrc": gstreamer.SHMRING,
+    "rtphdrextntp64": "gstreamer1.0-plugins-good of 1.22 or newer",
+    "h264parse": "gstreamer1.0-plugins-bad",
+}
+
+
+def _kind_of(caps: str) -> _Kind:
+    return _ENCODED.get(caps.split(",")[0].strip(), _RAW)
+
+
+def _picture(Gst: Any, name: str) -> dict[str, str]:
+    """In words, where GStreamer can write."""
+    if not Gst.ElementFactory.find("textoverlay"):
+        return {"pattern": "ball", "label": ""}
+    return {"pattern": "black",
+            "label": f' ! textoverlay text="no signal: {name}" valignment=center '
+                     'halignment=center font-desc="Sans, 24"'}
+
+
+def _text(name: str, kind: _Kind, size: tuple[int, int], **said: str) -> str:
+    said |= {"width": str(size[0]), "height": str(size[1])}
+    frames = f"{kind.frames} ! " if kind.frames else ""
+    return (f"shmringsrc name=ring ring-name={name} leaky-type=downstream max-buffers=3 "
+            f"on-disconnect=wait ! {frames}ring-or-not.sink_0 "
+            f"{kind.meanwhile.format(**said)} ! ring-or-not.sink_1 "
+            "input-selector name=ring-or-not sync-streams=false ! "
+            f"{kind.both.format(**said)}")
+
+
+def _all(Gst: Any) -> Any:
+    of = Gst.BufferCopyFlags
+    return of.FLAGS | of.TIMESTAMPS | of.META | of.MEMORY
+
+
+class Stream:
+    """The bin of one ring, with a payloader pay0. Its watch() is to be called every WATCH_MS."""
+
+    WATCH_MS = 100
+
+    def __init__(self, name: str, bitrate: int) -> None:
+        _, self._gst, _, self._video = gstreamer.load("GstRtp", "GstVideo")
+        gstreamer.require(self._gst, _ELEMENTS)
+        header = headers.newest_of(name)
+        kind = _kind_of(header.caps if header and header.caps else "")
+        size = (header.width & ~1, header.height & ~1) if header and header.width > 1 else _SIZE
+        text = _text(name, kind, size, **_picture(self._gst, name),
+                     encoder=gstreamer.encoder(self._gst, bitrate, _KEY_FRAMES))
+        self.bin = self._gst.parse_bin_from_description(text, False)
+        self._is_raw = kind is _RAW
+        self._selector = self.bin.get_by_name("ring-or-not")
+        self._ring, self._meanwhile = (self._selector.get_static_pad(name)
+                                       for name in ("sink_0", "sink_1"))
+        self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
+                                 for name in ("x-unix", "x-ntp"))
+        self._shown = time.monotonic()  # a frame of the ring
+        self._reached = -1  # running time of the picture in its place
+        self._pick(self._ring)
+        for pad, on_buffer in (self._ring, self._on_frame), (self._meanwhile, self._on_picture):
+            pad.get_peer().add_probe(self._gst.PadProbeType.BUFFER, on_buffer)
+        self._tell_capture_time()
+
+    def watch(self) -> None:
+        """Shows the picture once the ring has been silent."""
+        if self._active is self._ring and time.monotonic() - self._shown > _SILENT_AFTER_S:
+            self._pick(self._meanwhile)
+
+    def request_key_frame(self) -> None:
+        """For a client that came."""
+        self.bin.get_by_name("pay0").get_static_pad("sink").push_event(self._key_frame())
+
+    def _key_frame(self) -> Any:
+        return self._video.video_event_new_upstream_force_key_unit(self._gst.CLOCK_TIME_NONE,
+                                                                   True, 0)
+
+    def _pick(self, pad: Any) -> None:
+        self._active = pad
+        self._selector.set_property("active-pad", pad)
+
+    def _running_time(self, pad: Any, buffer: Any) -> int:
+        event = pad.get_sticky_event(self._gst.EventType.SEGMENT, 0)
+        if event is None or buffer.pts == self._gst.CLOCK_TIME_NONE:
+            return -1
+        return int(event.parse_segment().to_running_time(self._gst.Format.TIME, buffer.pts))
+
+    def _on_picture(self, pad: Any, info: Any) -> Any:
+        buffer = info.get_buffer()
+        if self._active is self._meanwhile:
+            self._reached = self._running_time(pad, buffer)
+        return self._with_time(pad, buffer)
+
+    def _on_frame(self, pad: Any, info: Any) -> Any:
+        buffer = info.get_buffer()
+        self._shown = time.monotonic()
+        if self._active is not self._ring:
+            if not self._may_follow(pad, buffer):
+                return self._gst.PadProbeReturn.DROP
+            self._pick(self._ring)
+        return self._with_time(pad, buffer)
+
+    def _may_follow(self, pad: Any, buffer: Any) -> bool:
+        """Whether what was sent last is no later than the frame, which needs nothing before it."""
+        if self._is_raw:
+            return self._running_time(pad, buffer) > self._reached
+        if not buffer.has_flags(self._gst.BufferFlags.DELTA_UNIT):
+            return True
+        self._ring.push_event(self._key_frame())
+        return False
+
+    def _with_time(self, pad: Any, buffer: Any) -> Any:
+        """Sends, in the buffer's place, one that tells its capture as NTP has it: of nothing else
+        is RFC 6051's header extension made."""
+        if buffer.get_reference_timestamp_meta(self._ntp):
+            return self._gst.PadProbeReturn.OK
+        unix = buffer.get_reference_timestamp_meta(self._unix)
+        told = buffer.copy_region(_all(self._gst), 0, buffer.get_size())  # the same memory
+        told.add_reference_timestamp_meta(
+            self._ntp, (unix.timestamp if unix else time.time_ns()) + _NTP_EPOCH_NS,
+            self._gst.CLOCK_TIME_NONE)
+        pad.push(told)
+        return self._gst.PadProbeReturn.DROP
+
+    def _tell_capture_time(self) -> None:
+        extension = self._gst.ElementFactory.make("rtphdrextntp64")
+        extension.set_id(1)
+        extension.set_property("every-packet", True)  # a payloader may lose that of the first
+        self.bin.get_by_name("pay0").emit("add-extension", extension)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests of the bridges share: rings with numbered pictures, commands that run beside them,
+and pipelines whose samples are looked at."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import gi
+import numpy as np
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import Gst, GstVideo  # noqa: E402
+
+from support import RingTest  # noqa: E402
+
+HERE = pathlib.Path(__file__).parent
+WAIT_S = 60  # for what comes soon, also on a machine that is busy
+NTP_EPOCH_NS = 2_208_988_800 * 10**9
+
+Gst.init(None)
+
+
+def needs(*elements):
+    """Skips by name what GStreamer does not have here."""
+    lacking = [name for name in elements if not Gst.ElementFactory.find(name)]
+    return unittest.skipIf(lacking, f"GStreamer has no {', '.join(lacking)}")
+
+
+def needs_typelib(name):
+    try:
+        gi.require_version(name, "1.0")
+    except ValueError:
+        return unittest.skip(f"gi has no {name}")
+    return lambda test: test
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Process:
+    """A program beside the test. Its output is kept, and read by a thread."""
+
+    def __init__(self, *command, **options):
+        self.lines = []
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen([*map(str, command)], text=True, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+    @property
+    def output(self):
+        return "\n".join(self.lines)
+
+    def line(self, text, timeout=WAIT_S):
+        """The first line with TEXT in it, which may be still to come."""
+        def found():
+            return next((line for line in self.lines if text in line), None)
+
+        with self._changed:
+            if not self._changed.wait_for(found, timeout):
+                raise AssertionError(f"no line with {text!r} in:\n{self.output}")
+            return found()
+
+    def kill(self):
+        self.process.kill()
+        self.stop()
+
+    def stop(self, timeout=WAIT_S):
+        """As Ctrl-C does. Its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"it did not stop:\n{self.output}") from None
+        self._thread.join()
+        self.process.stdout.close()
+        return self.process.returncode
+
+
+class Picture:
+    """A sample of grey pictures."""
+
+    def __init__(self, sample):
+        buffer = sample.get_buffer()
+        info = GstVideo.VideoInfo.new_from_caps(sample.get_caps())
+        data = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), np.uint8)
+        self.array = data.reshape(info.height, info.stride[0])[:, :info.width]
+        self.arrived = time.monotonic()
+        self.pts = buffer.pts
+        self.captured_ns = self._captured(buffer)
+
+    @staticmethod
+    def _captured(buffer):
+        unix = buffer.get_reference_timestamp_meta(Gst.Caps.from_string("timestamp/x-unix"))
+        ntp = buffer.get_reference_timestamp_meta(Gst.Caps.from_string("timestamp/x-ntp"))
+        if unix:
+            return unix.timestamp
+        return ntp.timestamp - NTP_EPOCH_NS if ntp else None
+
+
+class Player:
+    """A pipeline that ends in grey pictures."""
+
+    def __init__(self, text):
+        self.pipeline = Gst.parse_launch(f"{text} ! videoconvert ! video/x-raw,format=GRAY8 ! "
+                                         "appsink name=frames sync=false max-buffers=200")
+        self._frames = self.pipeline.get_by_name("frames")
+        self.pipeline.set_state(Gst.State.PLAYING)
+
+    def error(self):
+        message = self.pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR | Gst.MessageType.EOS)
+        if message is None:
+            return None
+        return str(message.parse_error() if message.type == Gst.MessageType.ERROR else "EOS")
+
+    def picture(self, timeout=WAIT_S):
+        sample = self._frames.emit("try-pull-sample", int(timeout * Gst.SECOND))
+        if sample is None:
+            raise AssertionError(f"no picture within {timeout} s: {self.error()}")
+        return Picture(sample)
+
+    def until(self, wanted, timeout=WAIT_S):
+        """The first picture that WANTED likes."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            picture = self.picture(timeout)
+            if wanted(picture):
+                return picture
+        raise AssertionError("no such picture came")
+
+    def stop(self):
+        self.pipeline.set_state(Gst.State.NULL)
+
+
+class Packets:
+    """A pipeline that ends in bytes."""
+
+    def __init__(self, text):
+        self.pipeline = Gst.parse_launch(f"{text} ! appsink name=packets sync=false")
+        self._packets = self.pipeline.get_by_name("packets")
+        self.pipeline.set_state(Gst.State.PLAYING)
+
+    def pull(self, timeout=WAIT_S):
+        sample = self._packets.emit("try-pull-sample", int(timeout * Gst.SECOND))
+        if sample is None:
+            raise AssertionError(f"nothing came within {timeout} s")
+        buffer = sample.get_buffer()
+        return buffer.extract_dup(0, buffer.get_size())
+
+    def stop(self):
+        self.pipeline.set_state(Gst.State.NULL)
+
+
+class BridgeTest(RingTest):
+    def run_beside(self, *command, **options):
+        process = Process(*command, **options)
+        self.addCleanup(process.stop)
+        return process
+
+    def shmring(self, *arguments, **options):
+        """The command, running."""
+        return self.run_beside(sys.executable, "-B", "-m", "shmring", *arguments, **options)
+
+    def camera(self, name=None, **options):
+        options = {"level": 100, "size": "320x192", "fps": 30, "count": 0, **options}
+        camera = self.run_beside(sys.executable, "-B", HERE / "camera.py", name or self.name,
+                                 *options.values())
+        self.addCleanup(self._sweep, name or self.name)
+        return camera
+
+    def _sweep(self, name):
+        """What a killed camera left."""
+        import shmring
+
+        try:
+            shmring.Writer(name, 16, 16).close()
+        except shmring.RingBusy:  # it lives, and cleans up by itself
+            pass
+
+    def packets(self, text):
+        packets = Packets(text)
+        self.addCleanup(packets.stop)
+        return packets
+
+    def play(self, text):
+        player = Player(text)
+        self.addCleanup(player.stop)
+        return player

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`shmring serve`: rings in players, whatever becomes of their writers."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import shmring
+from camera import captured_ns, level_in, number_in
+from case import WAIT_S, BridgeTest, needs, needs_typelib
+
+DECODED = "rtph264depay ! h264parse ! avdec_h264"
+
+
+@needs_typelib("GstRtspServer")
+@needs("h264parse", "rtph264pay", "avdec_h264", "rtspsrc")
+class ServeTest(BridgeTest):
+    def serve(self, *arguments, **options):
+        """Of its address, what comes before the ring's name."""
+        self.server = self.shmring("serve", "--port", 0, *arguments, **options)
+        return self.server.line("rtsp").rsplit("/", 1)[0]
+
+    def watch(self, url, transport="tcp"):
+        return self.play(f"rtspsrc location={url} latency=0 protocols={transport} ! {DECODED}")
+
+    def test_a_ring_is_played_over_tcp_and_udp(self):
+        self.camera(level=60)
+        url = f"{self.serve()}/{self.name}"
+        for transport in "tcp", "udp":
+            picture = self.watch(url, transport).until(lambda p: abs(level_in(p.array) - 60) < 12)
+            self.assertEqual(picture.array.shape, (192, 320))
+
+    def test_the_writer_is_killed_and_comes_back(self):
+        camera = self.camera(level=60)
+        player = self.watch(f"{self.serve(self.name)}/{self.name}")
+        player.until(lambda p: abs(level_in(p.array) - 60) < 12)
+        camera.kill()
+        player.until(lambda p: level_in(p.array) < 30)     # the picture that says so
+        gone = time.monotonic()
+        while time.monotonic() < gone + 10:
+            self.assertLess(level_in(player.picture(10).array), 30)
+        self.camera(level=140)
+        with shmring.Reader(self.name, "latest") as reader:
+            reader.read(timeout=30)
+        back = time.monotonic()
+        picture = player.until(lambda p: abs(level_in(p.array) - 140) < 12)
+        print(f"went on {picture.arrived - back:.2f} s after the writer did")
+        self.assertIsNone(player.error())
+
+    def test_a_client_before_the_writer(self):
+        player = self.watch(f"{self.serve()}/{self.name}")
+        self.assertEqual(player.picture().array.shape, (360, 640))
+        self.camera(level=140)
+        picture = player.until(lambda p: abs(level_in(p.array) - 140) < 12)
+        self.assertEqual(picture.array.shape, (192, 320))
+
+    def test_the_time_of_capture_crosses(self):
+        player = self.watch(f"{self.serve(self.name)}/{self.name}")
+        self.camera(fps=100)
+        worst = 0
+        for _ in range(1000):
+            picture = player.until(lambda p: abs(level_in(p.array) - 100) < 12)
+            worst = max(worst, abs(picture.captured_ns - captured_ns(number_in(picture.array))))
+        print(f"worst difference of 1000: {worst / 1e6:.6f} ms")
+        self.assertLessEqual(worst, 1_000_000)
+
+    def test_an_encoded_ring_passes_through(self):
+        self.run_beside("gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
+                        "video/x-raw,format=I420,width=320,height=192,framerate=30/1", "!",
+                        "x264enc", "tune=zerolatency", "key-int-max=15", "!", "h264parse", "!",
+                        "shmringsink", f"name={self.name}", "caps=ANY")
+        url = f"{self.serve()}/{self.name}"
+        self.watch(url).until(lambda p: level_in(p.array) > 200 and p.array.shape == (192, 320))
+        client = self.packets(f"rtspsrc location={url} latency=0 protocols=tcp ! rtph264depay ! "
+                              "video/x-h264,stream-format=byte-stream,alignment=au")
+        client.pull()
+        with shmring.Reader(self.name) as reader:
+            sent = {bytes(memoryview(reader.read(timeout=30)))[-40:] for _ in range(30)}
+        self.assertTrue(any(client.pull()[-40:] in sent for _ in range(60)))
+
+    def test_ffmpeg_and_gst_play(self):
+        self.camera()
+        url = f"{self.serve()}/{self.name}"
+        with self.subTest("ffmpeg"):
+            if not shutil.which("ffmpeg"):
+                self.skipTest("there is no ffmpeg")
+            subprocess.run(["ffmpeg", "-v", "error", "-i", url, "-frames:v", "10", "-f", "null",
+                            "-"], check=True, timeout=WAIT_S)
+        with self.subTest("gst-play-1.0"):
+            if not shutil.which("gst-play-1.0"):
+                self.skipTest("there is no gst-play-1.0")
+            play = self.run_beside("gst-play-1.0", "--no-interactive", "--videosink=fakesink",
+                                   "--audiosink=fakesink", url)
+            play.line("Now playing")
+            with self.assertRaises(AssertionError):
+                play.line("ERROR", timeout=3)
+
+
+@needs_typelib("GstRtspServer")
+@needs("h264parse", "rtph264pay", "avdec_h264", "rtspsrc")
+class ProtectedTest(BridgeTest):
+    def private(self, text):
+        file = tempfile.NamedTemporaryFile("w")
+        self.addCleanup(file.close)
+        file.write(text)
+        file.flush()
+        return file.name
+
+    def certificate(self):
+        if not shutil.which("openssl"):
+            self.skipTest("there is no openssl")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        key, certificate = f"{folder.name}/key", f"{folder.name}/certificate"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+                        "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+                       check=True, stderr=subprocess.DEVNULL)
+        with open(key) as first, open(certificate) as second:
+            return self.private(first.read() + second.read())
+
+    def serve(self, *arguments, **environment):
+        server = self.shmring("serve", self.name, "--port", 0, *arguments,
+                              env={**os.environ, **environment})
+        return server.line("rtsp")
+
+    def source(self, url, more=""):
+        return f"rtspsrc location={url} protocols=tcp {more} ! {DECODED}"
+
+    def assert_shown(self, url, more):
+        self.assertEqual(self.play(self.source(url, more)).picture().array.shape, (360, 640))
+
+    def assert_refused(self, url, more=""):
+        player = self.play(self.source(url, more))
+        with self.assertRaisesRegex(AssertionError, "401|Unauthorized"):
+            player.picture(5)
+
+    def test_users_in_a_file(self):
+        url = self.serve("--users", self.private("ann:secret\nbob:hidden\n"))
+        self.assert_shown(url, "user-id=bob user-pw=hidden")
+        self.assert_refused(url, "user-id=bob user-pw=secret")
+        self.assert_refused(url)
+
+    def test_users_in_the_environment(self):
+        url = self.serve(SHMRING_USERS="ann:secret")
+        self.assert_shown(url, "user-id=ann user-pw=secret")
+        self.assert_refused(url)
+
+    def test_tls(self):
+        url = self.serve("--tls", self.certificate())
+        self.assertTrue(url.startswith("rtsps://"))
+        self.assert_shown(url, "tls-validation-flags=0")
+
+    def test_users_that_others_could_read(self):
+        path = self.private("ann:secret\n")
+        os.chmod(path, 0o644)
+        server = self.shmring("serve", "--users", path)
+        server.line(f"{path} can be read by others: chmod 600")
+
+    def test_an_address_that_is_taken(self):
+        port = self.serve().rsplit(":", 1)[1].split("/")[0]
+        server = self.shmring("serve", "--port", port)
+        server.line(f"cannot listen at 127.0.0.1:{port}")
+
+
+if __name__ == "__main__":
+    unittest.main()
