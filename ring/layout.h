@@ -57,6 +57,9 @@ struct layout_answer {
     _Atomic uint64_t stuck;              /* patience for it ended, and it has not moved since */
 };
 
+/* In waited_port: a reader that is still at a segment before this one. */
+#define LAYOUT_WAITED_BEFORE UINT32_MAX
+
 struct layout_header {
     char magic[8];
     uint32_t version;

@@ -64,15 +64,19 @@ static uint32_t longest_waited_for(struct shmring_writer *w, const struct distri
     return longest;
 }
 
+static void say_waiting(struct segment *seg, uint32_t who, int64_t since_ns) {
+    atomic_store_explicit(&seg->header->waited_since_ns, since_ns, memory_order_relaxed);
+    atomic_store_explicit(&seg->header->waited_port, who, memory_order_relaxed);
+}
+
 /* For readers and tools, which ask why no frame comes. */
 static void show_waiting(struct shmring_writer *w, struct distributor *d, int64_t now) {
-    struct layout_header *header = d->seg->header;
     uint32_t port = longest_waited_for(w, d);
     if (port == NO_SLOT)
         return;
-    atomic_store_explicit(&header->waited_since_ns, now - d->port[port].waited_ns,
-                          memory_order_relaxed);
-    atomic_store_explicit(&header->waited_port, port + 1, memory_order_relaxed);
+    say_waiting(d->seg, port + 1, now - d->port[port].waited_ns);
+    if (d != w->distributor) /* who reads here has not the predecessor's ports */
+        say_waiting(w->distributor->seg, LAYOUT_WAITED_BEFORE, now - d->port[port].waited_ns);
 }
 
 static int64_t until_patience_ends(struct shmring_writer *w, const struct distributor *d) {
@@ -94,6 +98,7 @@ static int sleep_for_readers(struct shmring_writer *w, struct distributor *d, ui
     int result = writer_sleep(w, d, bell, slice);
     run_clocks(w, d, result == SHMRING_TIMEOUT || w->sleepers > 0);
     atomic_store_explicit(&d->seg->header->waited_port, 0, memory_order_relaxed);
+    atomic_store_explicit(&w->distributor->seg->header->waited_port, 0, memory_order_relaxed);
     distributor_unref(d);
     return result;
 }

@@ -191,6 +191,13 @@ static void describe_wait(const struct shmring_reader *r, char *text, size_t siz
     uint32_t waited = atomic_load_explicit(&seg->header->waited_port, memory_order_relaxed);
     int64_t since = atomic_load_explicit(&seg->header->waited_since_ns, memory_order_relaxed);
     char process[SHMRING_PROCESS_NAME];
+    if (waited == LAYOUT_WAITED_BEFORE && !r->is_lost) {
+        snprintf(
+            text, size,
+            "it has moved, and its writer waits for a reader that has not followed, for %.1f s",
+            (double)elapsed_ns(since) / 1e9);
+        return;
+    }
     if (r->is_lost || waited == 0 || waited > seg->g.max_readers) {
         snprintf(text, size, "%s",
                  r->is_lost ? "its writer died, and no other has come"

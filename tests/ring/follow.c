@@ -128,6 +128,32 @@ START_TEST(a_successor_that_is_not_there_yet_is_waited_for) {
 }
 END_TEST
 
+static void *put_second(void *writer) {
+    put(writer, 2);
+    return NULL;
+}
+
+/* It is of no port of the new segment: those who read there are told so much. */
+START_TEST(who_waits_for_one_that_did_not_follow_hears_it) {
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *old = new_reader(name, 1);
+    struct shmring_frame *frame;
+    struct shmring_error error = {0};
+    pthread_t thread;
+    put(writer, 1);
+    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), SHMRING_OK);
+    struct shmring_reader *new = new_reader(name, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_second, writer), 0);
+    while (!strstr(error.message, "has not followed"))
+        ck_assert_int_eq(shmring_reader_take(new, 10000000, &frame, &error), SHMRING_TIMEOUT);
+    shmring_reader_free(old);
+    pthread_join(thread, NULL);
+    read_many(new, 2, 2);
+    shmring_reader_free(new);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(a_successor_without_a_place_is_told) {
     struct shmring_writer_options options = writer_options(4);
     options.max_readers = 1;
@@ -155,6 +181,7 @@ int main(void) {
     tcase_add_loop_test(tests, a_writer_that_died_between_two_renames, 0, 2);
     tcase_add_test(tests, another_ring_of_the_name_is_no_sequel);
     tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
+    tcase_add_test(tests, who_waits_for_one_that_did_not_follow_hears_it);
     tcase_add_test(tests, a_successor_without_a_place_is_told);
     return run_tests(tests);
 }
