@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include <gst/video/gstvideoaffinetransformationmeta.h>
-#include <gst/video/video-sei.h>
+#if GST_CHECK_VERSION(1, 22, 0)
+#  include <gst/video/video-sei.h>
+#endif
 
 #define MAX_CHANNELS 64
 
@@ -317,6 +319,7 @@ read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
     gst_buffer_add_video_afd_meta (buffer, field, spec, afd);
 }
 
+#if GST_CHECK_VERSION(1, 22, 0)
 static void
 write_user_data (GByteArray *to, const GstMeta *from)
 {
@@ -339,6 +342,7 @@ read_user_data (
     gst_buffer_add_video_sei_user_data_unregistered_meta (
         buffer, (guint8 *) uuid, (guint8 *) bytes, size);
 }
+#endif
 
 /* ---- Kinds: sound -------------------------------------------------------- */
 
@@ -395,6 +399,7 @@ read_audio (
   gst_buffer_add_audio_meta (buffer, audio, samples, is_planar ? offset : NULL);
 }
 
+#if GST_CHECK_VERSION(1, 20, 0)
 static void
 write_level (GByteArray *to, const GstMeta *from)
 {
@@ -413,6 +418,7 @@ read_level (
   if (is_within (from, level, 127))
     gst_buffer_add_audio_level_meta (buffer, level, voice != 0);
 }
+#endif
 
 static void
 write_clipping (GByteArray *to, const GstMeta *from)
@@ -488,23 +494,32 @@ static const struct {
   { 8, gst_video_caption_meta_api_get_type, write_caption, read_caption },
   { 9, gst_video_bar_meta_api_get_type, write_bar, read_bar },
   { 10, gst_video_afd_meta_api_get_type, write_afd, read_afd },
+#if GST_CHECK_VERSION(1, 22, 0)
   { 11, gst_video_sei_user_data_unregistered_meta_api_get_type, write_user_data,
       read_user_data },
+#endif
+#if GST_CHECK_VERSION(1, 20, 0)
   { 12, gst_audio_level_meta_api_get_type, write_level, read_level },
+#endif
   { 13, gst_audio_clipping_meta_api_get_type, write_clipping, read_clipping },
 };
 
 /* ---- Other kinds --------------------------------------------------------- */
 
-static void
+#if GST_CHECK_VERSION(1, 20, 0)
+static gboolean
 write_custom (GByteArray *to, GstMeta *from)
 {
-  gchar *text = gst_structure_to_string (
-      gst_custom_meta_get_structure ((GstCustomMeta *) from));
+  gchar *text;
 
+  if (!gst_meta_info_is_custom (from->info))
+    return FALSE;
+  text = gst_structure_to_string (
+      gst_custom_meta_get_structure ((GstCustomMeta *) from));
   put_text (to, g_type_name (from->info->type));
   put_text (to, text);
   g_free (text);
+  return TRUE;
 }
 
 static gboolean
@@ -532,6 +547,18 @@ read_custom (GstBuffer *buffer, Payload *from)
   gst_structure_foreach (said, set_field, gst_custom_meta_get_structure (meta));
   gst_structure_free (said);
 }
+#else
+static gboolean
+write_custom (GByteArray *to, GstMeta *from)
+{
+  return FALSE;
+}
+
+static void
+read_custom (GstBuffer *buffer, Payload *from)
+{
+}
+#endif
 
 #if GST_CHECK_VERSION(1, 24, 0)
 static gboolean
@@ -590,10 +617,8 @@ gst_shm_ring_meta_kinds_write (GByteArray *to, GstMeta *meta)
       return kinds[i].type;
     }
   }
-  if (gst_meta_info_is_custom (meta->info)) {
-    write_custom (to, meta);
+  if (write_custom (to, meta))
     return META_CUSTOM;
-  }
   return write_serialized (to, meta) ? META_SERIALIZED : 0;
 }
 

@@ -78,7 +78,7 @@ static void carry_formats(gboolean takes_meta) {
     if (takes_meta)
         gst_harness_add_propose_allocation_meta(h, GST_VIDEO_META_API_TYPE, NULL);
     writer = writer_for(h, ring, 1 << 20);
-    fail_unless(count > 100);
+    fail_unless(count > 80);
     for (guint i = 0; i < count; i++) {
         for (guint width = 641; width <= 643; width++)
             carry_format(h, writer, formats[i], width);

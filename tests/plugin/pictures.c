@@ -25,7 +25,10 @@ static const struct {
     {"vp8enc deadline=1 ! webmmux", "video/x-raw,format=I420"},
     {"avenc_mpeg4 ! avimux", "video/x-raw,format=BGR"},
     {"avenc_mpeg4 ! avimux", "video/x-raw,format=NV12"},
+#if GST_CHECK_VERSION(1, 20, 0)
+    /* Before, no muxer takes it. */
     {"avenc_ffv1 ! matroskamux", "video/x-raw,format=GRAY8"},
+#endif
 };
 
 static gchar *ring, *folder, *video, *direct, *through;
