@@ -16,7 +16,7 @@ python3-gst-1.0, python3-numpy).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gi
 import numpy as np
@@ -29,7 +29,8 @@ from . import formats, raw  # noqa: E402
 
 __all__ = ["sample_as_array", "sample_as_planes"]
 
-_Array = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    _Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Mapping:
@@ -73,12 +74,20 @@ def _structure_of(caps: Any) -> Any:
     return structure.__enter__() if hasattr(structure, "__enter__") else structure
 
 
+def _info_of(caps: Any) -> Any:
+    if hasattr(GstVideo.VideoInfo, "new_from_caps"):  # from GStreamer 1.20 on
+        return GstVideo.VideoInfo.new_from_caps(caps)
+    info = GstVideo.VideoInfo()
+    info.from_caps(caps)
+    return info
+
+
 def _picture_of(caps: Any, buffer: Any) -> tuple[str, int, int, tuple[int, ...], tuple[int, ...]]:
     """Format, width, height, strides and offsets; what is no raw video has none."""
     structure = _structure_of(caps) if caps else None
     meta = GstVideo.buffer_get_video_meta(buffer)
     if structure and structure.has_name("video/x-raw"):
-        info = GstVideo.VideoInfo.new_from_caps(caps)
+        info = _info_of(caps)
         planes = meta or info
         count = info.finfo.n_planes
         return (info.finfo.name, info.width, info.height,

@@ -73,7 +73,7 @@ class Build(Project):
 
     def test_folder_configured_by_hand_is_left_alone(self):
         other = self.outside / "other"
-        subprocess.run(["meson", "setup", "-Ddatadir=mine", other, self.top],
+        subprocess.run([os.environ.get("MESON", "meson"), "setup", "-Ddatadir=mine", other, self.top],
                        check=True, stdout=subprocess.DEVNULL)
         self.assertEqual(self.dev("build", SHMRING_BUILD=str(other)), (0, "", ""))
         self.assertFalse((other / "configured-for").exists())

@@ -10,7 +10,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 USE = TOP / "tests" / "use"
-MESON = shutil.which("meson", path="/usr/bin") or shutil.which("meson")
+MESON = (os.environ.get("MESON") or shutil.which("meson", path="/usr/bin") or
+         shutil.which("meson"))
 LIBRARY = ("-Dplugin=disabled", "-Dpython=disabled", "-Dtests=disabled", "-Dlibdir=lib")
 TOLD = "nobody-has-this-name"
 

@@ -43,6 +43,14 @@ def formats():
             yield GstVideo.VideoFormat.to_string(value)
 
 
+def video_info(caps):
+    if hasattr(GstVideo.VideoInfo, "new_from_caps"):
+        return GstVideo.VideoInfo.new_from_caps(caps)
+    info = GstVideo.VideoInfo()
+    info.from_caps(caps)
+    return info
+
+
 class LayoutTest(RingTest):
     def frame(self, width, height, format):
         name = f"{self.name}-{width}-{height}-{format}"
@@ -55,7 +63,7 @@ class LayoutTest(RingTest):
 
     def check(self, width, height, format):
         frame, caps = self.frame(width, height, format)
-        info = GstVideo.VideoInfo.new_from_caps(Gst.Caps.from_string(caps))
+        info = video_info(Gst.Caps.from_string(caps))
         self.assertEqual((info.finfo.name, info.width, info.height, info.fps_n, info.fps_d,
                           info.interlace_mode, info.finfo.n_components),
                          (format, width, height, 25, 1, GstVideo.VideoInterlaceMode.PROGRESSIVE,
@@ -164,7 +172,7 @@ class PlayTest(RingTest):
         with shmring.Reader(self.name, timeout=30, wait_for_keyframe=False) as reader:
             self.assertFalse(reader.request_keyframe())
             pipeline = Gst.parse_launch(
-                "appsrc name=encoder is-live=true format=time do-timestamp=true max-buffers=4 "
+                "appsrc name=encoder is-live=true format=time do-timestamp=true "
                 "caps=video/x-h264,stream-format=byte-stream,alignment=au ! "
                 f"shmringsink name={self.name} caps=ANY wait-for-connection=true")
             asked, encoder = queue.Queue(), pipeline.get_by_name("encoder")
