@@ -56,7 +56,7 @@ static bool set_layout(struct layout *layout, PyObject *answer) {
     layout->tight = tight == Py_None ? NULL : Py_NewRef(tight);
     if (whole != Py_None && !set_view(&layout->whole, whole))
         return false;
-    for (; layout->planes < PyTuple_Size(planes); layout->planes++)
+    for (; (Py_ssize_t)layout->planes < PyTuple_Size(planes); layout->planes++)
         if (!set_view(&layout->plane[layout->planes], PyTuple_GetItem(planes, layout->planes)))
             return false;
     return true;

@@ -172,7 +172,7 @@ GST_END_TEST;
 GST_START_TEST(test_in_parts) {
     GstBuffer *buffer = painted(8);
 
-    gst_buffer_append(buffer, gst_buffer_new_allocate(NULL, 8, NULL));
+    buffer = gst_buffer_append(buffer, gst_buffer_new_allocate(NULL, 8, NULL));
     gst_harness_push(h, buffer);
     expect_counts(0, 1);
     expect_frame(8);

@@ -162,7 +162,7 @@ START_TEST(caps_and_metas_have_3912_bytes) {
 END_TEST
 
 START_TEST(the_fullest_header_crosses) {
-    char text[3904], block[8] = "12345678";
+    char text[3904], block[] = "12345678";
     struct shmring_frame_info info = full_info();
     memset(text, 'c', sizeof text);
     text[3903] = 0;
