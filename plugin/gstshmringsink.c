@@ -614,6 +614,7 @@ gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
   object_class->finalize = gst_shm_ring_sink_finalize;
   gst_shm_ring_sink_install_properties (object_class);
   gst_shm_ring_sink_install_signals (G_TYPE_FROM_CLASS (klass));
+  shmring_guard ();
 
   element_class->change_state = gst_shm_ring_sink_change_state;
   element_class->send_event = gst_shm_ring_sink_send_event;

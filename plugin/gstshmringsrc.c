@@ -844,6 +844,8 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
           "What was read, copied and dropped since the start",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
+  shmring_guard ();
+
   element_class->change_state = gst_shm_ring_src_change_state;
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class,

@@ -171,6 +171,7 @@ static int module_exec(PyObject *module) {
         loan_type_init(module, state) < 0 || writer_type_init(module, state) < 0 ||
         timeline_type_init(module, state) < 0)
         return -1;
+    shmring_guard();
     return PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
 }
 

@@ -274,6 +274,8 @@ static int loan_locked(struct shmring_writer *w, enum shmring_loan kind, int64_t
             writer_recover_names(w, deadline_after(timeout_ns));
     }
     int result = wait_for_slot(w, timeout_ns, &index);
+    if (segment_was_cut(w->distributor->seg))
+        return segment_refuse_cut(w->distributor->seg, error);
     if (result == SHMRING_OK && is_at_limit(w, kind)) /* another thread's, while we slept */
         result = SHMRING_LIMIT;
     if (result != SHMRING_OK)

@@ -20,6 +20,8 @@ static int check_publish(struct shmring_writer *w, const struct shmring_slot *sl
     if (slot->segment != w->distributor || w->moving)
         return error_set(error, -ESTALE, "ring '%s' has moved on: loan a new slot and copy",
                          w->name);
+    if (segment_was_cut(w->distributor->seg))
+        return segment_refuse_cut(w->distributor->seg, error);
     if (!can_publish(w, slot))
         return error_set(error, -EALREADY, "this slot of ring '%s' was published before", w->name);
     const char *problem =

@@ -160,6 +160,16 @@ static bool is_end(int result) {
     return result == SHMRING_ENDED || result == SHMRING_CLOSED || result == SHMRING_LOST;
 }
 
+/* What a look found there is not the ring's. */
+static int cut_off(struct shmring_reader *r, struct shmring_frame **frame,
+                   struct shmring_error *error) {
+    int result = segment_refuse_cut(r->at->seg, error);
+    shmring_frame_release(*frame);
+    *frame = NULL;
+    reader_detach(r);
+    return result;
+}
+
 static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_frame **frame,
                      struct shmring_error *error) {
     struct segment *seg = r->at->seg;
@@ -167,6 +177,8 @@ static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_
     /* Acquire: read before state and head, so that a change after our look changes it. */
     uint32_t event = atomic_load_explicit(&seg->header->event, memory_order_acquire);
     int result = look(r, frame, &why);
+    if (r->at && segment_was_cut(r->at->seg))
+        result = cut_off(r, frame, &why);
     if (is_end(result))
         result = reader_conclude(r, result, &why);
     if (result != TAKE_NOTHING) {

@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "futex.h"
+#include "guard.h"
 #include "lock.h"
 #include "process.h"
 
@@ -131,6 +132,7 @@ struct segment *segment_new(const char *name) {
         return NULL;
     atomic_init(&seg->refs, 1);
     seg->frames_fd = seg->ctl_fd = seg->map_fd = -1;
+    seg->frames_guard = seg->ctl_guard = GUARD_NONE;
     snprintf(seg->name, sizeof seg->name, "%s", name);
     registry_add(seg);
     seg->generation = fork_generation();
@@ -143,6 +145,8 @@ struct segment *segment_ref(struct segment *seg) {
 }
 
 static void unmap(struct segment *seg) {
+    guard_remove(seg->frames_guard);
+    guard_remove(seg->ctl_guard);
     /* A child has no mapping of .ctl (MADV_DONTFORK): the address may be anybody's by now. */
     if (seg->ctl && !segment_is_inherited(seg))
         munmap(seg->ctl, seg->g.ctl_size);
@@ -178,6 +182,8 @@ static int map_ctl(struct segment *seg) {
         result = -errno;
     segment_release_forks();
     seg->ctl = ctl;
+    if (ctl)
+        seg->ctl_guard = guard_add(ctl, seg->g.ctl_size, PROT_READ | PROT_WRITE);
     return result;
 }
 
@@ -195,6 +201,8 @@ int segment_map(struct segment *seg, bool writable) {
     int result = map_file(&header, fd, seg->g.total_size, protection, MAP_POPULATE);
     seg->header = header;
     seg->mapped = seg->g.total_size;
+    if (header)
+        seg->frames_guard = guard_add(header, seg->mapped, protection);
     close_map_fd(seg);
     return result < 0 || seg->ctl_fd < 0 ? result : map_ctl(seg);
 }
@@ -368,6 +376,18 @@ bool segment_has_ctl_name(const struct segment *seg) {
     struct ring_paths paths;
     name_paths(&paths, seg->name);
     return leads_to(paths.ctl, seg, seg->ctl_inode);
+}
+
+bool segment_was_cut(const struct segment *seg) {
+    return guard_was_cut(seg->frames_guard) || guard_was_cut(seg->ctl_guard);
+}
+
+int segment_refuse_cut(const struct segment *seg, struct shmring_error *error) {
+    return error_set(
+        error, -EPROTO,
+        "ring '%s' was cut off: somebody shortened %s/%s or its .ctl; start its writer "
+        "again",
+        seg->name, SHM_DIR, seg->name);
 }
 
 bool segment_has_writer(const struct segment *seg) {

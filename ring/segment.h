@@ -21,6 +21,7 @@ struct segment {
     uint32_t mode;                   /* permission bits of NAME */
     uint64_t mapped;                 /* bytes of NAME that are mapped */
     _Atomic bool written;            /* its writer is in this process */
+    int frames_guard, ctl_guard;     /* of the mappings */
     struct segment *borrowed;        /* whose mappings these are, when not our own */
     uint32_t generation;             /* fork_generation() when it was made */
     struct segment *next, *previous; /* every segment of the process, for fork() */
@@ -105,6 +106,10 @@ int segment_read_header(const struct segment *seg, struct layout_header *snapsho
 /* True while NAME, or NAME.ctl, still leads to this segment. */
 bool segment_has_name(const struct segment *seg);
 bool segment_has_ctl_name(const struct segment *seg);
+/* Somebody shortened a file that is mapped: what is read there is not the ring. */
+bool segment_was_cut(const struct segment *seg);
+/* Says so. */
+int segment_refuse_cut(const struct segment *seg, struct shmring_error *error);
 /* True while the segment's writer lives. */
 bool segment_has_writer(const struct segment *seg);
 

@@ -70,6 +70,14 @@ extern "C" {
 /* SHMRING_VERSION of the library that runs. */
 SHMRING_API uint32_t shmring_version(void);
 
+/*
+ * A ring's file that somebody shortens (`> /dev/shm/cam0`) ends whoever has it mapped with SIGBUS.
+ * This puts a handler for SIGBUS before the program's own, once, for all rings of the process: what
+ * was mapped reads as zeros then, and the next call says -EPROTO. What is not a ring's is passed on
+ * to the handler that was there. The plugin and the Python package do it; a program in C decides.
+ */
+SHMRING_API void shmring_guard(void);
+
 #define SHMRING_FOREVER ((int64_t)-1)
 /* "No such time", for the times of a frame. */
 #define SHMRING_TIME_NONE ((int64_t)-1)

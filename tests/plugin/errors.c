@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What keeps a source from its ring, as the error that it posts. Writers' ends are in disconnect.c,
- * timeouts, caps and damaged frames in src.c. */
+/* What keeps an element from its ring, as the error that it posts. Writers' ends are in
+ * disconnect.c, timeouts, caps and damaged frames in src.c. */
 #include "reading.h"
 
 #include <signal.h>
@@ -73,6 +73,42 @@ GST_START_TEST(test_no_place) {
 }
 GST_END_TEST;
 
+static void cut_off(void) {
+    gchar *path = g_strdup_printf("/dev/shm/%s", ring);
+
+    assert_equals_int(truncate(path, 0), 0);
+    g_free(path);
+}
+
+/* `> /dev/shm/cam0`, by the same user. */
+GST_START_TEST(test_src_of_what_is_cut_off) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, ring, 4096);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *held;
+
+    shmring_guard(); /* this program's writer is not the plugin's */
+    publish(writer, &info, 1);
+    held = gst_harness_pull(h);
+    cut_off();
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ, ring);
+    gst_buffer_unref(held);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_sink_of_what_is_cut_off) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    fail_unless(gst_harness_push(h, make_picture(GRAY, 1)) == GST_FLOW_OK);
+    cut_off();
+    fail_unless(gst_harness_push(h, make_picture(GRAY, 2)) == GST_FLOW_ERROR);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ, "was cut off");
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 /* ---- Permissions -------------------------------------------------------------------------------
  */
 
@@ -142,6 +178,8 @@ static Suite *errors_suite(void) {
     tcase_add_test(tcase, test_no_ring);
     tcase_add_test(tcase, test_no_ring_but_a_file);
     tcase_add_test(tcase, test_no_place);
+    tcase_add_test(tcase, test_src_of_what_is_cut_off);
+    tcase_add_test(tcase, test_sink_of_what_is_cut_off);
     return suite;
 }
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import unittest
 
+import numpy as np
+
 import shmring
 from shmring import raw
 from support import RingTest, bgr, run_python
@@ -30,6 +32,19 @@ class ErrorTest(RingTest):
             if not name.startswith("__"):
                 with self.subTest(name=name):
                     self.assertTrue(getattr(shmring, name).__doc__)
+
+    def test_a_ring_that_is_cut_off(self):
+        """`> /dev/shm/cam0`, by the same user, ends nobody's process."""
+        with shmring.Writer(self.name, 8, 4) as writer, shmring.Reader(self.name) as reader:
+            self.assertIsNone(reader.try_read())
+            writer.write(np.ones((4, 8, 3), np.uint8))
+            frame = reader.read(timeout=5)
+            os.truncate(f"/dev/shm/{self.name}", 0)
+            self.assertEqual(frame.array.sum(), 0)
+            with self.assertRaisesRegex(shmring.LayoutError, "was cut off"):
+                reader.read(timeout=5)
+            with self.assertRaisesRegex(shmring.LayoutError, "was cut off"):
+                writer.write(np.ones((4, 8, 3), np.uint8))
 
     def test_names_that_cannot_be(self):
         for name in ("", ".hidden", "a/b", "a b", "x" * 201, "cam.ctl", "a\0b", "kamera\u00e4"):
