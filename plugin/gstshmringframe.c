@@ -128,6 +128,16 @@ gst_shm_ring_format_set_framerate (
   self->info.fps_den = den;
 }
 
+/* With none it is no sound, and GStreamer stumbles over it. */
+static gboolean
+gst_shm_ring_format_has_channels (const GstStructure *structure)
+{
+  gint channels = 0;
+
+  return gst_structure_get_int (structure, "channels", &channels)
+      && channels > 0;
+}
+
 gboolean
 gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps)
 {
@@ -139,7 +149,8 @@ gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps)
   gst_shm_ring_format_set_framerate (self, structure);
   if (gst_structure_has_name (structure, "video/x-bayer"))
     return gst_shm_ring_format_set_bayer (self, structure);
-  return TRUE;
+  return !gst_structure_has_name (structure, "audio/x-raw")
+      || gst_shm_ring_format_has_channels (structure);
 }
 
 /* ---- Copies -------------------------------------------------------------- */

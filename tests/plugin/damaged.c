@@ -68,6 +68,9 @@ GST_START_TEST(test_caps) {
     refuses_caps(RAW("GRAY8", "2147483647", "1"), "cannot be");
     refuses_caps(RAW("BGRA", "1", "2147483647"), "cannot be");
     refuses_caps(RAW("GRAY8", "(string)8", "4"), "cannot be");
+    refuses_caps("audio/x-raw, format=S16LE, layout=interleaved, rate=8000, channels=0, "
+                 "channel-mask=(bitmask)3",
+                 "cannot be");
 }
 GST_END_TEST;
 

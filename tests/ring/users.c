@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What SECURITY.md says of other users, shown: who may what by perms, and what who may attach can
+ * still do. Only root can be somebody else; for others the test is skipped. */
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/mman.h>
+
+#include "lock.h"
+#include "support.h"
+
+#define SKIPPED 77 /* as Meson has it */
+#define OWNER 61001
+#define MEMBER 61002
+#define STRANGER 61003
+#define GROUP 61009
+
+static uint32_t perms;
+static mode_t mask;
+
+static void become(uid_t uid) {
+    gid_t group = uid == STRANGER ? STRANGER : GROUP;
+    CHILD_ASSERT(setgroups(0, NULL) == 0 && setgid(group) == 0 && setuid(uid) == 0);
+}
+
+/* ---- The owner's writer, in a child: publishes when told to ---- */
+
+static int write_as_owner(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(6);
+    struct shmring_writer *writer = NULL;
+    become(OWNER);
+    umask(mask);
+    options.perms = perms;
+    options.max_readers = 2;
+    options.patience_ns = 0;
+    shmring_guard();
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == 0);
+    CHILD_ASSERT(child_say(test, 'O'));
+    uint64_t number = 0;
+    for (char word; (word = child_hear(test)) != 0;) {
+        int result = try_put(writer, ++number, LONG);
+        CHILD_ASSERT(result == 0 || (result == -EPROTO && word == 'C')); /* cut off */
+        CHILD_ASSERT(child_say(test, word));
+    }
+    shmring_writer_close(writer);
+    return 0;
+}
+
+static struct child start_owner(const char *name, uint32_t with_perms, mode_t with_mask) {
+    perms = with_perms;
+    mask = with_mask;
+    struct child owner = start_child(write_as_owner, name);
+    ck_assert_int_eq(child_hear(&owner), 'O');
+    tell(&owner, 'P');
+    return owner;
+}
+
+/* ---- Who may what ---- */
+
+static bool can_observe(const char *name) {
+    struct shmring_observer *observer = NULL;
+    struct shmring_frame *frame = NULL;
+    struct shmring_error error = {0};
+    int result = shmring_observer_open(name, &observer, &error);
+    if (result == 0)
+        CHILD_ASSERT(shmring_observer_latest(observer, 0, 0, &frame, NULL) == SHMRING_OK &&
+                     is_filled(frame->data, frame->info.frame_number));
+    else
+        CHILD_ASSERT(result == -EACCES && strstr(error.message, "r may observe"));
+    shmring_frame_release(frame);
+    shmring_observer_close(observer);
+    return result == 0;
+}
+
+static bool can_attach(const char *name) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_reader *reader = NULL;
+    struct shmring_error error = {0};
+    options.any_owner = true;
+    CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == 0);
+    int result = shmring_reader_attach(reader, 0, &error);
+    CHILD_ASSERT(result == 0 || (result == -EACCES && strstr(error.message, "no permission")));
+    shmring_reader_free(reader);
+    return result == 0;
+}
+
+static bool can_write(const char *path) {
+    int fd = open(path, O_RDWR);
+    close(fd);
+    return fd >= 0;
+}
+
+static uid_t asker;
+
+/* What ASKER may, as the bits of rights that perms have. */
+static int ask_as_asker(struct child *test, const char *name) {
+    become(asker);
+    CHILD_ASSERT(can_write(path_of(name, "")) == (asker == OWNER));
+    int rights = 4 * can_observe(name) + 2 * can_attach(name);
+    CHILD_ASSERT(can_write(path_of(name, ".ctl")) == !!(rights & 2));
+    return rights;
+}
+
+static int rights_of(uid_t uid, const char *name) {
+    asker = uid;
+    struct child child = start_child(ask_as_asker, name);
+    return end_child(&child);
+}
+
+static mode_t mode_of(const char *path) {
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    return status.st_mode & 07777;
+}
+
+START_TEST(perms_are_like_a_files_whatever_the_umask) {
+    static const uint32_t all[] = {0600, 0640, 0660, 0644, 0664, 0666};
+    static const mode_t masks[] = {0, 022, 077, 0777};
+    for (size_t i = 0; i < COUNT(all) * COUNT(masks); i++) {
+        const char *name = new_name();
+        uint32_t p = all[i / COUNT(masks)];
+        struct child owner = start_owner(name, p, masks[i % COUNT(masks)]);
+        ck_assert_uint_eq(mode_of(path_of(name, "")), p & 0644);
+        ck_assert_uint_eq(mode_of(path_of(name, ".ctl")), (p & 0222) | (p & 0222) << 1);
+        ck_assert_int_eq(rights_of(OWNER, name), 6);
+        ck_assert_int_eq(rights_of(MEMBER, name), (int)(p >> 3 & 7));
+        ck_assert_int_eq(rights_of(STRANGER, name), (int)(p & 7));
+        ck_assert_int_eq(end_child(&owner), 0);
+    }
+}
+END_TEST
+
+static int attach_as_stranger(struct child *test, const char *name) {
+    struct shmring_reader *reader = NULL;
+    struct shmring_error error = {0};
+    become(STRANGER);
+    CHILD_ASSERT(shmring_reader_new(name, NULL, &reader, NULL) == 0);
+    int result = shmring_reader_attach(reader, 0, &error);
+    CHILD_ASSERT(result == 0 || strstr(error.message, "uid 61001"));
+    shmring_reader_free(reader);
+    return -result;
+}
+
+START_TEST(rings_of_others_are_read_by_who_says_so) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0666, 0);
+    struct child stranger = start_child(attach_as_stranger, name);
+    ck_assert_int_eq(end_child(&stranger), EACCES);
+    ck_assert_int_eq(end_child(&owner), 0);
+    struct shmring_writer_options options = writer_options(6);
+    options.perms = 0666;
+    struct shmring_writer *roots = open_writer(name = new_name(), &options);
+    stranger = start_child(attach_as_stranger, name);
+    ck_assert_int_eq(end_child(&stranger), 0);
+    shmring_writer_close(roots);
+}
+END_TEST
+
+/* ---- Who may only observe harms nobody ---- */
+
+static int lock_as_stranger(struct child *test, const char *name) {
+    become(STRANGER);
+    int fd = open(path_of(name, ""), O_RDONLY);
+    struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    CHILD_ASSERT(fd >= 0 && lock_try(fd, LOCK_WRITER) < 0 && fcntl(fd, F_OFD_SETLK, &all) == 0);
+    CHILD_ASSERT(open(path_of(name, ".ctl"), O_RDONLY) < 0);
+    CHILD_ASSERT(truncate(path_of(name, ""), 0) < 0 && unlink(path_of(name, "")) < 0);
+    CHILD_ASSERT(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+    CHILD_ASSERT(child_say(test, 'L'));
+    child_hear(test);
+    return 0;
+}
+
+/* Its read locks do not keep the dead looking alive, nor the next writer from their place. */
+START_TEST(observers_locks_hinder_nobody) {
+    const char *name = new_name();
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct child owner = start_owner(name, 0644, 0);
+    kill_child(&owner);
+    struct child stranger = start_child(lock_as_stranger, name);
+    ck_assert_int_eq(child_hear(&stranger), 'L');
+    ck_assert_int_eq(shmring_query(name, &info, NULL), 0);
+    ck_assert_int_eq(info.state, SHMRING_STATE_DEAD);
+    owner = start_owner(name, 0644, 0);
+    ck_assert_int_eq(rights_of(STRANGER, name), 4);
+    ck_assert_int_eq(rights_of(OWNER, name), 6);
+    ck_assert_int_eq(end_child(&owner), 0);
+    ck_assert_int_eq(end_child(&stranger), 0);
+}
+END_TEST
+
+/* ---- Names that somebody else has ---- */
+
+static const char *squatted;
+static bool by_link;
+
+static int squat_as_stranger(struct child *test, const char *name) {
+    const char *path = path_of(name, squatted);
+    become(STRANGER);
+    if (by_link)
+        CHILD_ASSERT(symlink("/etc/passwd", path) == 0);
+    else
+        CHILD_ASSERT(close(open(path, O_RDWR | O_CREAT | O_EXCL, 0666)) == 0);
+    CHILD_ASSERT(child_say(test, 'S'));
+    child_hear(test);
+    return unlink(path);
+}
+
+static int open_as_owner(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(6);
+    struct shmring_writer *writer = NULL;
+    struct shmring_error error = {0};
+    become(OWNER);
+    int result = shmring_writer_open(name, &options, &writer, &error);
+    CHILD_ASSERT(result == -EPERM && strstr(error.message, "uid 61003"));
+    return 0;
+}
+
+START_TEST(squatted_names_are_refused_by_whose_they_are) {
+    static const char *const suffixes[] = {"", ".ctl"};
+    for (size_t i = 0; i < 4; i++) {
+        const char *name = new_name();
+        squatted = suffixes[i / 2];
+        by_link = i % 2;
+        struct child stranger = start_child(squat_as_stranger, name);
+        ck_assert_int_eq(child_hear(&stranger), 'S');
+        struct child owner = start_child(open_as_owner, name);
+        ck_assert_int_eq(end_child(&owner), 0);
+        ck_assert_int_eq(end_child(&stranger), 0);
+        ck_assert_int_eq(shm_entries(name, false), 0);
+    }
+}
+END_TEST
+
+/* ---- What who may attach can still do ---- */
+
+static int run_as_member(int (*run)(struct child *, const char *), const char *name) {
+    struct child child = start_child(run, name);
+    return end_child(&child);
+}
+
+static struct shmring_reader *attach_as_member(const char *name) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_reader *reader = NULL;
+    options.any_owner = true;
+    CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == 0);
+    CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == 0);
+    return reader;
+}
+
+static int take_both_places(struct child *test, const char *name) {
+    become(MEMBER);
+    for (int i = 0; i < 2; i++)
+        attach_as_member(name);
+    CHILD_ASSERT(child_say(test, 'A'));
+    child_hear(test);
+    return 0;
+}
+
+/* Places and leases, which whoever comes is told; not the writer's time beyond its patience. */
+START_TEST(they_can_take_up_places) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct child member = start_child(take_both_places, name);
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_error error = {0};
+    ck_assert_int_eq(child_hear(&member), 'A');
+    options.any_owner = true;
+    struct shmring_reader *reader = unattached_reader(name, &options);
+    ck_assert_int_eq(shmring_reader_attach(reader, 0, &error), -EUSERS);
+    assert_says(&error, "max-readers");
+    for (int i = 0; i < 20; i++)
+        tell(&owner, 'P');
+    ck_assert_int_eq(end_child(&member), 0);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), 0);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static struct layout_ctl *map_ctl(const char *name) {
+    int fd = open(path_of(name, ".ctl"), O_RDWR);
+    struct stat status;
+    CHILD_ASSERT(fd >= 0 && fstat(fd, &status) == 0);
+    void *ctl = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHILD_ASSERT(ctl != MAP_FAILED);
+    return ctl;
+}
+
+static int forge_claims(struct child *test, const char *name) {
+    become(MEMBER);
+    struct layout_ctl *ctl = map_ctl(name);
+    for (uint32_t port = 0; port < 2; port++) {
+        for (uint32_t slot = 0; slot < 6; slot++)
+            ctl->port[port].claim[slot] = 0;
+    }
+    return 0;
+}
+
+/* What another reader holds is reused: it sees other pixels than it took, and is told nothing.
+ * No pixel is theirs to choose, and the writer goes on. */
+START_TEST(they_can_forge_what_others_claim) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.any_owner = true;
+    struct shmring_reader *reader = open_reader(name, &options);
+    tell(&owner, 'P');
+    struct shmring_frame *held = take(reader, 2);
+    ck_assert_int_eq(run_as_member(forge_claims, name), 0);
+    for (int i = 0; i < 20; i++)
+        tell(&owner, 'P');
+    ck_assert(!is_filled(held->data, 2));
+    shmring_frame_release(held);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int forge_places(struct child *test, const char *name) {
+    become(MEMBER);
+    struct layout_ctl *ctl = map_ctl(name);
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct layout_port *port = &ctl->port[i % 2];
+        port->attach = attach_word(i, (uint16_t)i, i % 3, i % 4);
+        port->lease = i;
+        port->claim[i % 6] = claim_word(i % 40, i % 4);
+        ctl->doorbell++;
+        ctl->notice++;
+    }
+    return 0;
+}
+
+START_TEST(forged_places_stop_nobody) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct child member = start_child(forge_places, name);
+    for (int i = 0; i < 200; i++)
+        tell(&owner, 'P');
+    ck_assert_int_eq(end_child(&member), 0);
+    for (int i = 0; i < 20; i++)
+        tell(&owner, 'P');
+    ck_assert_int_eq(rights_of(MEMBER, name), 6);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int attach_endlessly(struct child *test, const char *name) {
+    become(MEMBER);
+    for (int i = 0; i < 2000; i++)
+        shmring_reader_free(attach_as_member(name));
+    return 0;
+}
+
+/* While another one reads what comes. */
+START_TEST(endless_attaches_stop_nobody) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.any_owner = true;
+    struct shmring_reader *reader = open_reader(name, &options);
+    struct child member = start_child(attach_endlessly, name);
+    for (uint64_t number = 2; number < 300; number++) {
+        tell(&owner, 'P');
+        shmring_frame_release(take(reader, number));
+    }
+    ck_assert_int_eq(end_child(&member), 0);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int truncate_ctl(struct child *test, const char *name) {
+    become(MEMBER);
+    CHILD_ASSERT(truncate(path_of(name, ""), 0) < 0);
+    return truncate(path_of(name, ".ctl"), 0);
+}
+
+START_TEST(they_can_end_the_ring_but_no_process) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    ck_assert_int_eq(run_as_member(truncate_ctl, name), 0);
+    tell(&owner, 'C');
+    tell(&owner, 'C');
+    ck_assert_int_eq(end_child(&owner), 0);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+}
+END_TEST
+
+int main(void) {
+    TCase *tests = tcase_create("users");
+    if (geteuid() != 0) {
+        printf("only root can be somebody else\n");
+        return SKIPPED;
+    }
+    tcase_add_test(tests, perms_are_like_a_files_whatever_the_umask);
+    tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
+    tcase_add_test(tests, observers_locks_hinder_nobody);
+    tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
+    tcase_add_test(tests, they_can_take_up_places);
+    tcase_add_test(tests, they_can_forge_what_others_claim);
+    tcase_add_test(tests, forged_places_stop_nobody);
+    tcase_add_test(tests, endless_attaches_stop_nobody);
+    tcase_add_test(tests, they_can_end_the_ring_but_no_process);
+    return run_tests(tests);
+}
