@@ -56,7 +56,7 @@ static int fill_file(int fd, uint64_t size) {
 }
 
 int segment_part_from_mapping(struct segment *seg, const char *path) {
-    struct stat was, is;
+    struct stat was = {0}, is = {0};
     segment_hold_forks();
     int other = segment_open_held(path);
     int result = other < 0 || fstat(other, &is) < 0 || fstat(seg->frames_fd, &was) < 0 ? -errno : 0;

@@ -4,13 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int error_set(struct shmring_error *error, int code, const char *format, ...) {
+void error_write(struct shmring_error *error, int code, const char *format, ...) {
     if (!error)
-        return code;
+        return;
     va_list args;
     va_start(args, format);
     vsnprintf(error->message, sizeof error->message, format, args);
     va_end(args);
     error->code = code;
-    return code;
 }

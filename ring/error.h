@@ -4,8 +4,16 @@
 
 #include "shmring.h"
 
-/* Fills ERROR (NULL is allowed) and returns CODE, a negative errno. */
-int error_set(struct shmring_error *error, int code, const char *format, ...)
+void error_write(struct shmring_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Fills ERROR (NULL is allowed) and is CODE, a negative errno: a macro, so that analysers see that
+ * it is not 0. */
+#define error_set(error, code, ...)                                                                \
+    ({                                                                                             \
+        int code_ = (code);                                                                        \
+        error_write(error, code_, __VA_ARGS__);                                                    \
+        code_;                                                                                     \
+    })
 
 #endif

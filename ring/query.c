@@ -184,7 +184,7 @@ int shmring_query_readers(const char *name,
     int result = name_check(name, error);
     if (result == 0)
         result = segment_look(name, SEGMENT_OBSERVE, &seg, &header, error);
-    if (result < 0)
+    if (result != 0)
         return result == -ENOENT ? error_set(error, -ENOENT, "there is no ring '%s'", name)
                                  : result;
     struct visit readers = {.seg = seg, .header = &header, .reader = visit, .data = data};
