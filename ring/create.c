@@ -35,9 +35,10 @@ static int no_space(const struct segment *seg, struct shmring_error *error) {
                          seg->name);
     return error_set(error, -ENOSPC,
                      SHM_DIR " has %.1f MB free, ring '%s' needs %.1f MB: fewer or smaller slots, "
-                             "or more shared memory (docker run --shm-size=%lluM). Left there: %s",
+                             "or more shared memory (docker run --shm-size=%lluM)%s%s",
                      (double)shm.f_bavail * (double)shm.f_frsize / 1e6, seg->name,
-                     (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1, largest);
+                     (double)need / 1e6, (unsigned long long)((used + need) >> 20) + 1,
+                     largest[0] ? ". Left there: " : "", largest);
 }
 
 /* For its maker alone, whatever the umask. */

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import re
+import weakref
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 
 from . import _shmring, arguments, formats
@@ -50,6 +52,19 @@ def _sound_of(caps: str) -> _Sound | None:
     return _Sound(rate, channels * bits // 8) if rate and channels else None
 
 
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """A thread that is still inside a Writer or Reader keeps what it knows from being freed at the
+    program's end: the rings would stay."""
+    for writer in tuple(_writers):
+        writer.close()
+
+
+atexit.register(_close_all)
+
+
 class Writer(_shmring.Writer):
     """Makes the ring NAME and writes frames, for shmring.Reader, for `shmringsrc ring-name=NAME` and
     everything else that reads rings. A context manager: its end is the end of the stream, unless it
@@ -67,7 +82,7 @@ class Writer(_shmring.Writer):
     timeline: a Timeline that Writers of streams that belong together share.
     """
 
-    __slots__ = ("_format", "_rate", "_caps", "_sound", "_written")
+    __slots__ = ("_format", "_rate", "_caps", "_sound", "_written", "__weakref__")
     _format: str
     _rate: tuple[int, int]
     _caps: str | None
@@ -90,6 +105,7 @@ class Writer(_shmring.Writer):
         self = super().__new__(cls, arguments.ring_name(name), size,
                                arguments.count(slots, "slots"), arguments.count(perms, "perms"),
                                arguments.timeout_ns(timeout), arguments.timeout_ns(patience), timeline)
+        _writers.add(self)
         self._format, self._rate, self._caps, self._written = format, rate, caps, 0
         self._sound = _sound_of(caps) if caps else None
         if width is not None and height is not None:

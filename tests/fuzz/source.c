@@ -50,7 +50,7 @@ static void look_at_picture(GstBuffer *buffer, GstCaps *caps) {
 static void look_at_sound(GstBuffer *buffer, GstCaps *caps) {
     GstAudioInfo info;
     GstAudioBuffer sound;
-    if (!gst_audio_info_from_caps(&info, caps) || !gst_buffer_get_audio_meta(buffer))
+    if (!gst_buffer_get_audio_meta(buffer) || !gst_audio_info_from_caps(&info, caps))
         return;
     REQUIRE(gst_audio_buffer_map(&sound, &info, buffer, GST_MAP_READ));
     for (gint i = 0; i < GST_AUDIO_BUFFER_N_PLANES(&sound); i++)

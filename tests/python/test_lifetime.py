@@ -2,6 +2,7 @@
 """A slot is held exactly as long as somebody can see it, whatever dies first."""
 
 import gc
+import glob
 import os
 import resource
 import subprocess
@@ -196,6 +197,35 @@ class ProcessTest(RingTest):
 
     def test_exit_with_live_frames(self):
         self.assertEqual(self.output(EXIT_WITH_FRAMES), "done\n")
+
+
+class ThreadsTest(RingTest):
+    """A program that ends while a thread of it is inside a read or a write leaves no ring."""
+
+    SCRIPT = """if True:
+        import sys, threading
+        import shmring
+        writer = shmring.Writer(sys.argv[1], 8, 8, "GRAY8")
+        reader = shmring.Reader(sys.argv[1], lease=0)
+        assert reader.try_read() is None
+        inside = threading.Event()
+        def work():
+            inside.set()
+            while True:
+                {}
+        threading.Thread(target=work, daemon=True).start()
+        inside.wait()
+        """
+
+    def test_inside(self):
+        picture = "memoryview(bytes(64)).cast('B', (8, 8))"
+        for call in ("reader.read()", f"writer.write({picture})"):
+            with self.subTest(call):
+                program = run_python(self.SCRIPT.format(call), self.name, stderr=subprocess.PIPE)
+                out, err = program.communicate(timeout=60)
+                self.assertEqual((program.returncode, out), (0, ""), err)
+                self.assertNotIn("Fatal", err)
+                self.assertEqual(glob.glob(f"/dev/shm/{self.name}*"), [])
 
 
 class LeakTest(RingTest):
