@@ -75,7 +75,7 @@ def reader_line(rates: watch.Rates, reader: ReaderInfo) -> str:
 
 def _reader_lines(rates: watch.Rates) -> list[str]:
     if rates.info.readers is None:
-        return [f"  its readers are not for this user to see: {raw.SHM}/{rates.info.name}.ctl tells them"]
+        return [f"  its readers are not for this user to see: {raw.SHM}/NAME.ctl tells them"]
     return [reader_line(rates, reader) for reader in rates.info.readers]
 
 
