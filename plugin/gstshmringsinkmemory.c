@@ -26,6 +26,7 @@ struct _GstShmRingAllocator {
   struct shmring_writer *writer;
   struct shmring_writer_options options;
   guint borrowers;   /* threads that use the writer */
+  guint closers;     /* threads that wait until nobody does */
   gboolean unlocked; /* by the base class: waits return */
   guint64 lent;
 
@@ -83,7 +84,9 @@ gst_shm_ring_allocator_return_writer (GstShmRingAllocator *self)
 {
   g_mutex_lock (&self->lock);
   self->borrowers--;
-  g_cond_broadcast (&self->idle);
+  /* Each frame passes here, and a broadcast is a system call. */
+  if (self->closers > 0)
+    g_cond_broadcast (&self->idle);
   g_mutex_unlock (&self->lock);
 }
 
@@ -125,8 +128,10 @@ gst_shm_ring_allocator_close (GstShmRingAllocator *self)
   writer = g_steal_pointer (&self->writer);
   if (writer != NULL)
     shmring_writer_interrupt (writer, true);
+  self->closers++;
   while (self->borrowers > 0)
     g_cond_wait (&self->idle, &self->lock);
+  self->closers--;
   g_mutex_unlock (&self->lock);
   shmring_writer_close (writer);
 }

@@ -284,11 +284,10 @@ gst_shm_ring_src_query (GstBaseSrc *bsrc, GstQuery *query)
 static GstClockTime
 gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_first)
 {
-  GstClockTime told, latency;
+  GstClockTime told = gst_shm_ring_src_reader_get_told (&self->reader);
+  GstClockTime latency;
   gboolean is_more;
-  guint frames;
 
-  gst_shm_ring_src_reader_get_latency (&self->reader, &told, &frames);
   GST_OBJECT_LOCK (self);
   is_more = is_first || told > self->latency;
   if (is_more)

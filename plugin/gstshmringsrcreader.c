@@ -347,6 +347,20 @@ gst_shm_ring_src_reader_request_keyframe (
   return ok;
 }
 
+/* Of the ring that is read; each frame asks. */
+GstClockTime
+gst_shm_ring_src_reader_get_told (GstShmRingSrcReader *self)
+{
+  gint64 latency = 0;
+
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL)
+    latency = shmring_reader_get_latency (self->handle);
+  GST_OBJECT_UNLOCK (self->src);
+  return MAX (latency, 0);
+}
+
+/* Also of one that is not read yet. */
 void
 gst_shm_ring_src_reader_get_latency (
     GstShmRingSrcReader *self, GstClockTime *latency, guint *lease)

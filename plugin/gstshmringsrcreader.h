@@ -91,6 +91,7 @@ gboolean gst_shm_ring_src_reader_request_keyframe (
 
 /* The latency of the writing pipeline, also before this reader is attached (0:
  * there is no ring), and how many frames may be held in place. */
+GstClockTime gst_shm_ring_src_reader_get_told (GstShmRingSrcReader *self);
 void gst_shm_ring_src_reader_get_latency (
     GstShmRingSrcReader *self, GstClockTime *latency, guint *lease);
 

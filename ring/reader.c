@@ -375,6 +375,17 @@ int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *told)
     return result;
 }
 
+int64_t shmring_reader_get_latency(struct shmring_reader *r) {
+    int64_t latency = SHMRING_TIME_NONE;
+    if (reader_is_inherited(r))
+        return latency;
+    pthread_mutex_lock(&r->mutex);
+    if (r->at)
+        latency = atomic_load_explicit(&r->at->seg->header->latency_ns, memory_order_relaxed);
+    pthread_mutex_unlock(&r->mutex);
+    return latency;
+}
+
 struct segment *reader_segment(struct shmring_reader *r) {
     return r->at ? r->at->seg : NULL;
 }

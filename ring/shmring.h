@@ -607,6 +607,10 @@ struct shmring_info {
 /* The ring that the reader is attached to; -ENOTCONN when it is not. */
 SHMRING_API int shmring_reader_get_info(struct shmring_reader *reader, struct shmring_info *info);
 
+/* The writing pipeline's latency as its writer tells it now, at no cost; SHMRING_TIME_NONE while
+ * not attached. */
+SHMRING_API int64_t shmring_reader_get_latency(struct shmring_reader *reader);
+
 /* Tells what has the name, live or not. -ENOENT, -EACCES, -EPROTO as shmring_reader_take. */
 SHMRING_API int shmring_query(const char *name, struct shmring_info *info,
                               struct shmring_error *error);

@@ -70,6 +70,7 @@ static void try_inherited_readers(void) {
     CHILD_ASSERT(shmring_reader_take(reader, SHMRING_FOREVER, &other, &error) == -ECHILD);
     CHILD_ASSERT(!other);
     CHILD_ASSERT(shmring_reader_get_info(reader, &info) == -ECHILD);
+    CHILD_ASSERT(shmring_reader_get_latency(reader) == SHMRING_TIME_NONE);
     CHILD_ASSERT(reader_stats(reader).received == 0);
     CHILD_ASSERT(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) == -ECHILD);
     shmring_reader_resume(reader);

@@ -15,6 +15,7 @@ START_TEST(a_handle_touches_no_ring) {
     ck_assert_int_eq(shm_entries(name, false), 0);
     ck_assert_int_eq(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE), -ENOTCONN);
     ck_assert_int_eq(shmring_reader_get_info(reader, &info), -ENOTCONN);
+    ck_assert_int_eq(shmring_reader_get_latency(reader), SHMRING_TIME_NONE);
     ck_assert_uint_eq(reader_stats(reader).received, 0);
     ck_assert_uint_eq(reader_stats(reader).lease, 0);
     shmring_reader_free(reader);

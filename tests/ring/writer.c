@@ -94,10 +94,12 @@ START_TEST(latency_crosses_and_survives_a_resize) {
     struct shmring_reader *reader = new_reader(name, 1);
     shmring_writer_set_latency(writer, 40000000);
     ck_assert_int_eq(info_of_ring(reader).latency_ns, 40000000);
+    ck_assert_int_eq(shmring_reader_get_latency(reader), 40000000);
     resize(6);
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
     ck_assert_uint_eq(info_of_ring(reader).slots, 6);
     ck_assert_int_eq(info_of_ring(reader).latency_ns, 40000000);
+    ck_assert_int_eq(shmring_reader_get_latency(reader), 40000000);
     shmring_reader_free(reader);
 }
 END_TEST
