@@ -22,6 +22,7 @@ import lap
 import report
 import rows
 
+PEER_TRIES = 3
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -55,13 +56,20 @@ def arguments():
 
 
 def run_lap(entrant, plan):
-    if entrant.contender.run:
-        return lap.watch(entrant.contender.run, entrant.env)
-    return lap.measure(entrant.contender, entrant.env, plan.warm_s)
+    """Figures, and how many times it failed before: shmsink locks up for good now and then."""
+    for failed in range(1 if entrant.contender.ours else PEER_TRIES):
+        try:
+            if entrant.contender.run:
+                return lap.watch(entrant.contender.run, entrant.env), failed
+            return lap.measure(entrant.contender, entrant.env, plan.warm_s), failed
+        except lap.LapError as error:
+            why = error
+    raise why
 
 
 def run_row(entrants, plan):
-    """{name: [figures of each lap]}, {name: why it is left out}"""
+    """{name: [figures of each lap]}, {name: why it is left out}, {name: laps that were run again}"""
+    again = {}
     laps = {e.name: [] for e in entrants if not e.contender.skipped}
     left_out = {e.name: e.contender.skipped for e in entrants if e.contender.skipped}
     for number in range(plan.laps + (plan.laps > 1)):
@@ -69,16 +77,16 @@ def run_row(entrants, plan):
             if entrant.name in left_out:
                 continue
             try:
-                figures = run_lap(entrant, plan)
+                figures, failed = run_lap(entrant, plan)
+                again[entrant.name] = again.get(entrant.name, 0) + failed
             except lap.LapError as error:
-                if entrant.contender.ours or entrant.contender.limit:
-                    raise
-                left_out[entrant.name] = " ".join(str(error).split())[-200:]
+                left_out[entrant.name] = ("FAILED" if entrant.contender.ours else "it failed") + (
+                    ": " + " ".join(str(error).split())[-200:])
                 laps.pop(entrant.name)
                 continue
             if number or plan.laps == 1:
                 laps[entrant.name].append(figures)
-    return laps, left_out
+    return laps, left_out, {name: count for name, count in again.items() if count}
 
 
 def measure(chosen, plan, other):
@@ -88,9 +96,9 @@ def measure(chosen, plan, other):
         if not entrants:
             continue
         print(f"{row.name} ...", end=" ", file=sys.stderr, flush=True)
-        laps, left_out = run_row(entrants, plan)
+        laps, left_out, again = run_row(entrants, plan)
         measured[row.name] = {"title": row.title, "figures": row.figures, "laps": laps,
-                              "left_out": left_out,
+                              "left_out": left_out, "again": again,
                               "ours": [e.name for e in entrants if e.contender.ours],
                               "limits": [e.name for e in entrants if e.contender.limit]}
         print(report.row_text(measured[row.name]), flush=True)
@@ -138,6 +146,18 @@ def run(options):
     return {**found, "rows": measure(chosen, plan, other)}
 
 
+def show(options, found):
+    if options.saved:
+        for row in found["rows"].values():
+            print(report.row_text(row))
+    if not found["compared"]:
+        print(report.goals_text(found["rows"]))
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
+    if options.plots:
+        report.draw(found, options.plots)
+
+
 def main():
     options = arguments()
     try:
@@ -148,15 +168,11 @@ def main():
         sys.exit(130)
     if found is None:
         return
-    if options.saved:
-        for row in found["rows"].values():
-            print(report.row_text(row))
-    if not found["compared"]:
-        print(report.goals_text(found["rows"]))
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
-    if options.plots:
-        report.draw(found, options.plots)
+    show(options, found)
+    failed = [f"{name}: {who}" for name, row in found["rows"].items()
+              for who, why in row["left_out"].items() if why.startswith("FAILED")]
+    if failed:
+        sys.exit("bench: failed: " + ", ".join(failed))
 
 
 if __name__ == "__main__":

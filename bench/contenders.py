@@ -83,12 +83,17 @@ def alone(title, *args, **settings):
 
 # ---- GStreamer ----
 
+CAPS = "video/x-raw,format=BGR,width=1920,height=1080,framerate=30/1"
+
+
 def launch(*parts, cpu=WRITER_CPU, path=""):
     text = " ! ".join(part for part in parts if part)
     return Place(("gst-launch-1.0", "-q", *text.split()), cpu, path)
 
 
-def source(seconds, fill=False, fps=0, encoded=0):
+def source(seconds, fill=False, fps=0, encoded=0, video=False):
+    if video:
+        return f"videotestsrc pattern=black ! {CAPS} ! benchstamp seconds={seconds}"
     return (f"benchsrc seconds={seconds} fill={str(fill).lower()} fps={fps} "
             f"encoded-size={encoded}")
 
@@ -97,7 +102,6 @@ def sink(all=False, fps=0):
     return f"benchsink all={str(all).lower()} timed={str(fps > 0).lower()}"
 
 
-CAPS = "video/x-raw,format=BGR,width=1920,height=1080,framerate=30/1"
 ENCODED_CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
 
 
@@ -123,11 +127,12 @@ class Take:
     all: bool = False
     fps: int = 0
     encoded: int = 0
+    video: bool = False  # by videotestsrc, which is slower than memory
 
     @property
     def source(self):
         return {"seconds": self.seconds, "fill": self.fill, "fps": self.fps,
-                "encoded": self.encoded}
+                "encoded": self.encoded, "video": self.video}
 
     @property
     def sink(self):

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The two ends of a pipeline that is measured, as elements: benchsrc numbers its frames, benchsink
- * looks at the numbers. See measure.h.
+ * The two ends of a pipeline that is measured, as elements: benchsrc numbers its frames, benchstamp
+ * those of another source, benchsink looks at the numbers. See measure.h.
  *
  *   gst-launch-1.0 benchsrc fps=60 fill=true ! shmringsink name=x
+ *   gst-launch-1.0 videotestsrc ! benchstamp ! shmringsink name=x
  *   gst-launch-1.0 shmringsrc ring-name=x ! benchsink
  */
 #include <gst/base/gstbasesink.h>
+#include <gst/base/gstbasetransform.h>
 #include <gst/base/gstpushsrc.h>
 #include <string.h>
 
@@ -174,6 +176,76 @@ static void bench_src_class_init(BenchSrcClass *klass) {
                                           "shmring");
 }
 
+/* ---- benchstamp ---- */
+
+typedef struct {
+    GstBaseTransform parent;
+    gdouble seconds;
+    struct pen pen;
+} BenchStamp;
+typedef GstBaseTransformClass BenchStampClass;
+
+static GType bench_stamp_get_type(void);
+G_DEFINE_TYPE(BenchStamp, bench_stamp, GST_TYPE_BASE_TRANSFORM)
+
+static void bench_stamp_set_property(GObject *object, guint id, const GValue *value,
+                                     GParamSpec *spec) {
+    ((BenchStamp *)object)->seconds = g_value_get_double(value);
+}
+
+static gboolean bench_stamp_start(GstBaseTransform *base) {
+    BenchStamp *stamp = (BenchStamp *)base;
+
+    stamp->pen = (struct pen){.run_ns = (int64_t)(stamp->seconds * GST_SECOND)};
+    return TRUE;
+}
+
+static GstFlowReturn bench_stamp_transform_ip(GstBaseTransform *base, GstBuffer *buffer) {
+    BenchStamp *stamp = (BenchStamp *)base;
+    GstMapInfo map;
+
+    if (!pen_next(&stamp->pen))
+        return GST_FLOW_EOS;
+    if (!gst_buffer_map(buffer, &map, GST_MAP_WRITE))
+        return GST_FLOW_ERROR;
+    stamp->pen.size = map.size;
+    pen_write(&stamp->pen, map.data);
+    gst_buffer_unmap(buffer, &map);
+    return GST_FLOW_OK;
+}
+
+static void bench_stamp_init(BenchStamp *stamp) {
+    stamp->seconds = 1;
+    /* What the sink offers reaches the source. */
+    gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(stamp), TRUE);
+}
+
+static GParamSpec *seconds_property(void) {
+    return g_param_spec_double("seconds", "seconds", "Measured", 0, G_MAXINT, 1,
+                               G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
+}
+
+static void add_template(gpointer klass, const gchar *name, GstPadDirection direction) {
+    gst_element_class_add_pad_template(
+        GST_ELEMENT_CLASS(klass),
+        gst_pad_template_new(name, direction, GST_PAD_ALWAYS, gst_caps_new_any()));
+}
+
+static void bench_stamp_class_init(BenchStampClass *klass) {
+    GObjectClass *object = G_OBJECT_CLASS(klass);
+
+    object->set_property = bench_stamp_set_property;
+    GST_BASE_TRANSFORM_CLASS(klass)->start = bench_stamp_start;
+    GST_BASE_TRANSFORM_CLASS(klass)->transform_ip = bench_stamp_transform_ip;
+    GST_BASE_TRANSFORM_CLASS(klass)->transform_ip_on_passthrough = TRUE;
+    g_object_class_install_property(object, 1, seconds_property());
+    add_template(klass, "sink", GST_PAD_SINK);
+    add_template(klass, "src", GST_PAD_SRC);
+    gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Numbers frames",
+                                          "Filter/Video", "Numbers what another source made",
+                                          "shmring");
+}
+
 /* ---- benchsink ---- */
 
 typedef struct {
@@ -226,15 +298,14 @@ static void bench_sink_class_init(BenchSinkClass *klass) {
     GST_BASE_SINK_CLASS(klass)->render = bench_sink_render;
     install_switch(object, SINK_ALL, "all", "Read every byte");
     install_switch(object, SINK_TIMED, "timed", "Note how long each frame took");
-    gst_element_class_add_pad_template(
-        GST_ELEMENT_CLASS(klass),
-        gst_pad_template_new("sink", GST_PAD_SINK, GST_PAD_ALWAYS, gst_caps_new_any()));
+    add_template(klass, "sink", GST_PAD_SINK);
     gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "Reads numbered frames",
                                           "Sink/Video", "Reads frames of benchsrc", "shmring");
 }
 
 static gboolean plugin_init(GstPlugin *plugin) {
     return gst_element_register(plugin, "benchsrc", GST_RANK_NONE, bench_src_get_type()) &&
+           gst_element_register(plugin, "benchstamp", GST_RANK_NONE, bench_stamp_get_type()) &&
            gst_element_register(plugin, "benchsink", GST_RANK_NONE, bench_sink_get_type());
 }
 

@@ -42,22 +42,29 @@ def bars(axes, row, figure):
     axes.margins(x=0.15)
 
 
+def tell_colours(figures):
+    handles = [plt.Rectangle((0, 0), 1, 1, color=which) for which in (OURS, PEER, LIMIT)]
+    figures.legend(handles, ("shmring", "others", "limits of the machine"), frameon=False,
+                   fontsize=8, loc="lower center", ncols=3)
+
+
 def bar_page(rows, wanted, figure, path, log=False):
     wanted = [name for name in wanted if name in rows]
     if not wanted:
         return
     heights = [len(rows[name]["laps"]) + 1.6 for name in wanted]
-    figures, all_axes = plt.subplots(len(wanted), 1, figsize=(7.5, 0.26 * sum(heights)),
+    figures, all_axes = plt.subplots(len(wanted), 1, figsize=(7.5, 0.3 + 0.26 * sum(heights)),
                                      gridspec_kw={"height_ratios": heights}, squeeze=False)
     for name, axes in zip(wanted, all_axes[:, 0]):
         if log:
             axes.set_xscale("log")
         bars(axes, rows[name], figure)
-    save(figures, path)
+    tell_colours(figures)
+    save(figures, path, 0.3 / figures.get_figheight())
 
 
-def save(figures, path):
-    figures.tight_layout()
+def save(figures, path, below=0):
+    figures.tight_layout(rect=(0, below, 1, 1))
     figures.savefig(path, metadata={"Date": None})
     plt.close(figures)
 
@@ -103,7 +110,7 @@ def size_page(rows, path):
 def draw(rows, folder):
     os.makedirs(folder, exist_ok=True)
     with plt.rc_context(STYLE):
-        bar_page(rows, ("in-place", "every-byte", "copied", "converted"), "rate",
+        bar_page(rows, ("videotestsrc", "in-place", "every-byte", "copied", "converted"), "rate",
                  os.path.join(folder, "performance-elements.svg"))
         latency_page(rows, ("paced-30", "paced-60", "paced-125"),
                      os.path.join(folder, "performance-latency.svg"))

@@ -47,6 +47,8 @@ def row_text(row):
         lines.append([name, *cells, "" if name == first else
                       ratio_text(laps[first], found, figures[0])])
     left = [f"{name}: skipped, {why}" for name, why in row["left_out"].items()]
+    left += [f"{name}: {count} laps failed and were run again"
+             for name, count in row["again"].items()]
     others = f"Others took {others_of(*laps.values()):.0%} of the machine." if laps else ""
     return "\n".join(["", f"### {row['title']}", "", table(lines), "", *left, others])
 

@@ -81,6 +81,10 @@ def element_rows(seconds):
             c.ring_elements(take), c.shm_elements(take), c.unixfd_elements(take),
             c.pipewire_elements(take), c.source_alone(take), c.in_process(take), limit))),
             ("rate", "cpu_us", "faults", "switches", "own_mib", "shared_mib"))
+    take = Take(seconds, video=True)
+    yield Row("videotestsrc", "Pipeline to pipeline, videotestsrc writes in place", (
+        c.ring_elements(take), c.shm_elements(take), c.unixfd_elements(take),
+        c.source_alone(take)))
     take = Take(seconds, fill=True)
     yield Row("copied", "Pipeline to pipeline, the source has memory of its own", (
         c.ring_elements(take, drop), c.shm_elements(take, drop), c.unixfd_elements(take, drop),
@@ -214,9 +218,9 @@ def all_rows(seconds, paced_s):
 
 
 GOALS = (
-    Goal("in place, untouched: of the source alone", "in-place", "shmring", "rate", 0.85,
-         beside=("source alone",)),
-    Goal("in place, untouched: of shmsink", "in-place", "shmring", "rate", 1.2, beside=("shmsink",)),
+    *(Goal(f"in place, {what}: of {whom}", row, "shmring", "rate", bound, beside=(whom,))
+      for row, what in (("videotestsrc", "videotestsrc"), ("in-place", "at memory's speed"))
+      for whom, bound in (("source alone", 0.85), ("shmsink", 1.2))),
     Goal("every byte written and read: of shmsink", "every-byte", "shmring", "rate", 1.5,
          beside=("shmsink",)),
     Goal("every byte written and read: of two cores", "every-byte", "shmring", "rate", 0.95,

@@ -50,7 +50,7 @@ class RunTest(unittest.TestCase):
                     ours = found[row.name]["laps"][row.contenders[0].name]
                     self.assertEqual(len(ours), 1)
                     self.assertGreater(ours[0][row.figures[0]], 0)
-            self.assertIn("| in place, untouched: of shmsink", out)
+            self.assertIn("| in place, videotestsrc: of shmsink", out)
             if importlib.util.find_spec("matplotlib"):
                 drawn = pathlib.Path(folder, "performance-elements.svg").read_text()
                 self.assertIn("Pipeline to pipeline", drawn)
@@ -61,9 +61,10 @@ class RunTest(unittest.TestCase):
             self.assertIn("Pipeline to pipeline", again[1])
 
     def test_without_the_environment_it_says_so(self):
-        status, _, err = self.run_bench("ring", env={**os.environ, "PATH": "/nowhere"})
+        status, out, err = self.run_bench("ring", env={**os.environ, "PATH": "/nowhere"})
         self.assertEqual(status, 1)
-        self.assertIn("run this by ./dev bench", err)
+        self.assertIn("run this by ./dev bench", out)
+        self.assertIn("failed: ring: ring, reader sleeps", err)
 
     def test_a_row_that_is_none(self):
         status, _, err = self.run_bench("no-such-row")
