@@ -29,6 +29,12 @@ COMMANDS = {
     "top": "rings and their readers, live: how fast, and who holds the others up",
     "hz": "how fast frames come, and how evenly",
     "delay": "how old frames are when they are published, and when somebody sees them",
+    "snapshot": "the newest frame, as a file",
+    "show": "the picture, in the terminal",
+    "record": "a ring into a Matroska file, from now on or with what was before",
+    "trigger": "a recorder that waits saves what was before",
+    "metrics": "all rings and readers, as Prometheus reads them",
+    "doctor": "what stands in the way, and the line that mends it",
     "clean": "removes what dead writers left and nobody reads",
     "serve": "rings over RTSP, for players, also while nobody writes them",
 }
