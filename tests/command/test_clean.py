@@ -82,7 +82,8 @@ class CleanTest(CommandTest):
         self.assertFalse(self.exists())
 
     def test_no_such_ring(self):
-        self.assert_fails(3, f"there is no ring '{self.name}'", "clean", self.name)
+        for arguments in ["clean"], ["clean", "--dry-run"]:
+            self.assert_fails(3, f"there is no ring '{self.name}'", *arguments, self.name)
 
     def test_1000_cleans_beside_writers_that_come_and_go(self):
         restless = run_python(RESTLESS, self.name, stdin=-1)

@@ -157,6 +157,7 @@ async def run(options):
         await asyncio.gather(*(part.kill() for part in parts))
     if parts[1].ended_well:
         print(f"\nThe last frame as the Python script had it: {os.path.abspath(options.png)}")
+        print("Rings and their readers, live, while they run: ./dev shell shmring top")
     return 130 if stop.is_set() else 0
 
 

@@ -4,6 +4,7 @@
 import sys
 import time
 
+import mark
 import png
 import shmring
 from meter import Meter
@@ -17,7 +18,9 @@ def main(name, picture):
             meter.add(frame.seq, time.time_ns() - frame.timestamp_ns)
     if frame is None:
         sys.exit(f"ring '{name}' ended without a frame")
-    png.write(picture, frame.array)
+    mine = frame.array.copy()
+    mark.mark(mine, frame.timestamp_ns)
+    png.write(picture, mine)
     meter.report()
 
 

@@ -33,12 +33,13 @@ def _names_left() -> dict[str, int]:
     return found
 
 
-def _clean(name: str, memory: int, dry_run: bool) -> bool:
+def _clean(name: str, left: dict[str, int], dry_run: bool) -> bool:
     """Says what happens; False: it stays."""
+    memory = left.get(name, 0)
     try:
         _shmring.remove(name, dry_run)
     except shmring.RingNotFound:
-        if not dry_run:
+        if not dry_run or name not in left:
             raise
     except (shmring.Error, OSError) as error:
         print(f"kept {name}, {text.size(memory)}: {error}")
@@ -50,7 +51,7 @@ def _clean(name: str, memory: int, dry_run: bool) -> bool:
 def run(arguments: argparse.Namespace) -> int:
     left = _names_left()
     names = list(map(ring_name, arguments.names)) or sorted(left)
-    done = [_clean(name, left.get(name, 0), arguments.dry_run) for name in names]
+    done = [_clean(name, left, arguments.dry_run) for name in names]
     if not names:
         print("nothing is left over")
     return 0 if all(done) or not arguments.names else 1
