@@ -128,14 +128,16 @@ gst_shm_ring_format_set_framerate (
   self->info.fps_den = den;
 }
 
-/* With none it is no sound, and GStreamer stumbles over it. */
+/* GStreamer believes the number of channels, and writes as many; of a frame's
+ * bytes, which we divide by, they are a factor. */
 static gboolean
-gst_shm_ring_format_has_channels (const GstStructure *structure)
+gst_shm_ring_format_can_be_sound (const GstStructure *structure)
 {
-  gint channels = 0;
+  gint channels = 0, rate = 1;
 
-  return gst_structure_get_int (structure, "channels", &channels)
-      && channels > 0;
+  gst_structure_get_int (structure, "channels", &channels);
+  gst_structure_get_int (structure, "rate", &rate);
+  return channels > 0 && channels <= G_MAXUINT16 && rate > 0;
 }
 
 gboolean
@@ -150,7 +152,7 @@ gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps)
   if (gst_structure_has_name (structure, "video/x-bayer"))
     return gst_shm_ring_format_set_bayer (self, structure);
   return !gst_structure_has_name (structure, "audio/x-raw")
-      || gst_shm_ring_format_has_channels (structure);
+      || gst_shm_ring_format_can_be_sound (structure);
 }
 
 /* ---- Copies -------------------------------------------------------------- */

@@ -74,6 +74,18 @@ GST_START_TEST(test_caps) {
 }
 GST_END_TEST;
 
+#define SOUND(channels, rate)                                                                      \
+    "audio/x-raw, format=S32LE, layout=interleaved, channels=" channels ", rate=" rate             \
+    ", channel-mask=(bitmask)0x3"
+
+GST_START_TEST(test_sound) {
+    refuses_caps(SOUND("-1", "8000"), "cannot be");
+    refuses_caps(SOUND("0", "8000"), "cannot be");
+    refuses_caps(SOUND("1073741824", "8000"), "cannot be");
+    refuses_caps(SOUND("2", "0"), "cannot be");
+}
+GST_END_TEST;
+
 /* The caps say more than the frame has. */
 GST_START_TEST(test_caps_say_more) {
     refuses_caps(RAW("GRAY8", "8", "5"), "do not fit");
@@ -165,6 +177,7 @@ static Suite *damaged_suite(void) {
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_caps);
+    tcase_add_test(tcase, test_sound);
     tcase_add_test(tcase, test_caps_say_more);
     tcase_add_test(tcase, test_no_caps);
     tcase_add_test(tcase, test_any_caps);
