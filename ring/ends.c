@@ -106,7 +106,7 @@ int reader_conclude(struct shmring_reader *r, int end, struct shmring_error *err
     bool goes_on = r->options.go_on_after >> end & 1;
     if (goes_on && end == SHMRING_LOST &&
         (segment_has_name(r->at->seg) || reader_is_left_behind(r))) {
-        r->is_lost = true; /* another writer may take the ring over as it lies, with our place */
+        r->is_lost = true; /* another writer may take the ring over as it lies, with our port */
         return waited_in_vain(r, error);
     }
     reader_detach(r);

@@ -2,8 +2,7 @@
 /*
  * Layout version 1 of the two shared memory objects of a ring, little-endian.
  *
- *   /dev/shm/NAME        written by the writer only          /dev/shm/NAME.ctl   written by readers
- * too
+ *   /dev/shm/NAME        written by the writer only          /dev/shm/NAME.ctl   by readers too
  *   +--------------------------+ 0                           +--------------------------+ 0
  *   | struct layout_header     |                             | struct layout_ctl        |
  *   +--------------------------+ ring_offset                 +--------------------------+ 4096
@@ -16,8 +15,8 @@
  *   +--------------------------+ total_size
  *
  * Everything up to `state` in the header is constant once the name exists, also when another writer
- * adopts the ring. Offsets are pinned by
- * static asserts in layout.c and by tests/ring/layout.golden.
+ * adopts the ring. Offsets are pinned by static asserts in layout.c and by
+ * tests/ring/layout.golden.
  */
 #ifndef LAYOUT_H
 #define LAYOUT_H

@@ -118,7 +118,8 @@ SHMRING_API const char *shmring_name_problem(const char *name);
 /* ---- Frames ------------------------------------------------------------------------------- */
 
 enum shmring_frame_flags {
-    SHMRING_FRAME_DISCONT = 1 << 0,   /* frames are missing before this one */
+    SHMRING_FRAME_DISCONT = 1 << 0,   /* frames are missing before this one, or were taken
+                                         from this reader: see missed */
     SHMRING_FRAME_CORRUPTED = 1 << 1, /* the source says its content is damaged */
     SHMRING_FRAME_GAP = 1 << 2,       /* no content: the stream is silent here */
     SHMRING_FRAME_DELTA = 1 << 3,     /* not a key frame (encoded streams) */
@@ -178,9 +179,9 @@ struct shmring_frame_info {
 
 /*
  * NULL when a frame of INFO can be what it says: each plane's rows lie within info->size, the
- * sizes are those of its format, where the format is one of docs/layout.md's table, and caps and
- * format are text. Otherwise the reason, a static text. publish refuses such a frame, take answers
- * -EPROTO for one.
+ * sizes are those of its format, where that is a raw one of GStreamer's whose samples are whole
+ * bytes or one of video/x-bayer, and caps and format are text. Otherwise the reason, a static text.
+ * publish refuses such a frame, take answers -EPROTO for one.
  */
 SHMRING_API const char *shmring_frame_problem(const struct shmring_frame_info *info);
 
@@ -283,7 +284,8 @@ struct shmring_slot {
 
 /*
  * Makes the ring and puts its name in place. A dead writer's ring of that name goes on: the same
- * memory where the sizes are the same, else its readers follow to the new one. Errors:
+ * memory where the sizes are the same, else its readers follow to the new one; where there is no
+ * room for both, this waits for them, at most two seconds. Errors:
  *   -EINVAL  a name or option that cannot be; the message says which
  *   -EBUSY   a live writer has the name; the message says who
  *   -ENOSPC  /dev/shm cannot hold it; the message says how much there is, and what fills it
@@ -406,7 +408,7 @@ struct shmring_writer_stats {
     uint64_t waits;        /* loans that had to wait */
     int64_t wait_ns;       /* time they waited */
     uint64_t dead_readers; /* readers that died attached */
-    uint64_t bad_claims;   /* readers that lost their place for writing nonsense */
+    uint64_t bad_claims;   /* readers that were shut out for writing nonsense */
     uint64_t names_lost;   /* times that somebody removed a name: the ring moved and has it again */
     uint64_t adopted;      /* frames that the dead writer before had published, 0: there was none */
 };
@@ -473,7 +475,7 @@ struct shmring_reader_options {
 SHMRING_API int shmring_reader_new(const char *name, const struct shmring_reader_options *options,
                                    struct shmring_reader **reader, struct shmring_error *error);
 
-/* Leaves the ring. Frames still held stay valid; the place is free when the last is released. NULL
+/* Leaves the ring. Frames still held stay valid; its port is free when the last is released. NULL
  * is allowed. */
 SHMRING_API void shmring_reader_free(struct shmring_reader *reader);
 
@@ -488,7 +490,7 @@ SHMRING_API void shmring_reader_free(struct shmring_reader *reader);
  *   SHMRING_ENDED, _CLOSED, _LOST  the stream is over; again at every call, until
  *                        shmring_reader_resume()
  *   -EACCES   no permission (whose ring it is, which bits are missing)
- *   -EUSERS   all reader places are taken (by whom)
+ *   -EUSERS   as many readers as the ring takes are attached (which)
  *   -EPROTO   not a ring, another layout version, or a damaged one; or a frame that cannot be what
  *             it says, which is skipped
  *   -ESTALE   the name does not lead to the ring's new segment (a bind mount of one file)

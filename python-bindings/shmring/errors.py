@@ -47,7 +47,7 @@ class RingDenied(Error):
 
 
 class RingBusy(Error):
-    """The ring is in use by another writer, or has no reader place left."""
+    """The ring is in use by another writer, or has as many readers as it takes."""
 
 
 class LeaseError(Error):

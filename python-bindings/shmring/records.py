@@ -140,7 +140,7 @@ class WriterStats(NamedTuple):
     waits: int  #: times it had to wait for a slot
     wait_ns: int  #: time it waited
     dead_readers: int  #: readers that died attached
-    bad_claims: int  #: readers that lost their place for writing nonsense
+    bad_claims: int  #: readers that were shut out for writing nonsense
     names_lost: int  #: times that somebody removed a name: the ring moved and has it again
     adopted: int  #: frames that the dead writer before had published
 

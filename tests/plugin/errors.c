@@ -56,7 +56,7 @@ GST_START_TEST(test_no_ring_but_a_file) {
 }
 GST_END_TEST;
 
-GST_START_TEST(test_no_place) {
+GST_START_TEST(test_no_port) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer;
@@ -177,7 +177,7 @@ static Suite *errors_suite(void) {
     tcase_add_test(tcase, test_impossible_name);
     tcase_add_test(tcase, test_no_ring);
     tcase_add_test(tcase, test_no_ring_but_a_file);
-    tcase_add_test(tcase, test_no_place);
+    tcase_add_test(tcase, test_no_port);
     tcase_add_test(tcase, test_src_of_what_is_cut_off);
     tcase_add_test(tcase, test_sink_of_what_is_cut_off);
     return suite;

@@ -98,7 +98,7 @@ class ErrorTest(RingTest):
         self.assertNotIsInstance(caught.exception, shmring.RingNotFound)
         self.assertIsNone(reader.try_read())
 
-    def test_all_places_taken(self):
+    def test_all_ports_taken(self):
         self.start_writer(**bgr(64, 4, max_readers=1))
         with shmring.Reader(self.name):
             with self.assertRaisesRegex(shmring.RingBusy, self.name):

@@ -18,15 +18,8 @@ static void close_ring(void) {
     shmring_writer_close(writer);
 }
 
-static struct layout_port *place(uint32_t number) {
+static struct layout_port *port(uint32_t number) {
     return &writer_segment(writer)->ctl->port[number];
-}
-
-static uint32_t claims_at(uint32_t number) {
-    uint32_t count = 0;
-    for (uint32_t slot = 0; slot < 8; slot++)
-        count += place(number)->claim[slot] != 0;
-    return count;
 }
 
 static struct shmring_reader_options options_of(enum shmring_mode mode, uint32_t lease) {
@@ -39,32 +32,30 @@ static struct shmring_reader_options options_of(enum shmring_mode mode, uint32_t
 
 /* ---- Coming and going ---- */
 
-START_TEST(a_place_says_who_sits_there) {
-    char comm[16] = {0};
+START_TEST(a_port_says_whose_it_is) {
     uint32_t bell = writer_segment(writer)->ctl->doorbell;
     struct shmring_reader *reader = new_latest(name, 7);
-    ck_assert_uint_eq(place(0)->attach, attach_word(1, 7, SHMRING_MODE_LATEST, PORT_ATTACHED));
-    ck_assert_uint_eq(place(0)->lease, 2);
-    ck_assert_uint_eq(place(0)->pid, (uint32_t)getpid());
-    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
-    ck_assert_str_eq(place(0)->process, comm);
+    ck_assert_uint_eq(port(0)->attach, attach_word(1, 7, SHMRING_MODE_LATEST, PORT_ATTACHED));
+    ck_assert_uint_eq(port(0)->lease, 2);
+    ck_assert_uint_eq(port(0)->pid, (uint32_t)getpid());
+    ck_assert_str_eq(port(0)->process, own_process());
     ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_attach(8)));
     ck_assert_uint_ne(writer_segment(writer)->ctl->doorbell, bell);
     shmring_reader_free(reader);
-    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_FREE);
+    ck_assert_uint_eq(attach_state(port(0)->attach), PORT_FREE);
     ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     reader = new_reader(name, 2);
-    ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
+    ck_assert_uint_eq(attach_epoch(port(0)->attach), 2);
     shmring_reader_free(reader);
 }
 END_TEST
 
 START_TEST(the_epoch_after_the_last_is_not_zero) {
-    place(0)->attach = attach_word(UINT32_MAX, 0, 0, PORT_FREE);
+    port(0)->attach = attach_word(UINT32_MAX, 0, 0, PORT_FREE);
     writer_segment(writer)->header->answer[0].epoch = UINT32_MAX;
     struct shmring_reader *reader = new_reader(name, 2);
-    ck_assert_uint_eq(attach_epoch(place(0)->attach), 1);
+    ck_assert_uint_eq(attach_epoch(port(0)->attach), 1);
     put(writer, 1);
     read_many(reader, 1, 1);
     shmring_reader_free(reader);
@@ -77,9 +68,9 @@ START_TEST(an_epoch_that_was_answered_is_not_taken_again) {
     put(writer, 1);
     read_many(reader, 1, 1);
     shmring_reader_free(reader);
-    place(0)->attach = attach_word(0, 0, 0, PORT_FREE);
+    port(0)->attach = attach_word(0, 0, 0, PORT_FREE);
     reader = new_reader(name, 2);
-    ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
+    ck_assert_uint_eq(attach_epoch(port(0)->attach), 2);
     put(writer, 2);
     read_many(reader, 2, 2);
     shmring_reader_free(reader);
@@ -93,13 +84,13 @@ START_TEST(an_epoch_that_is_a_lie_traps_nobody) {
                                     UINT32_MAX};
     uint64_t number = 1;
     for (size_t i = 0; i < COUNT(answered) * COUNT(left); i++) {
-        place(0)->attach = attach_word(answered[i / COUNT(left)], 1, 0, PORT_ATTACHED);
+        port(0)->attach = attach_word(answered[i / COUNT(left)], 1, 0, PORT_ATTACHED);
         stats_of(writer); /* answers */
         ck_assert_uint_eq(writer_segment(writer)->header->answer[0].epoch,
                           answered[i / COUNT(left)]);
-        place(0)->attach = attach_word(left[i % COUNT(left)], 0, 0, PORT_FREE);
+        port(0)->attach = attach_word(left[i % COUNT(left)], 0, 0, PORT_FREE);
         struct shmring_reader *reader = new_reader(name, 2);
-        ck_assert_uint_ne(attach_epoch(place(0)->attach), answered[i / COUNT(left)]);
+        ck_assert_uint_ne(attach_epoch(port(0)->attach), answered[i / COUNT(left)]);
         put(writer, number);
         read_many(reader, number, number);
         number++;
@@ -125,16 +116,16 @@ START_TEST(who_leaves_keeps_what_it_holds) {
     put_many(writer, 1, 5);
     struct shmring_frame *first = take(reader, 1), *second = take(reader, 2);
     shmring_reader_free(reader);
-    ck_assert_uint_eq(claims_at(0), 2);
-    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_LEAVING);
+    ck_assert_uint_eq(claims_at(writer, 0), 2);
+    ck_assert_uint_eq(attach_state(port(0)->attach), PORT_LEAVING);
     put_many(writer, 6, 30); /* not into those two, and without waiting */
     ck_assert(is_filled(first->data, 1) && is_filled(second->data, 2));
     shmring_frame_release(second);
     ck_assert(lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
     shmring_frame_release(first);
     ck_assert(!lock_is_held(writer_segment(writer)->ctl_fd, lock_port(0)));
-    ck_assert_uint_eq(attach_state(place(0)->attach), PORT_FREE);
-    ck_assert_uint_eq(claims_at(0), 0);
+    ck_assert_uint_eq(attach_state(port(0)->attach), PORT_FREE);
+    ck_assert_uint_eq(claims_at(writer, 0), 0);
     ck_assert_uint_eq(stats_of(writer).dead_readers, 0);
 }
 END_TEST
@@ -194,14 +185,14 @@ START_TEST(attaches_that_cross_resizes) {
 }
 END_TEST
 
-/* ---- All places taken ---- */
+/* ---- All ports taken ---- */
 
-START_TEST(all_places_taken_names_who_took_them) {
+START_TEST(all_ports_taken_names_who_took_them) {
     struct shmring_writer_options few = writer_options(8);
     struct shmring_reader *readers[3], *late;
     struct shmring_error error = {0};
     const char *ring = new_name();
-    char who[64], comm[16] = {0};
+    char who[64];
     few.max_readers = 3;
     struct shmring_writer *other = open_writer(ring, &few);
     for (int i = 0; i < 3; i++)
@@ -209,8 +200,7 @@ START_TEST(all_places_taken_names_who_took_them) {
     late = unattached_reader(ring, NULL);
     ck_assert_int_eq(shmring_reader_attach(late, SHMRING_FOREVER, &error), -EUSERS);
     ck_assert_int_eq(error.code, -EUSERS);
-    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
-    snprintf(who, sizeof who, "%s (pid %d)", comm, (int)getpid());
+    snprintf(who, sizeof who, "%s (pid %d)", own_process(), (int)getpid());
     const char *first = strstr(error.message, who);
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_nonnull(strstr(strstr(first + 1, who) + 1, who));
@@ -277,14 +267,14 @@ static int be_killed_holding(struct child *test, const char *ring) {
     return 1;
 }
 
-START_TEST(the_place_of_the_dead_is_taken_again) {
+START_TEST(the_port_of_the_dead_is_taken_again) {
     struct child child = start_child(be_killed_holding, name);
     ck_assert_int_eq(child_hear(&child), 'A');
     put(writer, 1);
     ck_assert_int_eq(child_hear(&child), 'T');
     kill_child(&child);
     struct shmring_reader *reader = new_reader(name, 2); /* at once, the writer did not look yet */
-    ck_assert_uint_eq(attach_epoch(place(0)->attach), 2);
+    ck_assert_uint_eq(attach_epoch(port(0)->attach), 2);
     put_many(writer, 2, 9);
     read_many(reader, 2, 9);
     ck_assert_uint_eq(reader_stats(reader).received, 8);
@@ -327,7 +317,7 @@ END_TEST
 
 START_TEST(a_hostile_lease_takes_all_and_no_more) {
     struct shmring_reader *first = new_reader(name, 1);
-    place(0)->lease = UINT32_MAX;
+    port(0)->lease = UINT32_MAX;
     struct shmring_reader *second = new_reader(name, 2);
     ck_assert_uint_eq(reader_stats(second).lease, 0);
     put(writer, 1);
@@ -348,7 +338,7 @@ START_TEST(beyond_the_lease_frames_are_copies) {
         frames[i] = take(reader, i + 1);
         ck_assert(frames[i]->is_copy == (i >= 2));
     }
-    ck_assert_uint_eq(claims_at(0), 2);
+    ck_assert_uint_eq(claims_at(writer, 0), 2);
     ck_assert_uint_eq(reader_stats(reader).held, 2);
     ck_assert_uint_eq(reader_stats(reader).copied, 3);
     ck_assert_uint_eq(reader_stats(reader).received, 5);
@@ -430,7 +420,7 @@ END_TEST
 int main(void) {
     TCase *tests = tcase_create("attachment");
     tcase_add_checked_fixture(tests, open_ring, close_ring);
-    tcase_add_test(tests, a_place_says_who_sits_there);
+    tcase_add_test(tests, a_port_says_whose_it_is);
     tcase_add_test(tests, the_epoch_after_the_last_is_not_zero);
     tcase_add_test(tests, an_epoch_that_was_answered_is_not_taken_again);
     tcase_add_test(tests, an_epoch_that_is_a_lie_traps_nobody);
@@ -438,10 +428,10 @@ int main(void) {
     tcase_add_test(tests, who_leaves_keeps_what_it_holds);
     tcase_add_test(tests, the_superseded_are_not_joined);
     tcase_add_test(tests, attaches_that_cross_resizes);
-    tcase_add_test(tests, all_places_taken_names_who_took_them);
+    tcase_add_test(tests, all_ports_taken_names_who_took_them);
     tcase_add_test(tests, hostile_names_of_readers_are_harmless);
     tcase_add_test(tests, an_attach_lock_that_is_never_let_go);
-    tcase_add_test(tests, the_place_of_the_dead_is_taken_again);
+    tcase_add_test(tests, the_port_of_the_dead_is_taken_again);
     tcase_add_test(tests, leases_are_reserved);
     tcase_add_test(tests, who_left_holding_still_has_its_lease);
     tcase_add_test(tests, a_hostile_lease_takes_all_and_no_more);

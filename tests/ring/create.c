@@ -62,13 +62,11 @@ START_TEST(a_name_comes_complete_and_goes) {
 END_TEST
 
 START_TEST(the_header_says_who_and_when) {
-    char comm[16] = {0};
     int64_t before = realtime_ns();
     struct shmring_writer *writer = new_writer(new_name(), 4);
     const struct layout_header *header = writer_segment(writer)->header;
     ck_assert_uint_eq(header->writer_pid, (uint32_t)getpid());
-    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
-    ck_assert_str_eq((const char *)header->writer_process, comm);
+    ck_assert_str_eq((const char *)header->writer_process, own_process());
     ck_assert(header->created_ns >= before && header->created_ns <= realtime_ns());
     ck_assert_uint_eq(header->state, STATE_ACTIVE);
     ck_assert_uint_eq(header->head, 1);
@@ -132,9 +130,8 @@ END_TEST
 static void assert_in_use(const char *name, pid_t pid) {
     struct shmring_writer_options options = writer_options(4);
     struct shmring_error error;
-    char owner[80], comm[16] = {0};
-    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
-    snprintf(owner, sizeof owner, "in use by %s (pid %d)", comm, (int)pid);
+    char owner[80];
+    snprintf(owner, sizeof owner, "in use by %s (pid %d)", own_process(), (int)pid);
     ck_assert_int_eq(refusal(name, &options, &error), -EBUSY);
     assert_says(&error, name);
     assert_says(&error, owner);

@@ -154,7 +154,7 @@ START_TEST(who_waits_for_one_that_did_not_follow_hears_it) {
 }
 END_TEST
 
-START_TEST(a_successor_without_a_place_is_told) {
+START_TEST(a_successor_without_a_port_is_told) {
     struct shmring_writer_options options = writer_options(4);
     options.max_readers = 1;
     struct shmring_writer *writer = open_writer(name, &options);
@@ -182,6 +182,6 @@ int main(void) {
     tcase_add_test(tests, another_ring_of_the_name_is_no_sequel);
     tcase_add_test(tests, a_successor_that_is_not_there_yet_is_waited_for);
     tcase_add_test(tests, who_waits_for_one_that_did_not_follow_hears_it);
-    tcase_add_test(tests, a_successor_without_a_place_is_told);
+    tcase_add_test(tests, a_successor_without_a_port_is_told);
     return run_tests(tests);
 }

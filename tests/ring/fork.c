@@ -219,7 +219,7 @@ START_TEST(a_dead_writers_child_does_not_keep_its_name) {
 }
 END_TEST
 
-START_TEST(a_dead_readers_child_does_not_keep_its_place) {
+START_TEST(a_dead_readers_child_does_not_keep_its_port) {
     const char *ring = new_name();
     struct shmring_writer *own = new_writer(ring, 4);
     struct child child = start_child(hold_and_fork, ring);
@@ -331,7 +331,7 @@ int main(void) {
     tcase_add_test(tests, nor_a_grandchilds);
     tcase_add_test(tests, a_child_may_open_its_own);
     tcase_add_test(tests, a_dead_writers_child_does_not_keep_its_name);
-    tcase_add_test(tests, a_dead_readers_child_does_not_keep_its_place);
+    tcase_add_test(tests, a_dead_readers_child_does_not_keep_its_port);
     tcase_add_test(tests, a_fork_amid_opening_and_closing);
     tcase_add_test(tests, a_fork_amid_a_wait);
     tcase_add_test(tests, freeing_in_a_child_closes_nothing_of_others);

@@ -359,7 +359,7 @@ END_TEST
 
 /* ---- Hostile words in .ctl ---- */
 
-/* A reader that scribbles over its claims loses its place, nobody else loses anything. */
+/* A reader that scribbles over its claims is shut out, nobody else loses anything. */
 START_TEST(a_scribbler_is_banned) {
     struct shmring_reader *scribbler = new_reader(name, 1), *other = new_reader(name, 1);
     put_many(writer, 1, 6);

@@ -80,7 +80,7 @@ START_TEST(nobody_is_disturbed) {
     struct shmring_writer_options options = writer_options(4);
     options.max_readers = 1;
     struct shmring_writer *writer = open_writer(name, &options);
-    struct shmring_reader *reader = new_reader(name, 1); /* the only place */
+    struct shmring_reader *reader = new_reader(name, 1); /* the only port */
     struct shmring_observer *observer = new_observer();
     for (uint64_t number = 1; number <= 20; number++) {
         put(writer, number);

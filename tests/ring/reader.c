@@ -143,8 +143,6 @@ START_TEST(the_ring_it_is_attached_to) {
     struct shmring_writer *writer = new_writer(name, 4);
     struct shmring_reader *reader = new_reader(name, 1);
     struct shmring_info info = info_of_ring(reader);
-    char comm[16] = {0};
-    strncpy(comm, program_invocation_short_name, sizeof comm - 1);
     ck_assert_str_eq(info.name, name);
     ck_assert_int_eq(info.state, SHMRING_STATE_LIVE);
     ck_assert_uint_eq(info.slots, 4);
@@ -153,7 +151,7 @@ START_TEST(the_ring_it_is_attached_to) {
     ck_assert_uint_eq(info.header_size, 4096);
     ck_assert_uint_eq(info.slot_size, FRAME_SIZE);
     ck_assert_uint_eq(info.writer_pid, (uint32_t)getpid());
-    ck_assert_str_eq(info.writer_process, comm);
+    ck_assert_str_eq(info.writer_process, own_process());
     ck_assert(info.created_ns > 0 && info.created_ns <= realtime_ns());
     ck_assert_int_eq(info.latency_ns, 0);
     ck_assert_mem_eq(info.instance, writer_segment(writer)->g.instance, 16);

@@ -117,7 +117,23 @@ static inline struct described readers_of(struct shmring_writer *writer) {
     return all;
 }
 
+/* The claims that the reader of a port has. */
+static inline uint32_t claims_at(struct shmring_writer *writer, uint32_t port) {
+    const struct segment *seg = writer_segment(writer);
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < seg->g.slots; slot++)
+        count += seg->ctl->port[port].claim[slot] != 0;
+    return count;
+}
+
 /* ---- What is said ---- */
+
+/* As a ring has it: cut. */
+static inline const char *own_process(void) {
+    static char process[SHMRING_PROCESS_NAME];
+    strncpy(process, program_invocation_short_name, sizeof process - 1);
+    return process;
+}
 
 static inline void assert_says(const struct shmring_error *error, const char *text) {
     ck_assert_msg(strstr(error->message, text) != NULL, "'%s' is not in: %s", text, error->message);
