@@ -59,6 +59,8 @@ bool writer_borrow(struct writer_object *self, struct shmring_slot *slot) {
 /* ---- A frame ---- */
 
 #define NS_PER_SECOND UINT64_C(1000000000)
+/* The library looks as often. */
+#define LOOK_NS INT64_C(500000000)
 
 /* Of frame number NUMBER. The rate's numbers have 31 bits, so no step overflows 64. */
 static int64_t pts_from_rate(uint64_t number, uint64_t fps_num, uint64_t fps_den) {
@@ -67,7 +69,9 @@ static int64_t pts_from_rate(uint64_t number, uint64_t fps_num, uint64_t fps_den
     return (int64_t)(seconds * NS_PER_SECOND + rest % fps_num * NS_PER_SECOND / fps_num);
 }
 
-bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said) {
+/* From (pts_ns, timestamp_ns, duration_ns, flags, metas): what -1 is there, or None, is left out.
+ * False with an exception. */
+static bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said) {
     long long pts_ns, timestamp_ns, duration_ns;
     unsigned flags;
     PyObject *metas;
@@ -107,6 +111,22 @@ static int publish(struct writer_object *self, struct shmring_slot *slot,
     return result;
 }
 
+/* What cleans up in /dev/shm will do so again. False when the warning is an exception. */
+static bool warn_of_names(struct writer_object *self) {
+    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+    int64_t now = monotonic_now();
+    if (now < self->next_look)
+        return true;
+    self->next_look = now + LOOK_NS;
+    shmring_writer_get_stats(self->handle.ring, &stats);
+    if (stats.names_lost == self->names_lost)
+        return true;
+    self->names_lost = stats.names_lost;
+    PyObject *done = PyObject_CallMethod((PyObject *)self, "_warn_of_names", NULL);
+    Py_XDECREF(done);
+    return done;
+}
+
 /* Under the GIL, which it never waits with, so that times and numbers are in order. */
 uint64_t writer_publish(struct writer_object *self, struct shmring_slot *slot,
                         const struct outgoing *frame) {
@@ -115,7 +135,7 @@ uint64_t writer_publish(struct writer_object *self, struct shmring_slot *slot,
     int result = publish(self, slot, frame, &seq, &error);
     if (result < 0)
         fail(self, result, &error);
-    return result < 0 ? 0 : seq;
+    return result < 0 || !warn_of_names(self) ? 0 : seq;
 }
 
 /* ---- Copying a frame in ---- */
@@ -195,7 +215,7 @@ static uint64_t write_source(struct writer_object *self, const struct source *so
     }
     if (result < 0 && !PyErr_Occurred())
         fail(self, result, &error);
-    return result < 0 ? 0 : seq;
+    return result < 0 || !warn_of_names(self) ? 0 : seq;
 }
 
 /* What is no picture has a size of its own in each frame. */

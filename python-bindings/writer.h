@@ -20,9 +20,11 @@ struct writer_object {
     PyObject *caps;                 /* a str that its caps point into, or NULL */
     struct pool *pool;
     int64_t timeout_ns;
-    uint64_t frames;  /* published or dropped */
-    atomic_uint busy; /* threads that wait for a slot or fill one, in write() */
-    bool warned;      /* of copies of loans */
+    uint64_t frames;     /* published or dropped */
+    atomic_uint busy;    /* threads that wait for a slot or fill one, in write() */
+    bool warned;         /* of copies of loans */
+    uint64_t names_lost; /* of those it was warned of */
+    int64_t next_look;   /* at that count */
 };
 
 /* A frame to be written, as its caller described it; what that left out is set when it is
@@ -32,9 +34,6 @@ struct outgoing {
     PyObject *caps, *metas; /* references that its texts lie in, or NULL */
 };
 
-/* From (pts_ns, timestamp_ns, duration_ns, flags, metas): what -1 is there, or None, is left out.
- * False with an exception. */
-bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said);
 void outgoing_clear(struct outgoing *frame);
 
 /* Borrows a slot, waiting for it. Its user has entered the handle. False with an exception: for a

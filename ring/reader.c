@@ -15,6 +15,10 @@
 /* There is nothing to sleep on between two segments. */
 #define BETWEEN_NS INT64_C(1000000)
 
+static bool is_inherited(const struct shmring_reader *r) {
+    return r->generation != fork_generation();
+}
+
 static int not_ours(const struct shmring_reader *r, struct shmring_error *error) {
     return error_set(
         error, -ECHILD,
@@ -67,7 +71,7 @@ int shmring_reader_new(const char *name, const struct shmring_reader_options *to
 void reader_detach(struct shmring_reader *r) {
     if (!r->at)
         return;
-    if (!reader_is_inherited(r))
+    if (!is_inherited(r))
         attachment_count(r->at, &r->stats);
     attachment_leave(r->at);
     r->at = NULL;
@@ -198,6 +202,15 @@ static int tell_end(const struct shmring_reader *r, struct shmring_error *error)
     return r->end;
 }
 
+static const char *why_silent(const struct shmring_reader *r) {
+    const struct segment *seg = r->at->seg;
+    if (r->is_lost)
+        return "its writer died, and no other has come";
+    if (reader_state(r) == STATE_ACTIVE && !(segment_has_name(seg) && segment_has_ctl_name(seg)))
+        return "somebody removed it from /dev/shm; its writer puts it back with its next frame";
+    return "its writer lives but does not publish";
+}
+
 static void describe_wait(const struct shmring_reader *r, char *text, size_t size) {
     const struct segment *seg = r->at->seg;
     uint32_t waited = atomic_load_explicit(&seg->header->waited_port, memory_order_relaxed);
@@ -211,9 +224,7 @@ static void describe_wait(const struct shmring_reader *r, char *text, size_t siz
         return;
     }
     if (r->is_lost || waited == 0 || waited > seg->g.max_readers) {
-        snprintf(text, size, "%s",
-                 r->is_lost ? "its writer died, and no other has come"
-                            : "its writer lives but does not publish");
+        snprintf(text, size, "%s", why_silent(r));
         return;
     }
     process_text(process, seg->ctl->port[waited - 1].process);
@@ -271,6 +282,8 @@ static void mark(struct shmring_reader *r, struct shmring_frame *frame) {
     uint64_t missed = not_received(r);
     frame->missed = missed - r->told;
     frame->is_first = !r->had_frame;
+    if (frame->missed)
+        frame->info.flags |= SHMRING_FRAME_DISCONT;
     if (r->is_lost)
         found_again(r);
     r->told = missed;
@@ -281,7 +294,7 @@ static void mark(struct shmring_reader *r, struct shmring_frame *frame) {
 int shmring_reader_take(struct shmring_reader *r, int64_t timeout_ns, struct shmring_frame **frame,
                         struct shmring_error *error) {
     *frame = NULL;
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return not_ours(r, error);
     pthread_mutex_lock(&r->mutex);
     int result = run(r, timeout_ns, frame, error);
@@ -293,7 +306,7 @@ int shmring_reader_take(struct shmring_reader *r, int64_t timeout_ns, struct shm
 
 int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
                           struct shmring_error *error) {
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return not_ours(r, error);
     pthread_mutex_lock(&r->mutex);
     reader_forget_end(r);
@@ -305,7 +318,7 @@ int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
 /* ---- Other threads ---- */
 
 void shmring_reader_resume(struct shmring_reader *r) {
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return;
     pthread_mutex_lock(&r->mutex);
     reader_forget_end(r);
@@ -313,7 +326,7 @@ void shmring_reader_resume(struct shmring_reader *r) {
 }
 
 void shmring_reader_leave(struct shmring_reader *r) {
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return;
     pthread_mutex_lock(&r->mutex);
     r->leaves++;
@@ -323,7 +336,7 @@ void shmring_reader_leave(struct shmring_reader *r) {
 }
 
 int shmring_reader_request_keyframe(struct shmring_reader *r, int64_t at_ns) {
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return -ECHILD;
     pthread_mutex_lock(&r->mutex);
     int result = r->at ? 0 : -ENOTCONN;
@@ -353,7 +366,7 @@ static void fill_stats(struct shmring_reader *r, struct shmring_reader_stats *st
 
 void shmring_reader_get_stats(struct shmring_reader *r, struct shmring_reader_stats *told) {
     struct shmring_reader_stats stats = {0};
-    if (!reader_is_inherited(r)) {
+    if (!is_inherited(r)) {
         pthread_mutex_lock(&r->mutex);
         fill_stats(r, &stats);
         pthread_mutex_unlock(&r->mutex);
@@ -363,7 +376,7 @@ void shmring_reader_get_stats(struct shmring_reader *r, struct shmring_reader_st
 
 int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *told) {
     struct shmring_info info;
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return -ECHILD;
     pthread_mutex_lock(&r->mutex);
     int result = r->at ? 0 : -ENOTCONN;
@@ -377,7 +390,7 @@ int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *told)
 
 int64_t shmring_reader_get_latency(struct shmring_reader *r) {
     int64_t latency = SHMRING_TIME_NONE;
-    if (reader_is_inherited(r))
+    if (is_inherited(r))
         return latency;
     pthread_mutex_lock(&r->mutex);
     if (r->at)

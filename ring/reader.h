@@ -35,10 +35,6 @@ struct shmring_reader {
     char name[SHMRING_MAX_NAME + 1];
 };
 
-static inline bool reader_is_inherited(const struct shmring_reader *r) {
-    return r->generation != fork_generation();
-}
-
 /* Of the segment it is attached to. */
 static inline uint32_t reader_state(const struct shmring_reader *r) {
     /* Acquire: pairs with set_state in writer.c; the head read after it is the last. */

@@ -229,6 +229,11 @@ class Writer(_shmring.Writer):
              "others like it are copied to be published: let go of the array in the block, or use "
              "write()")
 
+    def _warn_of_names(self) -> None:
+        warn(f"somebody removed the ring '{self.name}' from /dev/shm; it has moved to a new segment "
+             "of that name, and its readers follow. Look for what cleans up there: a rm, or logind at "
+             "the end of a session (RemoveIPC)")
+
     def _fail(self, result: int, message: str) -> NoReturn:
         if result == LIMIT:
             raise LeaseError(f"3 loans of ring '{self.name}' are still in use, their arrays counted: "

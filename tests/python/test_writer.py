@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 import unittest
+import warnings
 
 import numpy as np
 
@@ -247,10 +248,25 @@ class TogetherTest(WriterCase):
         frame = stuck.read()
         self.assertGreater(frame.dropped, 0)
         self.assertEqual(frame.seq, frame.dropped + 1)
+        self.assertEqual(frame.flags, shmring.FrameFlags.DISCONT)
         self.assertEqual(stuck.stats.withdrawn, frame.dropped)
         self.assertEqual(writer.stats.withdrawn, frame.dropped)
         self.assertEqual([r.pid for r in writer.readers], [os.getpid()] * 2)
         self.assertEqual(len(shmring.query(self.name).readers), 2)
+
+    def test_a_name_that_somebody_removed(self):
+        """The ring has it again, and it is said once."""
+        writer, deadline = self.writer(), time.monotonic() + 30
+        os.unlink(f"/dev/shm/{self.name}")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            while not caught and time.monotonic() < deadline:
+                writer.write(np.zeros((4, 64, 3), "u1"))
+            writer.write(np.zeros((4, 64, 3), "u1"))
+        self.assertEqual([warning.category for warning in caught], [RuntimeWarning])
+        self.assertRegex(str(caught[0].message), f"removed the ring '{self.name}' from /dev/shm")
+        self.assertEqual(caught[0].filename, __file__)
+        self.assertTrue(os.path.exists(f"/dev/shm/{self.name}"))
 
 
 class ArgumentTest(WriterCase):

@@ -147,6 +147,23 @@ START_TEST(an_old_name_put_back_while_its_segment_is_read) {
 }
 END_TEST
 
+/* Its writer finds out when it writes; who waits until then is told. */
+START_TEST(a_name_that_is_missing_is_told) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    struct shmring_error error = {0};
+    struct shmring_frame *frame;
+    unlink(path_of(name, suffixes[_i]));
+    ck_assert_int_eq(shmring_reader_take(reader, 0, &frame, &error), SHMRING_TIMEOUT);
+    assert_says(&error, "somebody removed it from /dev/shm");
+    put(writer, 1);
+    read_many(reader, 1, 1);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* While its writer lives it stays that one's, and is named. */
 START_TEST(a_name_of_another_live_ring_stays) {
     const char *name = new_name(), *other_name = new_name(), *path = path_of(name, suffixes[_i]);
@@ -261,6 +278,7 @@ int main(void) {
     tcase_add_loop_test(tests, a_takeover_that_cannot_rename_shuts_nobody_out, 0, 2);
     tcase_add_loop_test(tests, old_names_put_back_are_replaced, 0, 3);
     tcase_add_loop_test(tests, an_old_name_put_back_while_its_segment_is_read, 0, 2);
+    tcase_add_loop_test(tests, a_name_that_is_missing_is_told, 0, 2);
     tcase_add_loop_test(tests, a_name_of_another_live_ring_stays, 0, 2);
     tcase_add_loop_test(tests, what_is_no_ring_stays, 0, 6);
     tcase_add_test(tests, a_file_that_is_mounted_alone);

@@ -56,10 +56,12 @@ START_TEST(only_the_one_that_is_stuck_loses_its_oldest) {
     put_and_read(writer, other, 1, 12);
     struct shmring_frame *frame = take(stuck, 9);
     ck_assert_uint_eq(frame->missed, 8);
+    ck_assert_uint_eq(frame->info.flags, SHMRING_FRAME_DISCONT);
     shmring_frame_release(frame);
     for (uint64_t number = 10; number <= 12; number++) {
         frame = take(stuck, number);
         ck_assert_uint_eq(frame->missed, 0);
+        ck_assert_uint_eq(frame->info.flags, 0);
         shmring_frame_release(frame);
     }
     ck_assert_uint_eq(reader_stats(stuck).withdrawn, 8);
