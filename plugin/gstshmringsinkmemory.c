@@ -53,10 +53,13 @@ gst_shm_ring_allocator_new (const struct shmring_writer_options *options)
 
 int
 gst_shm_ring_allocator_open (GstShmRingAllocator *self, const gchar *name,
-    struct shmring_writer **writer, struct shmring_error *error)
+    gint64 patience, struct shmring_writer **writer,
+    struct shmring_error *error)
 {
-  int res = shmring_writer_open (name, &self->options, writer, error);
+  int res;
 
+  self->options.patience_ns = patience;
+  res = shmring_writer_open (name, &self->options, writer, error);
   if (res < 0)
     return res;
   g_mutex_lock (&self->lock);

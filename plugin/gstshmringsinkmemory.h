@@ -28,7 +28,8 @@ GstShmRingAllocator *gst_shm_ring_allocator_new (
 /* Makes the ring NAME; its WRITER is the owner's until close. As
  * shmring_writer_open. */
 int gst_shm_ring_allocator_open (GstShmRingAllocator *self, const gchar *name,
-    struct shmring_writer **writer, struct shmring_error *error);
+    gint64 patience, struct shmring_writer **writer,
+    struct shmring_error *error);
 
 /* The writer for others than the owner, or NULL. It stays open until given
  * back. Nothing is posted, emitted or logged meanwhile: what hears it may be

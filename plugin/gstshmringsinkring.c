@@ -108,6 +108,15 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
       GST_ELEMENT (self->sink), name, slots, self->time.timeline);
 }
 
+static gint64
+gst_shm_ring_sink_ring_get_patience (GstShmRingSinkRing *self)
+{
+  if (self->settings.timeout != GST_SHM_RING_SINK_TIMEOUT_AUTO)
+    return self->settings.timeout;
+  return g_atomic_int_get (&self->time.is_live) ? LIVE_PATIENCE
+                                                : SHMRING_FOREVER;
+}
+
 static gboolean
 gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
 {
@@ -118,8 +127,9 @@ gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
   if (size == 0 && gst_shm_ring_allocator_slot_size (self->slots) == 0)
     size = DEFAULT_OPAQUE_SIZE;
   gst_shm_ring_allocator_grow (self->slots, size, 0, NULL);
-  res = gst_shm_ring_allocator_open (
-      self->slots, self->name, &self->writer, &error);
+  gst_shm_ring_sink_time_ask (&self->time);
+  res = gst_shm_ring_allocator_open (self->slots, self->name,
+      gst_shm_ring_sink_ring_get_patience (self), &self->writer, &error);
   if (res >= 0)
     return TRUE;
   /* upstream tries other caps, to the same end: once is told enough */
@@ -167,15 +177,6 @@ gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
 }
 
 /* ---- Caps, tags, latency ------------------------------------------------- */
-
-static gint64
-gst_shm_ring_sink_ring_get_patience (GstShmRingSinkRing *self)
-{
-  if (self->settings.timeout != GST_SHM_RING_SINK_TIMEOUT_AUTO)
-    return self->settings.timeout;
-  return g_atomic_int_get (&self->time.is_live) ? LIVE_PATIENCE
-                                                : SHMRING_FOREVER;
-}
 
 void
 gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)

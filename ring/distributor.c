@@ -237,6 +237,18 @@ void distributor_revoke_latest(struct distributor *d) {
     }
 }
 
+bool distributor_withdraw_stuck(struct distributor *d) {
+    bool found = false;
+    for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
+        if (!d->port[port].stuck || !port_is_attached(d, port) ||
+            port_oldest_offer(d, port, UINT64_MAX) == NO_SLOT)
+            continue;
+        found = true;
+        withdraw(d, port, UINT64_MAX);
+    }
+    return found;
+}
+
 /* ---- Streams ---- */
 
 static void set_end(struct distributor *d, uint32_t port) {

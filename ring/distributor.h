@@ -78,6 +78,8 @@ void distributor_publish(struct distributor *d, uint32_t slot, uint64_t seq);
 void distributor_flush(struct distributor *d);
 /* Takes back the offers of those in mode latest and of those who left. */
 void distributor_revoke_latest(struct distributor *d);
+/* And of those that are stuck. False: they had none. */
+bool distributor_withdraw_stuck(struct distributor *d);
 /* The stream is over, for readers too; the next one begins. */
 void distributor_finish(struct distributor *d);
 void distributor_begin_stream(struct distributor *d);
@@ -101,7 +103,6 @@ uint32_t ports_attached(const struct distributor *d);
 uint32_t ports_reading(const struct distributor *d);
 void ports_describe(const struct distributor *d, uint32_t port, struct shmring_reader_info *info);
 void ports_adopt(struct distributor *d);
-void ports_ban(struct distributor *d, uint32_t port);
 
 static inline bool port_is_attached(const struct distributor *d, uint32_t port) {
     return attach_state(d->port[port].word) == PORT_ATTACHED && !d->port[port].banned;

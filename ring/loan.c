@@ -197,19 +197,23 @@ int writer_wait_drained(struct shmring_writer *w, int64_t deadline) {
 
 /* ---- Why there is none ---- */
 
-static int explain_timeout(struct shmring_writer *w, struct shmring_error *error) {
-    struct distributor *d = w->predecessors ? w->predecessors : w->distributor;
+int writer_explain_wait(struct shmring_writer *w, int code, struct shmring_error *error) {
+    bool follows = w->predecessors && !w->moving;
+    struct distributor *d = follows ? w->predecessors : w->distributor;
     uint32_t port = longest_waited_for(w, d);
     struct shmring_reader_info reader;
     if (port == NO_SLOT)
-        return error_set(error, -EAGAIN, "ring '%s' had no free slot in time", w->name);
+        return error_set(error, code, "ring '%s' had no free slot in time", w->name);
     ports_describe(d, port, &reader);
     return error_set(
-        error, -EAGAIN,
+        error, code,
         "ring '%s' %s: it waits for its reader %s (pid %u%s), which has "
         "taken no frame for %.1f s, has %u to take and holds %u; stop that reader, let "
         "it read in mode latest, or give the writer patience",
-        w->name, w->predecessors ? "has moved to slots of another size" : "has no free slot",
+        w->name,
+        w->moving ? "has no room to move"
+        : follows ? "has moved to slots of another size"
+                  : "has no free slot",
         reader.process, reader.pid,
         reader.pid == (uint32_t)getpid() ? ", this process: another thread must read" : "",
         (double)reader.waited_ns / 1e9, reader.offered, reader.held);
@@ -217,7 +221,7 @@ static int explain_timeout(struct shmring_writer *w, struct shmring_error *error
 
 static int explain(struct shmring_writer *w, int result, struct shmring_error *error) {
     if (result == SHMRING_TIMEOUT)
-        explain_timeout(w, error);
+        writer_explain_wait(w, -EAGAIN, error);
     else if (result == SHMRING_LIMIT)
         error_set(error, -EAGAIN,
                   "ring '%s' has %u slots on loan, the most it lends at once: return some, or make "

@@ -38,7 +38,7 @@ static bool is_untaken(uint64_t claim) {
     return claim_kind(claim) == CLAIM_OFFERED || claim_kind(claim) == CLAIM_COPYING;
 }
 
-void ports_ban(struct distributor *d, uint32_t port) {
+static void ban(struct distributor *d, uint32_t port) {
     struct port *p = &d->port[port];
     p->banned = true;
     forget(d, port);
@@ -74,7 +74,7 @@ static uint64_t see(struct distributor *d, uint32_t port, uint32_t slot) {
     if (claim == known)
         return claim;
     if (!may_become(known, claim)) {
-        ports_ban(d, port);
+        ban(d, port);
         return 0;
     }
     know(d, port, slot, claim);
@@ -199,7 +199,7 @@ static void look_at_claims(struct distributor *d, uint32_t port) {
         newly += before != p->known[slot];
     }
     if (taken > p->lease && newly == 0)
-        ports_ban(d, port);
+        ban(d, port);
 }
 
 static void look_at_requests(struct distributor *d, uint32_t port) {
@@ -224,7 +224,7 @@ static bool look_at_word(struct distributor *d, uint32_t port) {
     if (attach_state(p->word) == PORT_ATTACHED && attach_epoch(p->word) != p->epoch)
         answer(d, port);
     if (has_no_mode(p->word) && !p->banned)
-        ports_ban(d, port);
+        ban(d, port);
     return !p->banned && attach_state(p->word) != PORT_FREE;
 }
 
@@ -315,7 +315,7 @@ static void adopt_port(struct distributor *d, uint32_t port) {
     for (uint32_t slot = 0; slot < d->seg->g.slots && !p->banned; slot++)
         good = adopt_claim(d, port, slot) && good;
     if (!good && !p->banned)
-        ports_ban(d, port);
+        ban(d, port);
 }
 
 void ports_adopt(struct distributor *d) {

@@ -20,8 +20,10 @@ int writer_refuse_inherited(const struct shmring_writer *w, struct shmring_error
         "this writer of ring '%s' belongs to the parent process: open one after fork()", w->name);
 }
 
-/* How long an opening writer waits until a dead one's readers have read what it left. */
-#define DRAIN_NS INT64_C(1000000000)
+/* How long an opening writer waits until a dead one's readers have read what it left, and the most
+ * patience it has with each meanwhile. */
+#define DRAIN_NS INT64_C(2000000000)
+#define DRAIN_PATIENCE_NS INT64_C(1000000000)
 
 static void set_state(struct segment *seg, enum layout_state state) {
     /* Sequentially consistent, with a reader's attach: see ports.c. */
@@ -163,7 +165,10 @@ static int open_in_dead_ones_room(struct shmring_writer *w, struct shmring_error
     if (!adopted)
         return -ENOSPC;
     pthread_mutex_lock(&w->mutex);
+    if (wanted.patience_ns > DRAIN_PATIENCE_NS)
+        w->options.patience_ns = DRAIN_PATIENCE_NS;
     int result = writer_supersede(w, deadline_after(DRAIN_NS), error);
+    w->options.patience_ns = wanted.patience_ns;
     pthread_mutex_unlock(&w->mutex);
     if (result < 0)
         distributor_unref(w->distributor);
@@ -288,17 +293,25 @@ static void retire(struct shmring_writer *w, struct distributor *old) {
     *last = old;
 }
 
+static int explain_move(struct shmring_writer *w, int drained, struct shmring_error *error) {
+    if (drained == SHMRING_TIMEOUT)
+        return writer_explain_wait(w, -ENOSPC, error);
+    return error_set(error, -EINTR, "ring '%s' was interrupted while it moved", w->name);
+}
+
 static int move_out(struct shmring_writer *w, struct distributor *old, int64_t deadline,
                     struct distributor **made, struct shmring_error *error) {
-    int drained = writer_wait_drained(w, deadline);
-    if (drained == SHMRING_TIMEOUT)
-        return error_set(error, -ENOSPC, "ring '%s' has no room to move: it is still read",
-                         w->name);
+    int result = 0, drained;
+    do {
+        drained = writer_wait_drained(w, deadline);
+        if (drained == SHMRING_OK) {
+            distributor_revoke_latest(old);
+            distributor_free_memory(old);
+            result = open_new(w, old->seg, made, error);
+        }
+    } while (drained == SHMRING_OK && result == -ENOSPC && distributor_withdraw_stuck(old));
     if (drained != SHMRING_OK)
-        return error_set(error, -EINTR, "ring '%s' was interrupted while it moved", w->name);
-    distributor_revoke_latest(old);
-    distributor_free_memory(old);
-    int result = open_new(w, old->seg, made, error);
+        result = explain_move(w, drained, error);
     if (result < 0 && distributor_restore_memory(old) < 0)
         w->broken = true;
     return result;

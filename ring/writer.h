@@ -62,6 +62,8 @@ void writer_keep_house(struct shmring_writer *writer, int64_t now_ns);
 /* Waits until no lossless reader of the present segment has a frame to take, at most for the
  * patience. SHMRING_OK, SHMRING_INTERRUPTED, or SHMRING_TIMEOUT at DEADLINE. */
 int writer_wait_drained(struct shmring_writer *writer, int64_t deadline);
+/* CODE, and who is waited for. */
+int writer_explain_wait(struct shmring_writer *writer, int code, struct shmring_error *error);
 
 /* Sleeps until the segment's doorbell, last read as BELL, rings. Releases the mutex meanwhile.
  * SHMRING_OK: look again. (wait.c) */

@@ -202,6 +202,55 @@ SMALL_SHM_TEST(who_does_not_read_is_waited_for_at_most_for_the_patience) {
     shmring_writer_close(writer);
 }
 
+/* All of the ring is offered to who is stuck: it loses that, as it would when the ring is full. */
+SMALL_SHM_TEST(who_is_stuck_keeps_nobody_from_moving) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    options.patience_ns = 20 * MS;
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct shmring_reader *stuck = new_reader(name, 0), *other = new_reader(name, 0);
+    put_many(writer, 1, 8);
+    read_many(other, 1, 8);
+    ck_assert_int_eq(shmring_writer_resize(writer, 8, SIZE_1080P * 9 / 8, 16384, NULL), 0);
+    ck_assert_int_eq(take_result(other, 10 * MS), SHMRING_TIMEOUT);
+    ck_assert_int_eq(take_result(stuck, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, 9);
+    read_many(other, 9, 9);
+    struct shmring_frame *frame = take(stuck, 9);
+    ck_assert_uint_eq(frame->missed, 8);
+    ck_assert_uint_eq(reader_stats(stuck).withdrawn, 8);
+    shmring_frame_release(frame);
+    shmring_reader_free(stuck);
+    shmring_reader_free(other);
+    shmring_writer_close(writer);
+}
+
+/* Nor another writer, that opens the ring of a dead one. */
+SMALL_SHM_TEST(who_is_stuck_at_a_dead_ring) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
+    struct shmring_error error = {0};
+    struct shmring_writer *writer = NULL;
+    struct child child = start_large_writer(name);
+    struct shmring_reader *stuck = new_reader_that_goes_on(name, 1u << SHMRING_LOST);
+    for (int i = 0; i < 8; i++) {
+        ck_assert(child_say(&child, 'p'));
+        ck_assert_int_eq(child_hear(&child), 'p');
+    }
+    kill_child(&child);
+    ck_assert_int_eq(shmring_writer_open(name, &options, &writer, &error), -ENOSPC);
+    assert_says(&error, own_process());
+    options.patience_ns = 20 * MS;
+    writer = open_writer(name, &options);
+    ck_assert_int_eq(take_result(stuck, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, 9);
+    struct shmring_frame *frame = take(stuck, 9);
+    ck_assert_uint_eq(frame->missed, 8);
+    shmring_frame_release(frame);
+    shmring_reader_free(stuck);
+    shmring_writer_close(writer);
+}
+
 SMALL_SHM_TEST(what_cannot_be_had_leaves_all_as_it_was) {
     const char *name = new_name();
     struct shmring_writer_options options = large(SIZE_720P);
@@ -311,6 +360,8 @@ int main(void) {
     tcase_add_test(tests, larger_and_smaller_again);
     tcase_add_test(tests, a_held_frame_is_not_waited_for);
     tcase_add_test(tests, who_does_not_read_is_waited_for_at_most_for_the_patience);
+    tcase_add_test(tests, who_is_stuck_keeps_nobody_from_moving);
+    tcase_add_test(tests, who_is_stuck_at_a_dead_ring);
     tcase_add_test(tests, what_cannot_be_had_leaves_all_as_it_was);
     tcase_add_test(tests, removed_names_come_back_in_the_same_room);
     tcase_add_test(tests, who_does_not_read_stops_nobody_meanwhile);
