@@ -387,6 +387,10 @@ static PyObject *writer_closed(struct writer_object *self, void *closure) {
     return PyBool_FromLong(self->handle.closed);
 }
 
+static PyObject *writer_busy(struct writer_object *self, void *closure) {
+    return PyBool_FromLong(self->handle.users > 0);
+}
+
 static PyObject *writer_repr(struct writer_object *self) {
     const struct shmring_frame_info *info = &self->info;
     return PyUnicode_FromFormat("<shmring.Writer of '%U': %ux%u %s, %s>", self->handle.name,
@@ -504,6 +508,7 @@ static PyMemberDef writer_members[] = {
 static PyGetSetDef writer_getset[] = {
     {"name", (getter)writer_name, NULL, "The ring's name.", NULL},
     {"closed", (getter)writer_closed, NULL, "True once close() was called.", NULL},
+    {"_busy", (getter)writer_busy, NULL, NULL, NULL},
     {NULL},
 };
 

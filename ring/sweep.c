@@ -34,6 +34,12 @@ static bool for_each_file(bool (*visit)(const char *entry, void *data), void *da
 
 /* ---- Temporary files ---- */
 
+/* Its maker died after it got its name, which may be in use by now. */
+static bool is_in_place(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_nlink > 1;
+}
+
 /* Locked by who makes it, from before anybody but this user could open it. */
 static bool remove_leftover(const char *entry, void *name) {
     char path[sizeof SHM_DIR + NAME_MAX + 1];
@@ -44,7 +50,7 @@ static bool remove_leftover(const char *entry, void *name) {
     snprintf(path, sizeof path, SHM_DIR "/%s", entry);
     segment_hold_forks();
     fd = segment_open_held(path);
-    if (fd >= 0 && lock_try(fd, LOCK_WRITER) == 0)
+    if (fd >= 0 && (is_in_place(fd) || lock_try(fd, LOCK_WRITER) == 0))
         removed = unlink(path) == 0;
     if (fd >= 0)
         close(fd);

@@ -133,6 +133,8 @@ class Reader:
 class Writer:
     @property
     def _timeout_ns(self) -> int: ...
+    @property
+    def _busy(self) -> bool: ...
     def __new__(
         cls, name: str, slot_size: int, slots: int, perms: int, timeout_ns: int, patience_ns: int,
         timeline: Timeline | None, /

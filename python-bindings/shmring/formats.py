@@ -75,7 +75,7 @@ def arrays_of(format: str, width: int, height: int, strides: tuple[int, ...],
               offsets: tuple[int, ...], size: int) -> tuple[raw.Plane | None, tuple[raw.Plane, ...]]:
     """(whole, planes): the arrays of a frame; whole is None when only the planes are arrays.
     ValueError when the frame cannot be what it says."""
-    planes = raw.lay_planes(_rule(format), width, height, strides, offsets, size)
+    planes = raw.lay_planes(_rule(format), width, height, strides, offsets, size) if size else []
     return (raw.lay_whole(planes) if planes else _bytes(size)), tuple(planes)
 
 

@@ -565,6 +565,8 @@ class RawFrame:
 
     def _layout(self) -> List[Plane]:
         rule = KNOWN.get(self.format, OPAQUE)
+        if not self.size:  # a gap has no pixels
+            return []
         return lay_planes(rule, self.width, self.height, self.strides, self.offsets, self.size)
 
     def _view(self, plane: Plane) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import errno
 import re
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 
@@ -52,14 +53,20 @@ def _sound_of(caps: str) -> _Sound | None:
     return _Sound(rate, channels * bits // 8) if rate and channels else None
 
 
+# Until a call is out of a Writer that was closed: it is interrupted.
+_LEAVING_S = 2
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 
 def _close_all() -> None:
     """A thread that is still inside a Writer or Reader keeps what it knows from being freed at the
     program's end: the rings would stay."""
-    for writer in tuple(_writers):
+    writers = tuple(_writers)
+    for writer in writers:
         writer.close()
+    end = time.monotonic() + _LEAVING_S
+    while any(writer._busy for writer in writers) and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 atexit.register(_close_all)

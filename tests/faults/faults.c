@@ -149,7 +149,9 @@ static pid_t start(enum shmring_mode mode, uint32_t lease) {
     return child;
 }
 
+/* To a stream that has ended nobody comes: this begins the next one. */
 static void wait_for_readers(struct shmring_writer *writer, uint32_t count) {
+    shmring_writer_wait_reader(writer, WAIT_NS);
     while (stress_readers(writer) < count)
         shmring_writer_watch(writer, 1000000);
 }
@@ -201,6 +203,13 @@ static void victim_writes(void) {
     fault_arm(true);
     struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
     fault_arm(false);
+    wait_for_readers(writer, 2);
+    fault_arm(true);
+    write_frames(writer);
+}
+
+static void victim_goes_on_writing(void) {
+    struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
     wait_for_readers(writer, 2);
     fault_arm(true);
     write_frames(writer);
@@ -295,6 +304,33 @@ static bool hit_writer(void (*act)(void), uint64_t step, int signal) {
     return was_killed(status);
 }
 
+static void require_in_use(void) {
+    struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
+    struct shmring_error error = {0};
+    struct shmring_writer *writer;
+    options.slots = SLOTS;
+    options.slot_size = FRAME_SIZE;
+    int result = shmring_writer_open(name, &options, &writer, &error);
+    REQUIRE(result == -EBUSY, "a stopped writer's ring: %d %s", result, error.message);
+}
+
+/* It is no dead one: nobody gets its ring, and its readers wait. */
+static bool hit_stopping_writer(void (*act)(void), uint64_t step, int signal) {
+    pid_t readers[] = {start(SHMRING_MODE_ALL, 2), start(SHMRING_MODE_LATEST, 1)};
+    int status;
+    pid_t victim = start_victim(act, step, signal);
+    REQUIRE(waitpid(victim, &status, WUNTRACED) == victim, "waitpid");
+    bool reached = WIFSTOPPED(status);
+    if (reached) {
+        require_in_use();
+        kill(victim, SIGCONT);
+        REQUIRE(waitpid(victim, &status, 0) == victim, "waitpid");
+    }
+    REQUIRE(WIFEXITED(status), "it did not go on: %#x", status);
+    conclude(open_writer(SHMRING_FOREVER), 2, readers);
+    return reached;
+}
+
 /* The others go on while it is stopped; then it goes on too. */
 static bool let_go_on(struct shmring_writer *writer, pid_t victim) {
     for (uint64_t number = 1; number <= 2 * SLOTS; number++)
@@ -342,6 +378,8 @@ static const struct scenario {
     {"adopt", hit_writer, victim_adopts, SIGKILL},
     {"read", hit_reader, victim_reads, SIGKILL},
     {"look", hit_reader, victim_looks, SIGKILL},
+    {"stop-write", hit_stopping_writer, victim_goes_on_writing, SIGSTOP},
+    {"stop-resize", hit_stopping_writer, victim_resizes, SIGSTOP},
     {"stop-read", hit_reader, victim_reads, SIGSTOP},
     {"stop-look", hit_reader, victim_looks, SIGSTOP},
 };

@@ -96,6 +96,23 @@ START_TEST(what_is_no_ring_stays) {
 }
 END_TEST
 
+/* Of a writer that died between the names and the temporary ones: whoever adopts its ring holds the
+ * lock of both. */
+START_TEST(temporary_names_of_an_adopted_ring_go) {
+    const char *name = dead_ring();
+    static const char digits[] = "0123456789abcdef0123456789abcdef";
+    char frames[PATH_SIZE + 100], ctl[PATH_SIZE + 100];
+    snprintf(frames, sizeof frames, "%s.%s.new", path_of(name, ""), digits);
+    snprintf(ctl, sizeof ctl, "%s.%s.ctl.new", path_of(name, ""), digits);
+    ck_assert_int_eq(link(path_of(name, ""), frames), 0);
+    ck_assert_int_eq(link(path_of(name, ".ctl"), ctl), 0);
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(shm_entries(name, false), 2);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("sweep");
     tcase_add_test(tests, a_dead_ring_goes);
@@ -104,5 +121,6 @@ int main(void) {
     tcase_add_test(tests, half_of_one_goes);
     tcase_add_test(tests, the_half_that_is_being_made_stays);
     tcase_add_test(tests, what_is_no_ring_stays);
+    tcase_add_test(tests, temporary_names_of_an_adopted_ring_go);
     return run_tests(tests);
 }
