@@ -5,18 +5,22 @@
 #include <unistd.h>
 
 #if !GST_CHECK_VERSION(1, 20, 0)
-static GstPadProbeReturn answer_latency(GstPad *pad, GstPadProbeInfo *info, gpointer is_live) {
-    GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
+static GstPadQueryFunction answer_others;
+
+static gboolean answer_query(GstPad *pad, GstObject *parent, GstQuery *query) {
+    gboolean is_live = g_object_get_data(G_OBJECT(pad), "is-live") != NULL;
 
     if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
-        return GST_PAD_PROBE_OK;
-    gst_query_set_latency(query, GPOINTER_TO_INT(is_live), 0, GST_CLOCK_TIME_NONE);
-    return GST_PAD_PROBE_HANDLED;
+        return answer_others(pad, parent, query);
+    gst_query_set_latency(query, is_live, 0, GST_CLOCK_TIME_NONE);
+    return TRUE;
 }
 
 void gst_harness_set_live(GstHarness *h, gboolean is_live) {
-    gst_pad_add_probe(h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, answer_latency,
-                      GINT_TO_POINTER(is_live), NULL);
+    if (GST_PAD_QUERYFUNC(h->srcpad) != answer_query)
+        answer_others = GST_PAD_QUERYFUNC(h->srcpad);
+    g_object_set_data(G_OBJECT(h->srcpad), "is-live", GINT_TO_POINTER(is_live));
+    gst_pad_set_query_function(h->srcpad, answer_query);
 }
 #endif
 
