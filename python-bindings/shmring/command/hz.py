@@ -38,6 +38,8 @@ def sparkline(values: Sequence[float], bars: str) -> str:
 
 def line_of(times: dict[int, int]) -> str:
     """Frames/s over all, those of the longest and of the shortest interval, and how even they are."""
+    if not times:
+        return "0 frames"
     between = watch.intervals(times)
     first, last = min(times), max(times)
     if last == first or not between:
@@ -63,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         first = reader.latest(timeout=arguments.timeout).seq
         _note(reader, times, first - 1)
         told = time.monotonic()
-        while arguments.number is None or max(times) - first + 1 < arguments.number:
+        while arguments.number is None or max(times, default=0) - first + 1 < arguments.number:
             reader.latest(timeout=arguments.timeout)
-            _note(reader, times, max(times))
+            _note(reader, times, max(times, default=first - 1))
             if arguments.number is None and time.monotonic() - told >= 1:
                 told = time.monotonic()
                 print(line_of(times), flush=True)

@@ -38,7 +38,7 @@ class Screen:
 
     def __enter__(self) -> Screen:
         self._modes = termios.tcgetattr(sys.stdin)
-        self._handlers = {number: signal.signal(number, self._end)
+        self._handlers: dict[signal.Signals, Any] = {number: signal.signal(number, self._end)
                           for number in (signal.SIGTERM, signal.SIGHUP)}
         self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
         self._take()
