@@ -35,7 +35,7 @@ def results(build):
 
 
 def short_name(test):
-    return test["name"].split(" / ")[-1]
+    return re.split(" / |:", test["name"])[-1]
 
 
 def skipped_parts(test):
@@ -56,7 +56,7 @@ def row(system, build):
     failed = [test for test in tests if test not in skipped and test not in passed]
     debian, _, arch = system.rpartition("-")
     versions = dependencies(build)
-    compiler = logged(build, r"C compiler for the host machine: \S+ \(([^\"]*) \"")
+    compiler = logged(build, r"C compiler for the host machine: .*? \(([^\"]*) \"")
     cells = [debian, arch, versions.get("gstreamer-1.0", "-"), versions.get("python", "-"),
              compiler, str(len(passed)), names(skipped), names(failed)]
     return f"| {' | '.join(cells)} |"
@@ -77,14 +77,15 @@ def systems(here):
 
 def main():
     print(TEXT)
-    parts = []
+    left_out = {}
     for system, build in systems(Path(sys.argv[1])):
         print(row(system, build))
-        inside = [part for test in results(build) for part in skipped_parts(test)]
-        parts += [f"- {system}: {part}" for part in inside]
-    if parts:
+        for part in (part for test in results(build) for part in skipped_parts(test)):
+            left_out.setdefault(part, []).append(system)
+    if left_out:
         print("\nLeft out inside tests that pass:\n")
-        print("\n".join(parts))
+    for part, where in left_out.items():
+        print(f"- {part}: {', '.join(where)}")
 
 
 if __name__ == "__main__":
