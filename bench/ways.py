@@ -88,7 +88,7 @@ def read_asyncio(name, settings):
     reader = shmring.Reader(name)
     try:
         while True:
-            yield loop.run_until_complete(anext(reader)).array
+            yield loop.run_until_complete(reader.__anext__()).array
     finally:
         reader.close()
         loop.close()
