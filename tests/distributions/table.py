@@ -8,10 +8,12 @@ import re
 import sys
 from pathlib import Path
 
+TOP = Path(__file__).resolve().parents[2]
 ROOTS = Path(os.environ.get("SHMRING_ROOTS", "/var/cache/shmring-roots"))
 TEXT = """# Where it is tested
 
-Made by `./dev test --everywhere`, which runs every test on each of these systems.
+Made by `./dev test --everywhere`, which runs every test on each of these systems. In qemu: the library
+alone, as `tests/distributions/cross arm64` builds and tries it.
 
 | Debian | architecture | GStreamer | Python | compiler | passed | skipped | failed |
 |---|---|---|---|---|---|---|---|"""
@@ -70,6 +72,9 @@ def this_system():
 
 def systems(here):
     yield this_system(), here
+    for build in sorted(TOP.glob("build-arm*")):  # of tests/distributions/cross
+        if (build / "meson-logs" / "testlog.json").exists():
+            yield f"{this_system().split('-')[0]}-{build.name[6:]} in qemu", build
     for build in sorted(ROOTS.glob("*/src/shmring/build")):
         if (build / "meson-logs" / "testlog.json").exists():
             yield build.parents[2].name, build
