@@ -69,10 +69,11 @@ static int64_t pts_from_rate(uint64_t number, uint64_t fps_num, uint64_t fps_den
     return (int64_t)(seconds * NS_PER_SECOND + rest % fps_num * NS_PER_SECOND / fps_num);
 }
 
-/* From (pts_ns, timestamp_ns, duration_ns, flags, metas): what -1 is there, or None, is left out.
- * False with an exception. */
+/* From (pts_ns, timestamp_ns, duration_ns, flags, metas[, number, its end]) or None: what -1 is
+ * there, or None, is left out. False with an exception. */
 static bool outgoing_init(struct outgoing *frame, struct writer_object *writer, PyObject *said) {
     long long pts_ns, timestamp_ns, duration_ns;
+    unsigned long long number = SHMRING_NUMBER_NONE, end = SHMRING_NUMBER_NONE;
     unsigned flags;
     PyObject *metas;
     Py_ssize_t metas_size = 0;
@@ -80,13 +81,16 @@ static bool outgoing_init(struct outgoing *frame, struct writer_object *writer, 
     *frame = (struct outgoing){.info = writer->info, .caps = Py_XNewRef(writer->caps)};
     if (said == Py_None)
         return true;
-    if (!PyArg_ParseTuple(said, "LLLIO", &pts_ns, &timestamp_ns, &duration_ns, &flags, &metas) ||
+    if (!PyArg_ParseTuple(said, "LLLIO|KK", &pts_ns, &timestamp_ns, &duration_ns, &flags, &metas,
+                          &number, &end) ||
         (metas != Py_None && PyBytes_AsStringAndSize(metas, &block, &metas_size) < 0))
         return false;
     frame->info.pts_ns = pts_ns;
     frame->info.timestamp_ns = timestamp_ns == SHMRING_TIME_NONE ? 0 : timestamp_ns;
     if (duration_ns != SHMRING_TIME_NONE)
         frame->info.duration_ns = duration_ns;
+    frame->info.frame_number = number;
+    frame->info.frame_number_end = end;
     frame->info.flags = flags;
     frame->info.metas = block;
     frame->info.metas_size = (size_t)metas_size;
@@ -104,7 +108,8 @@ static int publish(struct writer_object *self, struct shmring_slot *slot,
     struct shmring_frame_info info = frame->info;
     if (info.pts_ns == SHMRING_TIME_NONE && info.fps_num)
         info.pts_ns = pts_from_rate(self->frames, info.fps_num, info.fps_den);
-    info.frame_number = self->frames;
+    if (info.frame_number == SHMRING_NUMBER_NONE)
+        info.frame_number = self->frames;
     int result = shmring_writer_publish(self->handle.ring, slot, &info, seq, error);
     shmring_slot_return(slot);
     self->frames += result == 0;

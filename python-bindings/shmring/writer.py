@@ -184,10 +184,14 @@ class Writer(_shmring.Writer):
         view = memoryview(data).cast("B")
         if view.nbytes > _FIRST_SIZE:
             self._make_room(1 << (view.nbytes - 1).bit_length())
+        samples: tuple[int, ...] = ()
         if self._sound:
             pts_ns = self._sound.ns(self._written) if pts_ns is None else pts_ns
             duration_ns = self._sound.ns(view.nbytes) if duration_ns is None else duration_ns
-        seq = self._write(view, self._said(pts_ns, timestamp_ns, duration_ns, *more))
+            ends = self._written, self._written + view.nbytes
+            samples = tuple(end // self._sound.frame for end in ends)
+        said = self._said(pts_ns, timestamp_ns, duration_ns, *more)
+        seq = self._write(view, (*said, *samples))
         self._written += view.nbytes
         return seq
 

@@ -188,6 +188,8 @@ class OtherTest(WriterCase):
             frames = [reader.read() for _ in range(2)]
             self.assertEqual([f.pts_ns for f in frames], [0, 10_000_000])
             self.assertEqual([f.duration_ns for f in frames], [10_000_000, 20_000_000])
+            self.assertEqual([(f.frame_number, f.frame_number_end) for f in frames],
+                             [(0, 480), (480, 1440)])
 
     def test_what_it_does_not_take(self):
         for options in (dict(), dict(width=8), dict(width=8, height=4, caps="image/jpeg")):
