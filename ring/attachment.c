@@ -126,6 +126,7 @@ static struct attachment *attachment_new(struct segment *seg,
     atomic_init(&at->refs, 1);
     at->seg = seg;
     at->options = *options;
+    at->copies = copies_ref(start->copies);
     at->cursor = start->expected;
     at->newest = start->newest;
     at->tried_newest = start->expected > 0 || options->mode != SHMRING_MODE_LATEST;
@@ -137,6 +138,7 @@ static struct attachment *attachment_new(struct segment *seg,
 
 static void discard(struct attachment *at) {
     segment_unref(at->seg);
+    copies_unref(at->copies);
     free(at);
 }
 

@@ -3,6 +3,7 @@
 #ifndef ATTACHMENT_H
 #define ATTACHMENT_H
 
+#include "copies.h"
 #include "segment.h"
 
 struct attachment {
@@ -10,6 +11,7 @@ struct attachment {
     _Atomic uint32_t held; /* frames held in place */
     struct segment *seg;
     struct shmring_reader_options options;
+    struct copies *copies;
     uint32_t port, epoch;
     uint32_t lease; /* as granted */
     bool answered;  /* the writer said where our stream begins */
@@ -27,8 +29,9 @@ struct attachment {
     bool lost;               /* some were, since the last one that stood alone */
 };
 
-/* What the attachment before this one of the same reader had got to. */
+/* What the attachment before this one of the same reader had got to, and what they share. */
 struct attachment_start {
+    struct copies *copies;
     uint64_t expected; /* after a supersede: the next frame; those that are gone count as missed */
     uint64_t newest;   /* after a leave: the newest frame it had; 0: none of this ring */
     bool wants_key;
@@ -42,8 +45,8 @@ static inline struct layout_answer *attachment_answer(const struct attachment *a
     return &at->seg->header->answer[at->port];
 }
 
-/* Beside enum shmring_result: nothing now, more may come. */
-enum { TAKE_NOTHING = 100 };
+/* Beside enum shmring_result: nothing now, more may come; a frame, but no room for a copy of it. */
+enum { TAKE_NOTHING = 100, TAKE_NO_ROOM };
 
 /*
  * Takes a port at SEG (and its reference, also when it fails), which is mapped. -EAGAIN: it ended
@@ -60,7 +63,8 @@ void attachment_unref(struct attachment *at);
 /* Leaves. The port is free, and the memory unmapped, when the last frame comes back. */
 void attachment_leave(struct attachment *at);
 
-/* The next frame (take.c): SHMRING_OK, TAKE_NOTHING, SHMRING_LEASE, -ENOMEM or -EPROTO. */
+/* The next frame (take.c): SHMRING_OK, TAKE_NOTHING, TAKE_NO_ROOM, SHMRING_LEASE, -ENOMEM or
+ * -EPROTO. */
 int attachment_take(struct attachment *at, struct shmring_frame **frame,
                     struct shmring_error *error);
 

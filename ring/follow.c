@@ -65,7 +65,7 @@ void reader_forget_end(struct shmring_reader *r) {
 }
 
 static int enter(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
-    struct attachment_start start = {0};
+    struct attachment_start start = {.copies = r->copies};
     if (memcmp(r->instance, seg->g.instance, sizeof r->instance) == 0)
         start.newest = r->newest;
     memcpy(r->instance, seg->g.instance, sizeof r->instance);
@@ -179,8 +179,8 @@ static uint64_t expected_of(const struct attachment *old, const struct segment *
 }
 
 static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
-    const struct attachment_start start = {.expected = expected_of(r->at, seg),
-                                           .wants_key = r->at->wants_key};
+    const struct attachment_start start = {
+        .copies = r->copies, .expected = expected_of(r->at, seg), .wants_key = r->at->wants_key};
     struct attachment *next = NULL;
     int result = join(r, seg, &start, &next, error);
     if (result < 0)

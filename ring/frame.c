@@ -31,6 +31,8 @@ struct frame {
     frame_give_back *give_back; /* NULL: a copy */
     void *holder;
     void *copy;
+    struct copies *copies;   /* that it counts among, or NULL */
+    uint64_t bytes;          /* of memory that it takes */
     _Alignas(8) char text[]; /* caps, then metas at the next multiple of 8 */
 };
 
@@ -153,10 +155,11 @@ static void describe(struct shmring_frame_info *info, const struct layout_frame 
 
 static struct frame *frame_new(const struct layout_frame *header, uint64_t seq) {
     uint64_t metas = metas_start(header->caps_size);
-    struct frame *frame = malloc(sizeof *frame + metas + header->metas_size);
+    size_t bytes = sizeof(struct frame) + metas + header->metas_size;
+    struct frame *frame = malloc(bytes);
     if (!frame)
         return NULL;
-    *frame = (struct frame){.generation = fork_generation()};
+    *frame = (struct frame){.generation = fork_generation(), .bytes = bytes};
     describe(&frame->public.info, header, seq);
     frame->public.info.metas_size = header->metas_size;
     frame->public.info.metas = header->metas_size ? frame->text + metas : NULL;
@@ -243,6 +246,7 @@ static int copy_pixels(const struct segment *seg, read_bytes *read, struct frame
         return -ENOMEM;
     frame->public.data = frame->copy;
     frame->public.is_copy = true;
+    frame->bytes += size;
     return read(seg, frame->copy, slot_at(seg, frame->slot), size);
 }
 
@@ -279,12 +283,20 @@ int frame_observe(const struct segment *seg, uint32_t slot, uint64_t seq,
     return hand_out(result, frame, copy);
 }
 
+void frame_count_copy(struct shmring_frame *copy, struct copies *copies) {
+    struct frame *frame = (struct frame *)copy;
+    frame->copies = copies;
+    copies_add(copies, frame->bytes);
+}
+
 void shmring_frame_release(struct shmring_frame *released) {
     struct frame *frame = (struct frame *)released;
     if (!frame)
         return;
     if (frame->give_back && frame->generation == fork_generation())
         frame->give_back(frame->holder, frame->slot);
+    if (frame->copies)
+        copies_take_away(frame->copies, frame->bytes);
     free(frame->copy);
     free(frame);
 }

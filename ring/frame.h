@@ -3,6 +3,7 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+#include "copies.h"
 #include "segment.h"
 
 /* ---- Writer's side ---- */
@@ -29,6 +30,9 @@ int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back
  * there afterwards. As frame_view. */
 int frame_copy(const struct segment *seg, uint32_t slot, uint64_t seq, struct shmring_frame **frame,
                struct shmring_error *error);
+
+/* A copy counts among COPIES until it is released. */
+void frame_count_copy(struct shmring_frame *copy, struct copies *copies);
 
 /* An owned copy of frame SEQ out of a slot that nobody claims, without mapping it. -EAGAIN: the
  * writer was faster; never a mixture. Else as frame_view. */

@@ -44,6 +44,11 @@ static struct shmring_reader *reader_new(const char *name,
     struct shmring_reader *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
+    r->copies = copies_new(options->max_copy_bytes);
+    if (!r->copies) {
+        free(r);
+        return NULL;
+    }
     pthread_mutex_init(&r->mutex, NULL);
     r->generation = fork_generation();
     r->options = *options;
@@ -83,6 +88,7 @@ void shmring_reader_free(struct shmring_reader *r) {
         return;
     reader_detach(r);
     segment_unref(r->over);
+    copies_unref(r->copies);
     pthread_mutex_destroy(&r->mutex);
     free(r);
 }
@@ -124,6 +130,16 @@ int reader_sleep(struct shmring_reader *r, struct segment *seg, uint32_t event, 
     pthread_mutex_lock(&r->mutex);
     segment_unref(seg);
     return result == -EINTR ? SHMRING_INTERRUPTED : SHMRING_OK;
+}
+
+/* Until a frame comes back. RETURNED was read before there was no room. */
+static int sleep_for_room(struct shmring_reader *r, uint32_t returned, int64_t slice) {
+    if (slice <= 0)
+        return TAKE_NO_ROOM;
+    pthread_mutex_unlock(&r->mutex);
+    int result = copies_wait(r->copies, returned, &r->interrupted, slice);
+    pthread_mutex_lock(&r->mutex);
+    return result == -EINTR ? SHMRING_INTERRUPTED : TAKE_NOTHING;
 }
 
 /* ---- Taking ---- */
@@ -180,11 +196,14 @@ static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_
     struct shmring_error why = {0};
     /* Acquire: read before state and head, so that a change after our look changes it. */
     uint32_t event = atomic_load_explicit(&seg->header->event, memory_order_acquire);
+    uint32_t returned = copies_returned(r->copies);
     int result = look(r, frame, &why);
     if (r->at && segment_was_cut(r->at->seg))
         result = cut_off(r, frame, &why);
     if (is_end(result))
         result = reader_conclude(r, result, &why);
+    if (result == TAKE_NO_ROOM)
+        return sleep_for_room(r, returned, deadline_left(deadline, PROBE_NS));
     if (result != TAKE_NOTHING) {
         if (error)
             *error = why;
@@ -234,11 +253,22 @@ static void describe_wait(const struct shmring_reader *r, char *text, size_t siz
              process, seg->ctl->port[waited - 1].pid, (double)elapsed_ns(since) / 1e9);
 }
 
+static void explain_no_room(const struct shmring_reader *r, struct shmring_error *error) {
+    error_set(error, -ENOBUFS,
+              "this process holds %llu bytes of copies of ring '%s', and its reader may hold %llu: "
+              "release frames, or raise max_copy_bytes",
+              (unsigned long long)copies_bytes(r->copies), r->name,
+              (unsigned long long)r->copies->most);
+}
+
 static int explain(const struct shmring_reader *r, int result, struct shmring_error *error) {
     char why[160];
     if (result == SHMRING_TIMEOUT && r->at) {
         describe_wait(r, why, sizeof why);
         error_set(error, -ETIMEDOUT, "no frame came from ring '%s': %s", r->name, why);
+    } else if (result == TAKE_NO_ROOM) {
+        explain_no_room(r, error);
+        return SHMRING_TIMEOUT;
     } else if (result == SHMRING_LEASE) {
         error_set(error, -EBUSY,
                   "this reader of ring '%s' holds all %u frames of its lease: release some",

@@ -19,9 +19,10 @@ struct shmring_reader {
     _Atomic uint32_t interrupted;
     struct shmring_reader_options options;
     struct attachment *at; /* NULL: not attached */
-    struct segment *over;  /* see testing.h */
-    uint32_t leaves;       /* counts shmring_reader_leave() */
-    int end;               /* SHMRING_ENDED, _CLOSED or _LOST, until it is resumed; else 0 */
+    struct copies *copies;
+    struct segment *over; /* see testing.h */
+    uint32_t leaves;      /* counts shmring_reader_leave() */
+    int end;              /* SHMRING_ENDED, _CLOSED or _LOST, until it is resumed; else 0 */
     struct shmring_error end_error;
     int64_t next_probe;
     int64_t absent_since; /* no ring, since then; 0: attached */

@@ -30,7 +30,7 @@
  *   slot      memory for one frame. The writer loans one, fills it and publishes it.
  *   lease     how many frames a reader may hold in place at once. Leases are the only holds without
  *             a time limit, so all of them together leave the writer the slots it needs. Beyond its
- *             lease a reader gets copies of its own.
+ *             lease a reader gets copies of its own, as many as max_copy_bytes allow.
  *   lossless  (mode all) a reader that the writer waits for, at most for its patience.
  *
  * Conventions, for every function here:
@@ -462,12 +462,17 @@ struct shmring_reader_options {
                                reader waits for the next stream or writer; a dead writer's ring
                                then goes on for it without a gap */
     int64_t attach_timeout_ns; /* longest wait for a ring of the name, over all takes */
+    uint64_t max_copy_bytes;   /* memory for copies that are not released yet. Once so much is held
+                                  (the last one may go beyond), a take waits until a frame is
+                                  released; in mode latest older frames are dropped meanwhile.
+                                  0: no limit */
 };
 
 #define SHMRING_READER_OPTIONS_INIT                                                                \
     {                                                                                              \
         .struct_size = sizeof(struct shmring_reader_options), .mode = SHMRING_MODE_ALL,            \
         .depth = 1, .lease = 2, .wait_for_keyframe = true, .attach_timeout_ns = SHMRING_FOREVER,   \
+        .max_copy_bytes = UINT64_C(256) << 20,                                                     \
     }
 
 /* Makes a handle; touches no ring yet. OPTIONS may be NULL. -EINVAL: a name or option that cannot
@@ -482,8 +487,9 @@ SHMRING_API void shmring_reader_free(struct shmring_reader *reader);
 /*
  * Takes the next frame; waits for it, and before that for the ring, at most TIMEOUT. With all but
  * SHMRING_OK, ERROR says what is the matter:
- *   SHMRING_TIMEOUT      no ring (error.code -ENOENT), or no frame (-ETIMEDOUT); the message says
- *                        what was found, and whom the writer waits for
+ *   SHMRING_TIMEOUT      no ring (error.code -ENOENT), no frame (-ETIMEDOUT), or no room for a copy
+ *                        of it (-ENOBUFS: max_copy_bytes are held); the message says what was
+ *                        found, and whom the writer waits for
  *   SHMRING_NO_RING      attach_timeout_ns passed without a ring
  *   SHMRING_LEASE        views_only, and the lease is held
  *   SHMRING_INTERRUPTED
@@ -695,6 +701,7 @@ static inline struct shmring_reader_options shmring_reader_options_init(void) {
     init.lease = 2;
     init.wait_for_keyframe = true;
     init.attach_timeout_ns = SHMRING_FOREVER;
+    init.max_copy_bytes = UINT64_C(256) << 20;
     return init;
 }
 #undef SHMRING_READER_OPTIONS_INIT

@@ -16,6 +16,13 @@ static bool claim_moves(struct attachment *at, uint32_t slot, enum layout_claim 
                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
+static bool is_offered(const struct attachment *at, uint32_t slot) {
+    const _Atomic uint64_t *claim = &attachment_port(at)->claim[slot];
+    /* Acquire: as in claim_moves, when it is gone. */
+    return atomic_load_explicit(claim, memory_order_acquire) ==
+           claim_word(at->cursor, CLAIM_OFFERED);
+}
+
 static void release_claim(struct attachment *at, uint32_t slot) {
     /* Release: our reads are done before the writer sees the slot free. */
     atomic_store_explicit(&attachment_port(at)->claim[slot], 0, memory_order_release);
@@ -26,6 +33,7 @@ static void give_back(void *holder, uint32_t slot) {
     struct attachment *at = holder;
     release_claim(at, slot);
     atomic_fetch_sub_explicit(&at->held, 1, memory_order_relaxed);
+    copies_tell(at->copies);
     attachment_unref(at);
 }
 
@@ -95,6 +103,8 @@ static int take_copy(struct attachment *at, uint32_t slot, struct shmring_frame 
     int result = frame_copy(at->seg, slot, at->cursor, frame, error);
     bool was_ours = claim_moves(at, slot, CLAIM_COPYING, 0);
     segment_ring_doorbell(at->seg);
+    if (was_ours && result == 0)
+        frame_count_copy(*frame, at->copies);
     if (was_ours || result == -ENOMEM)
         return result;
     shmring_frame_release(*frame);
@@ -111,9 +121,7 @@ static bool find_slot(const struct attachment *at, uint32_t *found) {
     if (segment_slot_of(at->seg, descriptor, at->cursor, found))
         return true;
     for (*found = 0; *found < at->seg->g.slots; ++*found) {
-        const _Atomic uint64_t *claim = &attachment_port(at)->claim[*found];
-        if (atomic_load_explicit(claim, memory_order_relaxed) ==
-            claim_word(at->cursor, CLAIM_OFFERED))
+        if (is_offered(at, *found))
             return true;
     }
     return false;
@@ -133,7 +141,11 @@ static int take_at_cursor(struct attachment *at, struct shmring_frame **frame,
     }
     if (view)
         return take_view(at, slot, frame, error);
-    return at->options.views_only ? SHMRING_LEASE : take_copy(at, slot, frame, error);
+    if (at->options.views_only)
+        return SHMRING_LEASE;
+    if (copies_have_room(at->copies))
+        return take_copy(at, slot, frame, error);
+    return is_offered(at, slot) ? TAKE_NO_ROOM : -EAGAIN;
 }
 
 static void count_received(struct attachment *at, const struct shmring_frame *frame) {
@@ -179,7 +191,7 @@ static int take_offered(struct attachment *at, uint64_t limit, struct shmring_fr
     }
     while (at->cursor < limit) {
         int result = take_at_cursor(at, frame, error);
-        if (result == SHMRING_LEASE)
+        if (result == SHMRING_LEASE || result == TAKE_NO_ROOM)
             return result;
         if (result == SHMRING_OK) {
             result = pass(at, frame);
@@ -198,7 +210,7 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
     uint64_t head = atomic_load_explicit(&at->seg->header->head, memory_order_acquire);
     uint64_t newest = head - 1;
     at->tried_newest = true;
-    if (head <= at->seg->g.base || newest <= at->newest)
+    if (head <= at->seg->g.base || newest <= at->newest || !copies_have_room(at->copies))
         return TAKE_NOTHING;
     uint64_t descriptor =
         atomic_load_explicit(segment_descriptor(at->seg, newest), memory_order_acquire);
@@ -212,6 +224,7 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
         *frame = NULL;
         return TAKE_NOTHING;
     }
+    frame_count_copy(*frame, at->copies);
     at->newest = at->seen = newest;
     at->wants_key = false;
     /* Not answered: what the writer answers is no older than head was. */

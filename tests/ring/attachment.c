@@ -135,7 +135,7 @@ START_TEST(the_superseded_are_not_joined) {
     struct attachment *at = NULL;
     struct layout_header header;
     struct shmring_error error = {0};
-    const struct attachment_start start = {0};
+    const struct attachment_start start = {.copies = copies_new(0)};
     struct shmring_reader_options options = options_of(SHMRING_MODE_ALL, 2);
     ck_assert_int_eq(segment_look(name, SEGMENT_ATTACH, &seg, &header, NULL), 0);
     ck_assert_int_eq(segment_map(seg, false), 0);
@@ -144,6 +144,7 @@ START_TEST(the_superseded_are_not_joined) {
     assert_says(&error, name);
     ck_assert_ptr_null(at);
     ck_assert_uint_eq(attach_state(seg->ctl->port[0].attach), PORT_FREE);
+    copies_unref(start.copies);
     segment_unref(seg);
     put(writer, 1);
 }

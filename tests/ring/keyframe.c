@@ -168,13 +168,14 @@ END_TEST
 
 static struct attachment *join(int64_t since_ns) {
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    struct attachment_start start = {0};
+    struct attachment_start start = {.copies = copies_new(0)};
     struct segment *seg = NULL;
     struct layout_header header;
     struct attachment *at = NULL;
     ck_assert_int_eq(segment_look(name, SEGMENT_ATTACH, &seg, &header, NULL), 0);
     ck_assert_int_eq(segment_map(seg, false), 0);
     ck_assert_int_eq(attachment_join(seg, &options, &start, &at, NULL), 0);
+    copies_unref(start.copies);
     at->wants_key_since -= since_ns;
     stats_of(writer);
     return at;

@@ -110,7 +110,7 @@ ENDS_WITH(shmring_timing, reserved);
 ENDS_WITH(shmring_writer_options, patience_ns);
 ENDS_WITH(shmring_writer_stats, adopted);
 ENDS_WITH(shmring_reader_info, process);
-ENDS_WITH(shmring_reader_options, attach_timeout_ns);
+ENDS_WITH(shmring_reader_options, max_copy_bytes);
 ENDS_WITH(shmring_reader_stats, reserved);
 ENDS_WITH(shmring_info, instance);
 #define VERSIONED_STRUCTS 8
