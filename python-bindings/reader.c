@@ -15,6 +15,7 @@ struct reader_object {
     PyObject *on_disconnect;
     uint32_t lease;   /* as asked for */
     bool warned;      /* of copies */
+    bool told;        /* that there is no room for one */
     unsigned leaving; /* waits that were abandoned and are not over yet */
     PyObject *unread; /* list of Frames that were put back, or NULL */
     struct pool *pool;
@@ -112,8 +113,22 @@ static bool is_abandoned(const struct take *take) {
     return take->abandoned && PyList_Size(take->abandoned) > 0;
 }
 
-static bool take_stop(void *arg) {
-    const struct take *take = arg;
+/* The first time, that there is no room for a copy, where no Timeout says so. */
+static int warn_of_limit(struct take *take) {
+    struct reader_object *self = take->reader;
+    if (take->error.code != -ENOBUFS || take->timeout_ns > 0 || self->told)
+        return 0;
+    self->told = true;
+    PyObject *done =
+        PyObject_CallMethod((PyObject *)self, "_warn_of_limit", "s", take->error.message);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static int take_stop(void *arg) {
+    struct take *take = arg;
+    if (warn_of_limit(take) < 0)
+        return -1;
     return take->reader->handle.closed || is_abandoned(take) || has_unread(take->reader);
 }
 
@@ -432,14 +447,17 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     PyObject *name, *on_disconnect;
     long long timeout_ns;
+    unsigned long long max_copy_bytes;
     int latest, views_only, any_owner, wait_for_keyframe;
-    if (!PyArg_ParseTuple(args, "UpIIpLUpp:Reader", &name, &latest, &options.depth, &options.lease,
-                          &views_only, &timeout_ns, &on_disconnect, &wait_for_keyframe, &any_owner))
+    if (!PyArg_ParseTuple(args, "UpIIpLUppK:Reader", &name, &latest, &options.depth, &options.lease,
+                          &views_only, &timeout_ns, &on_disconnect, &wait_for_keyframe, &any_owner,
+                          &max_copy_bytes))
         return NULL;
     options.mode = latest ? SHMRING_MODE_LATEST : SHMRING_MODE_ALL;
     options.views_only = views_only;
     options.wait_for_keyframe = wait_for_keyframe;
     options.any_owner = any_owner;
+    options.max_copy_bytes = max_copy_bytes;
     if (PyUnicode_CompareWithASCIIString(on_disconnect, "wait") == 0)
         options.go_on_after = 1u << SHMRING_CLOSED | 1u << SHMRING_LOST;
     struct reader_object *self = allocate(type, name, on_disconnect);

@@ -46,8 +46,9 @@ int wait_in_slices(wait_fn fn, stop_fn stop, void *arg, int64_t timeout_ns) {
             return result;
         if (PyErr_CheckSignals() < 0)
             return WAIT_RAISED;
-        if (stop(arg))
-            return SHMRING_INTERRUPTED;
+        int stopped = stop(arg);
+        if (stopped)
+            return stopped < 0 ? WAIT_RAISED : SHMRING_INTERRUPTED;
         if (is_over(result, start, timeout_ns))
             return SHMRING_TIMEOUT;
     }

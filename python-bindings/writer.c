@@ -29,7 +29,7 @@ static int borrow_step(void *arg, int64_t slice_ns) {
     return slice_ns > 0 ? SHMRING_INTERRUPTED : SHMRING_TIMEOUT;
 }
 
-static bool borrow_stop(void *arg) {
+static int borrow_stop(void *arg) {
     return ((struct borrow *)arg)->writer->handle.closed;
 }
 
@@ -300,7 +300,7 @@ static int wait_reader_step(void *self, int64_t slice_ns) {
     return shmring_writer_wait_reader(((struct writer_object *)self)->handle.ring, slice_ns);
 }
 
-static bool is_closed(void *self) {
+static int is_closed(void *self) {
     return ((struct writer_object *)self)->handle.closed;
 }
 

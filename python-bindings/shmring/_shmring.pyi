@@ -99,6 +99,7 @@ class Reader:
         on_disconnect: str,
         wait_for_keyframe: bool,
         any_owner: bool,
+        max_copy_bytes: int,
         /,
     ) -> Self: ...
     @property

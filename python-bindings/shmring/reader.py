@@ -36,6 +36,8 @@ class Reader(_shmring.Reader):
     and never makes the writer wait.
     lease: frames that may be held at once as views; beyond it a frame is a copy or, with
     views_only, a LeaseError.
+    max_copy_bytes: memory for copies that are still referenced. Once so much is held, a read waits
+    until a frame is let go; with 'latest' older frames are dropped meanwhile. 0: no limit.
     timeout: seconds that a read waits, None for ever.
     on_disconnect: what a writer that went without end of stream means. 'auto': stopped ends the
     iteration, died raises WriterLost; 'end' and 'error': either does that; 'wait': wait for the
@@ -53,13 +55,14 @@ class Reader(_shmring.Reader):
     def __new__(cls, name: str, mode: Literal["all", "latest"] = "all", depth: int = 1,
                 lease: int = 2, views_only: bool = False, timeout: float | None = None,
                 on_disconnect: Literal["auto", "end", "error", "wait"] = "auto",
-                wait_for_keyframe: bool = True, any_owner: bool = False) -> Reader:
+                wait_for_keyframe: bool = True, any_owner: bool = False,
+                max_copy_bytes: int = 256 << 20) -> Reader:
         arguments.choice(mode, "mode", ("all", "latest"))
         arguments.choice(on_disconnect, "on_disconnect", tuple(_QUIET_ENDS))
         return super().__new__(cls, arguments.ring_name(name), mode == "latest",
                                arguments.count(depth, "depth"), arguments.count(lease, "lease"),
                                views_only, arguments.timeout_ns(timeout), on_disconnect, wait_for_keyframe,
-                               any_owner)
+                               any_owner, arguments.count(max_copy_bytes, "max_copy_bytes", 64))
 
     def read(self, timeout: float | None | EllipsisType = ..., newer_than: int | None = None) -> Frame:
         """The next Frame. Waits for it, and for the ring, at most TIMEOUT seconds (None: for ever;
@@ -137,6 +140,9 @@ class Reader(_shmring.Reader):
         held, lease = self._held()
         warn(f"ring '{self.name}': {held} frames are still referenced and the lease is {lease}, so "
              f"this frame and others beyond it are copies; {self._lease_advice(lease)}")
+
+    def _warn_of_limit(self, message: str) -> None:
+        warn(f"{message}; until then no frame comes")
 
     def _fail(self, result: int, code: int, message: str, timeout_ns: int) -> NoReturn:
         name, seconds = self.name, arguments.seconds_of(timeout_ns)

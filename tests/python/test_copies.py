@@ -3,7 +3,9 @@
 
 import gc
 import resource
+import threading
 import unittest
+import warnings
 
 import numpy as np
 
@@ -182,6 +184,76 @@ class ReadArrayTest(CopyTest):
         self.writer.ask("end")
         with self.assertRaises(shmring.EndOfStream):
             self.reader.read_array()
+
+
+class LimitTest(RingTest):
+    """Frames of 1 MiB: the third copy goes beyond the limit, the fourth is not made."""
+
+    def reader_at_its_limit(self, mode="all", **options):
+        self.writer = self.start_writer(size=1 << 20)
+        reader = shmring.Reader(self.name, mode, lease=0, max_copy_bytes=5 << 19, **options)
+        self.addCleanup(reader.close)
+        kept = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            for _ in range(3):
+                self.writer.publish()
+                kept.append(reader.read(timeout=10))
+        self.writer.publish()
+        return reader, kept
+
+    def test_a_timeout_says_so(self):
+        reader, kept = self.reader_at_its_limit()
+        with self.assertRaisesRegex(shmring.Timeout, rf"holds \d{{7}} bytes of copies of ring "
+                                                     rf"'{self.name}'.*raise max_copy_bytes"):
+            reader.read(timeout=0.01)
+        del kept[1]
+        self.assertEqual(reader.read(timeout=10).seq, 4)
+
+    def test_a_frame_that_goes_elsewhere_ends_the_wait(self):
+        reader, kept = self.reader_at_its_limit()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            thread = threading.Thread(target=kept.clear)
+            thread.start()
+            self.assertEqual(reader.read(timeout=60).seq, 4)
+        thread.join()
+
+    def test_who_does_not_wait_is_warned_once(self):
+        reader, kept = self.reader_at_its_limit()
+        with self.assertRaisesRegex(RuntimeWarning, "bytes of copies"):
+            reader.try_read()
+        self.assertIsNone(reader.try_read())
+        self.assertEqual(len(kept), 3)
+
+    def test_who_waits_for_ever_is_warned(self):
+        reader, kept = self.reader_at_its_limit()
+        with self.assertRaisesRegex(RuntimeWarning, "bytes of copies"):
+            next(reader)
+        kept.clear()
+        self.assertEqual(next(reader).seq, 4)
+
+    def test_the_newest_comes_when_there_is_room(self):
+        reader, kept = self.reader_at_its_limit("latest")
+        self.writer.publish(10)
+        with self.assertRaises(shmring.Timeout):
+            reader.read(timeout=0.01)
+        kept.clear()
+        frame = reader.read(timeout=10)
+        self.assertEqual((frame.seq, frame.dropped), (14, 10))
+
+    def test_arrays_of_ones_own_are_not_counted(self):
+        self.writer = self.start_writer(size=1 << 20)
+        with shmring.Reader(self.name, lease=0, max_copy_bytes=1, timeout=10) as reader:
+            self.writer.send("publish", 10)
+            kept = [reader.read_array() for _ in range(10)]
+        self.assertEqual(len(kept), 10)
+
+    def test_limits_that_cannot_be(self):
+        for limit, error in ((-1, OverflowError), (2**64, OverflowError), (None, TypeError)):
+            with self.subTest(limit):
+                with self.assertRaisesRegex(error, "max_copy_bytes"):
+                    shmring.Reader(self.name, max_copy_bytes=limit)
 
 
 class PageFaultTest(CopyTest):
