@@ -11,8 +11,9 @@
  * Buffers are the ring's own memory, read-only, given back with their last
  * reference, which may be after the element is gone. Downstream may keep
  * #GstShmRingSrc:lease of them; a frame beyond that is a copy, so that a queue
- * or an encoder that hoards frames never stalls the writer. A frame whose rows
- * lie in a way that downstream cannot take is copied too.
+ * or an encoder that hoards frames does not stall the writer, until it hoards
+ * #GstShmRingSrc:max-copy-bytes. A frame whose rows lie in a way that
+ * downstream cannot take is copied too.
  *
  * In a live pipeline a frame has the running time at which it was due in the
  * writing one, as if its source were in this pipeline; one from before the
@@ -115,6 +116,7 @@ enum {
   PROP_LEAKY_TYPE,
   PROP_MAX_BUFFERS,
   PROP_LEASE,
+  PROP_MAX_COPY_BYTES,
   PROP_CONNECTION_TIMEOUT,
   PROP_TIMEOUT,
   PROP_ON_DISCONNECT,
@@ -663,6 +665,9 @@ gst_shm_ring_src_set_property (
     case PROP_LEASE:
       settings->options.lease = g_value_get_uint (value);
       break;
+    case PROP_MAX_COPY_BYTES:
+      settings->options.max_copy_bytes = g_value_get_uint64 (value);
+      break;
     case PROP_CONNECTION_TIMEOUT:
       settings->connection_timeout = g_value_get_uint64 (value);
       break;
@@ -704,6 +709,9 @@ gst_shm_ring_src_get_setting (
       break;
     case PROP_LEASE:
       g_value_set_uint (value, settings->options.lease);
+      break;
+    case PROP_MAX_COPY_BYTES:
+      g_value_set_uint64 (value, settings->options.max_copy_bytes);
       break;
     case PROP_CONNECTION_TIMEOUT:
       g_value_set_uint64 (value, settings->connection_timeout);
@@ -807,6 +815,11 @@ gst_shm_ring_src_install_settings (GObjectClass *klass)
           "Frames to hold in place at once, as far as the ring can spare them; "
           "those beyond are copied",
           0, SHMRING_MAX_SLOTS, defaults.lease, flags));
+  g_object_class_install_property (klass, PROP_MAX_COPY_BYTES,
+      g_param_spec_uint64 ("max-copy-bytes", "Max copy bytes",
+          "Memory for copies that downstream keeps; beyond it frames wait, or "
+          "are dropped when this reader is leaky (0: no limit)",
+          0, G_MAXUINT64, defaults.max_copy_bytes, flags));
   g_object_class_install_property (klass, PROP_WAIT_FOR_KEYFRAME,
       g_param_spec_boolean ("wait-for-keyframe", "Wait for keyframe",
           "Begin encoded streams, also after a loss, at a frame that needs "

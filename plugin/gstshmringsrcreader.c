@@ -43,6 +43,7 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
   }
   self->had_buffer = FALSE;
   self->in_a_row = 0;
+  self->told_limit = FALSE;
   self->began = SHMRING_FOREVER;
   GST_OBJECT_LOCK (self->src);
   self->ring = ring;
@@ -122,6 +123,34 @@ gst_shm_ring_src_reader_no_frame (GstShmRingSrcReader *self,
   return GST_FLOW_ERROR;
 }
 
+static GstFlowReturn
+gst_shm_ring_src_reader_no_room (GstShmRingSrcReader *self,
+    const GstShmRingSrcWait *wait, const gchar *found)
+{
+  GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
+      ("Downstream let go of no frame of the ring \"%s\" within "
+       "%" GST_TIME_FORMAT " (%s). See what keeps them, or set timeout.",
+          self->ring,
+          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame)), found),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+/* Once, and not of an instant: it may be what an application wants. */
+static void
+gst_shm_ring_src_reader_warn_of_limit (GstShmRingSrcReader *self,
+    const GstShmRingSrcWait *wait, const gchar *found)
+{
+  if (self->told_limit || gst_shm_ring_element_wait_since (wait->frame) < SLICE)
+    return;
+  self->told_limit = TRUE;
+  GST_ELEMENT_WARNING (self->src, RESOURCE, NO_SPACE_LEFT,
+      ("Downstream keeps as many frames of the ring \"%s\" as it may; until it "
+       "lets one go, none comes. See what keeps them, or set max-copy-bytes.",
+          self->ring),
+      ("%s", found));
+}
+
 static gboolean
 gst_shm_ring_src_reader_is (GstShmRingSrcReader *self, const gboolean *flag)
 {
@@ -166,8 +195,13 @@ gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
   wait->has_ring = error->code != -ENOENT;
   if (!wait->has_ring)
     wait->frame = gst_shm_ring_src_reader_now ();
-  if (gst_shm_ring_src_reader_slice (self, wait) > 0)
+  if (gst_shm_ring_src_reader_slice (self, wait) > 0) {
+    if (error->code == -ENOBUFS)
+      gst_shm_ring_src_reader_warn_of_limit (self, wait, error->message);
     return GST_FLOW_OK;
+  }
+  if (error->code == -ENOBUFS)
+    return gst_shm_ring_src_reader_no_room (self, wait, error->message);
   return wait->has_ring
       ? gst_shm_ring_src_reader_no_frame (self, wait, error->message)
       : gst_shm_ring_src_reader_no_ring (self, wait, error->message);

@@ -51,6 +51,7 @@ typedef struct {
   gboolean had_buffer; /* since the start */
   gint64 began;   /* the wait for the first buffer; SHMRING_FOREVER: not yet */
   guint in_a_row; /* frames that made no sense */
+  gboolean told_limit; /* that there is no room for a copy, since the start */
 } GstShmRingSrcReader;
 
 /* Takes RING, the ring's name. Touches no ring yet. False: an error was posted.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A downstream that keeps frames never stops the writer. A harness from which nobody pulls is one:
- * it keeps every buffer. */
+/* A downstream that keeps frames does not stop the writer, until it keeps more than it may. A
+ * harness from which nobody pulls is one: it keeps every buffer. */
 #include "reading.h"
 
 #define FRAMES 200
@@ -82,6 +82,63 @@ GST_START_TEST(test_leaky) {
 }
 GST_END_TEST;
 
+/* One copy, since the last one may go beyond the limit. */
+GST_START_TEST(test_limit) {
+    GstHarness *h = harness_for("shmringsrc", ring, "lease=1 max-copy-bytes=1");
+    struct shmring_writer *writer = writer_for(h, ring, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *held;
+
+    for (info.frame_number = 0; info.frame_number < 3; info.frame_number++)
+        publish(writer, &info, (guint8)info.frame_number);
+    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
+    held = gst_harness_pull(h);
+    assert_picture(held, GRAY, 0);
+    assert_equals_int(gst_harness_buffers_in_queue(h), 1);
+    gst_buffer_unref(held);
+    for (guint8 i = 1; i < 3; i++) {
+        held = gst_harness_pull(h);
+        assert_picture(held, GRAY, i);
+        gst_buffer_unref(held);
+    }
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_limit_in_time) {
+    GstHarness *h = harness_for("shmringsrc", ring, "lease=0 max-copy-bytes=1 timeout=300000000");
+    struct shmring_writer *writer = writer_for(h, ring, 32);
+    struct shmring_frame_info info = gray_info();
+
+    publish(writer, &info, 0);
+    publish(writer, &info, 1);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                 "bytes of copies");
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_limit_of_a_leaky_one) {
+    GstHarness *h =
+        harness_for("shmringsrc", ring, "lease=0 max-copy-bytes=1 leaky-type=downstream");
+    struct shmring_writer *writer = writer_for(h, ring, 32);
+    struct shmring_frame_info info = gray_info();
+    GstBuffer *held;
+
+    publish(writer, &info, 0);
+    held = gst_harness_pull(h);
+    publish_all(writer);
+    gst_message_unref(take_message(h->element, GST_MESSAGE_WARNING));
+    gst_buffer_unref(held);
+    held = gst_harness_pull(h);
+    assert_picture(held, GRAY, FRAMES - 1);
+    gst_buffer_unref(held);
+    assert_equals_uint64(stat_of(h->element, "received"), 2);
+    assert_equals_uint64(stat_of(h->element, "lagged"), FRAMES - 1);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
 /* What a pipeline keeps is the ring's no more than its lease. */
 GST_START_TEST(test_queue) {
     gchar *text = g_strdup_printf("shmringsrc ring-name=%s ! queue max-size-buffers=0 "
@@ -135,6 +192,9 @@ static Suite *hoard_suite(void) {
     tcase_add_test(tcase, test_no_lease);
     tcase_add_test(tcase, test_lease_that_is_granted);
     tcase_add_test(tcase, test_leaky);
+    tcase_add_test(tcase, test_limit);
+    tcase_add_test(tcase, test_limit_in_time);
+    tcase_add_test(tcase, test_limit_of_a_leaky_one);
     tcase_add_test(tcase, test_queue);
     tcase_add_test(tcase, test_outlive_the_element);
     return suite;
