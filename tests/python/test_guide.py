@@ -25,8 +25,8 @@ READ_BARS = "gst-launch-1.0 -q shmringsrc ring-name=bars ! fakesink"
 
 
 def camera(program, ring):
-    """The guide's own, as a process: 30 frames from when the block attaches, or frames without end
-    that have begun."""
+    """The guide's own, as a process: 30 frames from when the block attaches, for which it is waited
+    however slow it is, or frames without end that have begun."""
     command = COMMANDS[0].removeprefix("./dev shell ").replace("cam0", ring)
     if any(word in program for word in WANT_A_LIVE_CAMERA):
         process = subprocess.Popen(shlex.split(command), stdout=subprocess.DEVNULL)
@@ -34,7 +34,7 @@ def camera(program, ring):
             reader.latest(timeout=60)
         return process
     command = command.replace("is-live=true", "is-live=true num-buffers=30")
-    return subprocess.Popen(shlex.split(command + " wait-for-connection=true"),
+    return subprocess.Popen(shlex.split(command + " wait-for-connection=true timeout=-1"),
                             stdout=subprocess.DEVNULL)
 
 
