@@ -13,55 +13,9 @@ nothing else: no extension, no compiler. It takes no reader place, takes no lock
 so neither the writer nor any reader can notice it. `import shmring.raw` imports the package, hence
 its extension; where that is not built, copy the file.
 
-It is for snapshots, monitors and other languages. It sees the newest frame when it looks, not every
-frame, and pays a copy for each: a program that works on the frames uses shmring.Reader.
-
-How to do the same in another language
-======================================
-
-/dev/shm/NAME is one file, little-endian. Open it for reading only and pread() what you need: mapping
-it would bring pages into memory that nobody wrote, and a file that is cut short would be a SIGBUS.
-
-    0               header           the table HEADER below
-    ring_offset     capacity words   of 64 bits: frame number << 16 | slot
-    frames_offset   a frame header   for each slot, every frame_stride bytes: the table FRAME;
-                                     the caps text and the metas follow at byte FRAME_BYTES
-    slots_offset    the slots        every slot_stride bytes: the pixels
-
-Frames are numbered. `head` is the number of the next one, so the newest is head - 1, unless head is
-still `base`. To look at it:
-
- 1. Read head; n = head - 1. Read the word ring[n % capacity]. Its upper 48 bits must say n and its
-    lower 16 bits, the slot, must be less than `slots`: else the writer was faster, go to 1.
- 2. Copy the slot's frame header, then as many bytes of the slot as its `size` says, but never more
-    than slot_size: what you read may be changing, so trust nothing yet.
- 3. Read `seq` in the slot's frame header again. The writer sets it to 0 before it touches a slot
-    and to the frame's number when the frame is whole, and no number comes twice. So if it is n now,
-    nobody wrote there since step 1, and the copy is whole. Else throw it away and go to 1.
- 4. Check what the frame says of itself, as frame_problem below does.
-
-All that holds only if loads happen in that order: an acquire fence after the load of head, and one
-between the copy and the second look at seq. On x86 each load is ordered before every later
-load, those of memcpy and of the kernel's copies included (Intel's manual, volume 3, "Memory
-Ordering"), and Python neither reorders nor merges what its bytecode does: nothing is needed.
-On other machines this file puts membarrier(2) there: MEMBARRIER_CMD_GLOBAL_EXPEDITED
-makes its caller pass a full barrier, with no registration. (The PRIVATE ones do not help: in a
-process of one thread they do nothing.) Where there is neither, it warns: a frame may be torn there.
-
-To sleep until something happens: read `event` (32 bits), then look at head and state, and if there
-is nothing new futex(2) FUTEX_WAIT on event with the value read: every change of head or state
-changes event and wakes. For that alone the first page is mapped. The file is shared, so without
-FUTEX_PRIVATE_FLAG. Or poll.
-
-To know the end: ask with fcntl F_OFD_GETLK for a read lock on byte 0 of the file. While the writer
-lives there is a conflict: it holds a write lock. Ask in this order: lock, then state, then head.
-If there is no frame newer than the last, then state 2 means the stream has ended (another may
-follow), 3 the writer stopped, 4 and 5 open the name again: a new file has taken it, or will in a
-moment. With state 1 and no lock the writer died, unless the name has another inode by now, which
-means the same as 4. Another writer may go on with a dead one's file.
-
-Before all that, check the header against itself and against the file's size and memory, as
-check_header below does, and use the checked copy from then on.
+It is for snapshots and monitors. It sees the newest frame when it looks, not every frame, and pays
+a copy for each: a program that works on the frames uses shmring.Reader. docs/layout.md of the
+project says what a ring is made of, and how to look at one in another language.
 """
 
 from __future__ import annotations
@@ -108,7 +62,8 @@ FRAME = {
     "fps_num": (168, "I"), "fps_den": (172, "I"), "caps_size": (176, "I"), "metas_size": (180, "I"),
 }
 FRAME_BYTES = 184
-NO_NUMBER = 2**64 - 1
+NONE = {"pts_ns": -1, "dts_ns": -1, "duration_ns": -1, "clock_ns": -1,
+        "frame_number": 2**64 - 1, "frame_number_end": 2**64 - 1}
 GAP = 4  # of flags: no content
 MAGIC = b"SHMRING\0"
 VERSION = 1
@@ -197,10 +152,10 @@ class WriterLost(Error):
 # futex and membarrier, for processes of 64 bits.
 SYSCALLS = {"x86_64": (202, 324), "aarch64": (98, 283), "riscv64": (98, 283),
             "loongarch64": (98, 283), "ppc64le": (221, 365)}
-FUTEX_WAIT = 0
 MEMBARRIER_CMD_QUERY, MEMBARRIER_CMD_GLOBAL_EXPEDITED = 0, 2
-X86 = ("x86_64", "i686", "i586", "i486", "i386")
+FUTEX_WAIT = 0
 F_OFD_GETLK = 36  # the fcntl module has it from Python 3.9
+MACHINE = os.uname().machine
 
 
 def load_libc() -> Any:
@@ -208,24 +163,24 @@ def load_libc() -> Any:
     if ctypes is None or not sys.platform.startswith("linux") or sys.maxsize <= 2**32:
         return None
     libc = ctypes.CDLL(None, use_errno=True)
+    size, number = ctypes.c_size_t, ctypes.c_int
     libc.syscall.restype = ctypes.c_long
     libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int,
-                          ctypes.c_int, ctypes.c_long]
-    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    libc.mmap.argtypes = [ctypes.c_void_p, size, number, number, number, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, size]
     return libc
 
 
 LIBC = load_libc()
-MACHINE = os.uname().machine
 
 
 def no_fence() -> None:
-    """On x86 loads stay in order by themselves."""
+    """x86 keeps each load before every later one, those of memcpy and of the kernel included."""
 
 
 def membarrier() -> None:
-    """Orders every load before it before every load after it."""
+    """Orders every load before it before every load after it. (Its PRIVATE commands do nothing in a
+    process of one thread.)"""
     number = ctypes.c_long(SYSCALLS[MACHINE][1])
     if LIBC.syscall(number, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "membarrier")
@@ -233,12 +188,11 @@ def membarrier() -> None:
 
 def choose_fence(machine: str) -> Optional[Callable[[], None]]:
     """How to keep loads in order here; None: there is no way."""
-    if machine in X86:
+    if machine in ("x86_64", "i686", "i586", "i486", "i386"):
         return no_fence
     if LIBC is None or machine not in SYSCALLS:
         return None
-    number = ctypes.c_long(SYSCALLS[machine][1])
-    commands = LIBC.syscall(number, MEMBARRIER_CMD_QUERY, 0, 0)
+    commands = LIBC.syscall(ctypes.c_long(SYSCALLS[machine][1]), MEMBARRIER_CMD_QUERY, 0, 0)
     return membarrier if commands > 0 and commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED else None
 
 
@@ -246,29 +200,15 @@ FENCE = choose_fence(MACHINE)
 fence = FENCE or no_fence
 
 
-class Futex:
-    """Sleeps on `event`. A mapping of its own, since a read-only mmap object tells no address."""
-
-    def __init__(self, fd: int) -> None:
-        self.number = ctypes.c_long(SYSCALLS[MACHINE][0])
-        self.address = LIBC.mmap(None, PAGE, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
-        if self.address == ctypes.c_void_p(-1).value:
-            raise OSError(ctypes.get_errno(), "mmap")
-
-    def wait(self, value: int, seconds: float) -> None:
-        """Until event differs from VALUE, a signal came, or SECONDS passed."""
-        whole = int(seconds)
-        timespec = (ctypes.c_long * 2)(whole, int((seconds - whole) * 1e9))
-        LIBC.syscall(self.number, ctypes.c_void_p(self.address + HEADER["event"][0]), FUTEX_WAIT,
-                     ctypes.c_uint32(value), timespec, None, 0)
-
-    def close(self) -> None:
-        LIBC.munmap(self.address, PAGE)
-
-
-def make_futex(fd: int) -> Optional[Futex]:
-    """None where system calls cannot be made: then sleepers poll."""
-    return Futex(fd) if LIBC is not None and MACHINE in SYSCALLS else None
+def map_event(fd: int) -> Optional[int]:
+    """Where the first page lies, for futex(2): a read-only mmap object tells no address. None: here
+    system calls cannot be made."""
+    if LIBC is None or MACHINE not in SYSCALLS:
+        return None
+    address: int = LIBC.mmap(None, PAGE, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return address
 
 
 # ---- A segment: the file that has the name, or had it --------------------------------------------
@@ -276,11 +216,15 @@ def make_futex(fd: int) -> Optional[Futex]:
 
 def unpack(fields: Dict[str, Tuple[int, str]], data: bytes) -> Dict[str, Any]:
     """The values of FIELDS in DATA, those of a list as a tuple."""
-    values: Dict[str, Any] = {}
-    for field, (offset, code) in fields.items():
-        found = struct.unpack_from("<" + code, data, offset)
-        values[field] = found[0] if len(found) == 1 else found
-    return values
+    found = {field: struct.unpack_from("<" + code, data, offset)
+             for field, (offset, code) in fields.items()}
+    return {field: values if len(values) > 1 else values[0] for field, values in found.items()}
+
+
+def require(holds: bool, problem: str) -> None:
+    """Of what a ring says of itself."""
+    if not holds:
+        raise ValueError(problem)
 
 
 def pages(size: int) -> int:
@@ -289,9 +233,7 @@ def pages(size: int) -> int:
 
 def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
     """Version 1 leaves nothing to choose: the sizes determine every offset."""
-    capacity = 1
-    while capacity < 2 * h["slots"]:
-        capacity *= 2
+    capacity = 1 << (2 * h["slots"] - 1).bit_length()
     frames = PAGE + pages(8 * capacity)
     frame_stride, slot_stride = pages(h["frame_stride"]), pages(h["slot_size"])
     slots = frames + h["slots"] * frame_stride
@@ -300,25 +242,21 @@ def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
                 slot_stride=slot_stride, total_size=slots + h["slots"] * slot_stride)
 
 
-def check_header(h: Dict[str, Any], file_size: int, memory: int) -> Optional[str]:
-    """What is wrong with a header, or None."""
-    if h["magic"] != MAGIC:
-        return "it is not a ring"
-    if h["version"] != VERSION:
-        return f"it has layout version {h['version']}, this reader knows {VERSION}"
-    limits = {"slots": (4, 256), "slot_size": (1, 2**38), "max_readers": (1, 32),
-              "lend_limit": (0, h["slots"] - 2), "frame_stride": (PAGE, 65536), "base": (1, 2**47)}
-    for field, (low, high) in limits.items():
-        if not low <= h[field] <= high:
-            return f"its {field} cannot be {h[field]}"
+def check_header(h: Dict[str, Any], file_size: int, memory: int) -> None:
+    require(h["magic"] == MAGIC, "it is not a ring")
+    require(h["version"] == VERSION,
+            f"it has layout version {h['version']}, this reader knows {VERSION}")
+    for field, low, high in (("slots", 4, 256), ("slot_size", 1, 2**38), ("max_readers", 1, 32),
+                             ("lend_limit", 0, h["slots"] - 2), ("frame_stride", PAGE, 65536),
+                             ("base", 1, 2**47)):
+        require(low <= h[field] <= high, f"its {field} cannot be {h[field]}")
     for field, value in plan_regions(h).items():
-        if h[field] != value:
-            return f"its header contradicts itself: {field} is {h[field]} instead of {value}"
-    if file_size < h["total_size"]:
-        return f"it has {file_size} bytes, its header says {h['total_size']}"
-    if memory < h["total_size"] and h["state"] == STATE_ACTIVE:
-        return f"it has memory for {memory} bytes of its {h['total_size']}"
-    return None
+        require(h[field] == value,
+                f"its header contradicts itself: {field} is {h[field]} instead of {value}")
+    require(h["total_size"] <= file_size,
+            f"it has {file_size} bytes, its header says {h['total_size']}")
+    require(h["total_size"] <= memory or h["state"] != STATE_ACTIVE,
+            f"it has memory for {memory} bytes of its {h['total_size']}")
 
 
 def open_ring(name: str, path: str) -> int:
@@ -336,34 +274,36 @@ def open_ring(name: str, path: str) -> int:
         raise LayoutError(f"'{name}' cannot be read as a ring: {path}: {error.strerror}") from None
 
 
-def release(fd: int, futex: Optional[Futex]) -> None:
-    if futex is not None:
-        futex.close()
+def release(fd: int, address: Optional[int]) -> None:
+    if address is not None:
+        LIBC.munmap(address, PAGE)
     os.close(fd)
 
 
 class Segment:
-    """One file, read with pread(), its constants checked and copied."""
+    """One file, read with pread(), its constants checked and copied. A mapping would bring pages
+    into memory that nobody wrote, and be a SIGBUS where the file is cut short."""
 
     def __init__(self, name: str) -> None:
         self.name, self.path = name, f"{SHM}/{name}"
         self.fd = open_ring(name, self.path)
         try:
             self.inode = self.check()
-            self.futex = make_futex(self.fd)
+            self.address = map_event(self.fd)
         except BaseException:
             os.close(self.fd)
             raise
-        self.close = weakref.finalize(self, release, self.fd, self.futex)
+        self.close = weakref.finalize(self, release, self.fd, self.address)
 
     def check(self) -> Tuple[int, int]:
         status = os.fstat(self.fd)
         regular = stat.S_ISREG(status.st_mode)
         start = os.pread(self.fd, HEADER_BYTES, 0) if regular else b""
         self.header = unpack(HEADER, start.ljust(HEADER_BYTES, b"\0"))
-        problem = check_header(self.header, status.st_size, 512 * status.st_blocks)
-        if problem:
-            raise LayoutError(f"'{self.name}' cannot be read as a ring: {problem}")
+        try:
+            check_header(self.header, status.st_size, 512 * status.st_blocks)
+        except ValueError as error:
+            raise LayoutError(f"'{self.name}' cannot be read as a ring: {error}") from None
         return status.st_dev, status.st_ino
 
     def read(self, offset: int, target: Any) -> None:
@@ -402,10 +342,13 @@ class Segment:
         return (status.st_dev, status.st_ino) == self.inode
 
     def wait(self, event: int, seconds: float) -> None:
-        if self.futex is not None:
-            self.futex.wait(event, seconds)
-        else:
-            time.sleep(min(seconds, POLL_S))
+        """Until `event` differs from EVENT, a signal came, or SECONDS passed."""
+        if self.address is None:
+            return time.sleep(min(seconds, POLL_S))
+        timespec = (ctypes.c_long * 2)(int(seconds), int(seconds % 1 * 1e9))
+        LIBC.syscall(ctypes.c_long(SYSCALLS[MACHINE][0]),
+                     ctypes.c_void_p(self.address + HEADER["event"][0]), FUTEX_WAIT,
+                     ctypes.c_uint32(event), timespec, None, 0)
 
 
 # ---- A frame: an owned copy ----------------------------------------------------------------------
@@ -475,25 +418,20 @@ def lay_planes(rule: Rule, width: int, height: int, strides: Tuple[int, ...],
     """The arrays of a frame's planes in GStreamer's order; none: its bytes have no such form.
     ValueError when the frame cannot be what it says."""
     dtype, rules = rule
-    if rules and len(rules) != len(strides):
-        raise ValueError("its format has another number of planes")
-    if rules and not (width and height):
-        raise ValueError("it has a format, and no width or height")
+    require(not rules or len(rules) == len(strides), "its format has another number of planes")
+    require(not rules or width * height > 0, "it has a format, and no width or height")
     planes = []
     for i, (stride, offset) in enumerate(zip(strides, offsets)):
-        if offset >= size:
-            raise ValueError("a plane starts beyond the frame's bytes")
-        if stride <= 0:
-            raise ValueError("a stride is not positive")
+        require(offset < size, "a plane starts beyond the frame's bytes")
+        require(stride > 0, "a stride is not positive")
         if not rules:
             continue
         item, (items, xshift, yshift) = int(dtype[-1]), rules[i]
         rows, columns = -(-height >> yshift), -(-width >> xshift)
         row = columns * items * item
-        if row > stride:
-            raise ValueError("a row is longer than its stride")
-        if not 0 <= offset <= size - ((rows - 1) * stride + row):
-            raise ValueError("a plane reaches beyond the frame's bytes")
+        require(row <= stride, "a row is longer than its stride")
+        require(0 <= offset <= size - ((rows - 1) * stride + row),
+                "a plane reaches beyond the frame's bytes")
         more = ((items,), (item,)) if items > 1 else ((), ())
         planes.append(Plane(offset, (rows, columns) + more[0],
                             (stride, items * item) + more[1], dtype))
@@ -508,6 +446,10 @@ def lay_whole(planes: List[Plane]) -> Optional[Plane]:
 def caps_text(header: Dict[str, Any], text: bytes) -> bytes:
     """Up to its NUL; the last byte is one, whatever it says."""
     return text[: max(header["caps_size"], 1) - 1].split(b"\0")[0]
+
+
+def metas_start(header: Dict[str, Any]) -> int:
+    return int(header["caps_size"] + 7) & ~7
 
 
 class RawFrame:
@@ -541,23 +483,16 @@ class RawFrame:
     data: Union[bytearray, memoryview]  #: `size` bytes
     dropped: int  #: frames published since the one returned before
 
-    def __init__(self, header: Dict[str, Any], text: bytes, data: Union[bytearray, memoryview],
+    def __init__(self, h: Dict[str, Any], text: bytes, data: Union[bytearray, memoryview],
                  dropped: int) -> None:
-        for field in ("seq", "width", "height", "channels", "flags", "size", "timestamp_ns",
-                      "publish_ns", "stretch"):
-            setattr(self, field, header[field])
-        for field in ("frame_number", "frame_number_end"):
-            setattr(self, field, None if header[field] == NO_NUMBER else header[field])
-        for field in ("pts_ns", "dts_ns", "duration_ns", "clock_ns"):
-            setattr(self, field, None if header[field] == -1 else header[field])
-        self.format = header["format"].split(b"\0")[0].decode()
-        self.strides = header["stride"][: header["planes"]]
-        self.offsets = header["offset"][: header["planes"]]
-        rate = (header["fps_num"], header["fps_den"])
-        self.framerate = rate if rate[0] else None
-        metas = (header["caps_size"] + 7) & ~7
-        self.caps = caps_text(header, text).decode() if header["caps_size"] else None
-        self.metas = text[metas : metas + header["metas_size"]] or None
+        for field in self.__annotations__.keys() & h.keys():
+            setattr(self, field, None if h[field] == NONE.get(field) else h[field])
+        self.format = h["format"].split(b"\0")[0].decode()
+        self.strides, self.offsets = (h[field][: h["planes"]] for field in ("stride", "offset"))
+        self.framerate = (h["fps_num"], h["fps_den"]) if h["fps_num"] else None
+        metas = metas_start(h)
+        self.caps = caps_text(h, text).decode() if h["caps_size"] else None
+        self.metas = text[metas : metas + h["metas_size"]] or None
         self.data, self.dropped = data, dropped
 
     def __repr__(self) -> str:
@@ -598,22 +533,18 @@ class RawFrame:
 def frame_problem(h: Dict[str, Any], text: bytes, segment: Dict[str, Any]) -> Optional[str]:
     """Why a frame cannot be what its header says, or None; in the words of the library."""
     name, *rest = h["format"].split(b"\0")
-    if h["size"] > segment["slot_size"]:
-        return "it is larger than its slot"
-    if not rest or not all(32 < byte < 127 for byte in name):
-        return "its format is no name"
-    if h["planes"] > 4:
-        return "it has more than 4 planes"
-    if h["width"] >= 2**31 or h["height"] >= 2**31 or h["channels"] > 4:
-        return "its width, height or channels cannot be"
-    if ((h["caps_size"] + 7) & ~7) + h["metas_size"] > segment["frame_stride"] - FRAME_BYTES:
-        return "its caps and metas are larger than its header"
-    if h["flags"] & GAP and h["size"] == 0:
-        return None
     try:
-        caps_text(h, text).decode()
-        lay_planes(KNOWN.get(name.decode(), OPAQUE), h["width"], h["height"],
-                   h["stride"][: h["planes"]], h["offset"][: h["planes"]], h["size"])
+        require(h["size"] <= segment["slot_size"], "it is larger than its slot")
+        require(bool(rest) and all(32 < byte < 127 for byte in name), "its format is no name")
+        require(h["planes"] <= 4, "it has more than 4 planes")
+        require(max(h["width"], h["height"]) < 2**31 and h["channels"] <= 4,
+                "its width, height or channels cannot be")
+        require(metas_start(h) + h["metas_size"] <= segment["frame_stride"] - FRAME_BYTES,
+                "its caps and metas are larger than its header")
+        if not (h["flags"] & GAP and h["size"] == 0):
+            caps_text(h, text).decode()
+            lay_planes(KNOWN.get(name.decode(), OPAQUE), h["width"], h["height"],
+                       h["stride"][: h["planes"]], h["offset"][: h["planes"]], h["size"])
     except UnicodeDecodeError:
         return "its caps are not UTF-8 text"
     except ValueError as error:
@@ -750,7 +681,7 @@ class RawReader:
         """The newest frame, if it is new. None, too, when it was overwritten every time."""
         h = segment.header
         for _ in range(COPY_TRIES):
-            seq = segment.word(HEADER["head"][0]) - 1
+            seq = segment.value("head") - 1
             if seq < h["base"] or seq <= self._seen:
                 return None
             fence()

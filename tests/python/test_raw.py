@@ -244,7 +244,7 @@ class LatestTest(RawTest):
         self.check_waits_for_a_frame()
 
     def test_waits_for_a_frame_where_there_is_no_futex(self):
-        with mock.patch.object(raw, "make_futex", lambda fd: None):
+        with mock.patch.object(raw, "map_event", lambda fd: None):
             self.check_waits_for_a_frame()
 
     def test_sleeps_until_woken(self):
