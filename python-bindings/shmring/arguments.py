@@ -56,13 +56,13 @@ def time_ns(time: int | None, what: str) -> int:
     return number
 
 
-def count(number: int, what: str, bits: int = 32) -> int:
-    if type(number) is int and 0 <= number < 2**bits:
+def count(number: int, what: str, most: int = 2**32 - 1) -> int:
+    if type(number) is int and 0 <= number <= most:
         return number
     if not hasattr(type(number), "__index__"):
         raise TypeError(f"{what} must be an int, not {number!r}")
-    if not 0 <= number.__index__() < 2**bits:
-        raise OverflowError(f"{what} must be 0 to 2^{bits} - 1, not {number!r}")
+    if not 0 <= number.__index__() <= most:
+        raise OverflowError(f"{what} must be 0 to {most}, not {number!r}")
     return number.__index__()
 
 

@@ -62,7 +62,7 @@ class Reader(_shmring.Reader):
         return super().__new__(cls, arguments.ring_name(name), mode == "latest",
                                arguments.count(depth, "depth"), arguments.count(lease, "lease"),
                                views_only, arguments.timeout_ns(timeout), on_disconnect, wait_for_keyframe,
-                               any_owner, arguments.count(max_copy_bytes, "max_copy_bytes", 64))
+                               any_owner, arguments.count(max_copy_bytes, "max_copy_bytes", 2**64 - 1))
 
     def read(self, timeout: float | None | EllipsisType = ..., newer_than: int | None = None) -> Frame:
         """The next Frame. Waits for it, and for the ring, at most TIMEOUT seconds (None: for ever;

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 
 from . import _shmring, arguments, formats
 from ._shmring import Loan, Timeline
+from .arguments import TIME_NONE, time_ns
 from .errors import LIMIT, LeaseError, TIMEOUT, Timeout, raise_forked, raise_result, warn
 from .metas import write_metas
 from .records import Metas, ReaderInfo, Region, WriterStats, reader_info_of
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     Said = tuple[int, int, int, int, bytes | None]
 
 
-# What write() is told of nearly every frame.
-_NOTHING_SAID = (None, None, None, None, (), 0)
 # Of what is no picture, at first; the ring grows as it must.
 _FIRST_SIZE = 65536
 # Bytes of a sample of audio, by GStreamer's name of its format.
@@ -70,6 +69,20 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
+
+
+def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None, flags: int,
+          metas: Metas | None, regions: Iterable[Region]) -> Said:
+    """As the C side takes it. Most of it is not given for most frames: that is asked here, without a
+    call."""
+    if regions != () and (regions := tuple(regions)):
+        metas = metas or Metas()
+        metas = metas._replace(regions=(*metas.regions, *regions))
+    return (TIME_NONE if pts_ns is None else time_ns(pts_ns, "pts_ns"),
+            TIME_NONE if timestamp_ns is None else time_ns(timestamp_ns, "timestamp_ns"),
+            TIME_NONE if duration_ns is None else time_ns(duration_ns, "duration_ns"),
+            0 if flags == 0 and type(flags) is int else arguments.count(flags, "flags"),
+            None if metas is None else write_metas(metas))
 
 
 class Writer(_shmring.Writer):
@@ -140,8 +153,9 @@ class Writer(_shmring.Writer):
         if self._caps is not None:
             return self._write_bytes(array, pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         said = None  # as nearly always
-        if (pts_ns, timestamp_ns, duration_ns, metas, regions, flags) != _NOTHING_SAID:
-            said = self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
+        if not (pts_ns is timestamp_ns is duration_ns is None and metas is None and regions == ()
+                and flags == 0):
+            said = _said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         try:
             return self._write(array, said)
         except ValueError:
@@ -157,7 +171,7 @@ class Writer(_shmring.Writer):
         """
         if self._caps is not None:
             raise TypeError("a loan is a picture: with caps, use write()")
-        return self._loan(self._said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions))
+        return self._loan(_said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions))
 
     def wait_reader(self, timeout: float | None | EllipsisType = ...) -> None:
         """Return once a reader is attached; raise Timeout when none came within TIMEOUT seconds
@@ -190,25 +204,14 @@ class Writer(_shmring.Writer):
             duration_ns = self._sound.ns(view.nbytes) if duration_ns is None else duration_ns
             ends = self._written, self._written + view.nbytes
             samples = tuple(end // self._sound.frame for end in ends)
-        said = self._said(pts_ns, timestamp_ns, duration_ns, *more)
+        said = _said(pts_ns, timestamp_ns, duration_ns, *more)
         seq = self._write(view, (*said, *samples))
         self._written += view.nbytes
         return seq
 
-    @staticmethod
-    def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None, flags: int,
-              metas: Metas | None, regions: Iterable[Region]) -> Said:
-        regions = tuple(regions)
-        if regions:
-            metas = metas or Metas()
-            metas = metas._replace(regions=(*metas.regions, *regions))
-        return (arguments.time_ns(pts_ns, "pts_ns"), arguments.time_ns(timestamp_ns, "timestamp_ns"),
-                arguments.time_ns(duration_ns, "duration_ns"), arguments.count(flags, "flags"),
-                None if metas is None else write_metas(metas))
-
     def _set_picture(self, width: int, height: int) -> None:
         num, den = self._rate
-        duration = arguments.NS_PER_SECOND * den // num if num else arguments.TIME_NONE
+        duration = arguments.NS_PER_SECOND * den // num if num else TIME_NONE
         # Colours are left out: GStreamer then takes what is usual for format and size.
         caps = (f"video/x-{'bayer' if formats.is_bayer(self._format) else 'raw'}, "
                 f"format=(string){self._format}, width=(int){width}, height=(int){height}, "
@@ -221,7 +224,7 @@ class Writer(_shmring.Writer):
 
     def _set_other(self, caps: str) -> None:
         num, den = self._rate
-        duration = arguments.NS_PER_SECOND * den // num if num else arguments.TIME_NONE
+        duration = arguments.NS_PER_SECOND * den // num if num else TIME_NONE
         self._set_format("", 0, 0, 0, ((), (), 0), caps, num, den, duration)
 
     def _follow_size(self, array: Any) -> bool:
