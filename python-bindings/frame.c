@@ -71,6 +71,28 @@ static PyObject *frame_repr(struct frame_object *self) {
                                                       : "copy");
 }
 
+static PyObject *numbers_of(const struct shmring_frame_info *info, bool of_strides) {
+    PyObject *numbers = PyTuple_New((Py_ssize_t)info->planes);
+    for (uint32_t i = 0; numbers && i < info->planes; i++) {
+        PyObject *number = of_strides ? PyLong_FromLong(info->stride[i])
+                                      : PyLong_FromUnsignedLongLong(info->offset[i]);
+        if (!number || PyTuple_SetItem(numbers, (Py_ssize_t)i, number) < 0)
+            Py_CLEAR(numbers);
+    }
+    return numbers;
+}
+
+/* What Writer._write_as_it_is() takes: the bytes, the planes and the block of metas. */
+static PyObject *frame_as_it_is(struct frame_object *self, PyObject *unused) {
+    if (memory_check_held(&self->memory) < 0)
+        return NULL;
+    const struct shmring_frame_info *info = &self->frame->info;
+    return Py_BuildValue("y#(NNK)y#", self->frame->data, (Py_ssize_t)info->size,
+                         numbers_of(info, true), numbers_of(info, false),
+                         (unsigned long long)info->size, info->metas ? info->metas : "",
+                         (Py_ssize_t)info->metas_size);
+}
+
 static PyObject *frame_contiguous(struct memory_object *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"out", NULL};
     PyObject *out = Py_None;
@@ -210,6 +232,7 @@ static PyMethodDef frame_methods[] = {
      "with padded rows, as OpenCV wants I420."},
     {"release", (PyCFunction)frame_release, METH_NOARGS,
      "Give the frame back now. BufferError while arrays or views of it live."},
+    {"_as_it_is", (PyCFunction)frame_as_it_is, METH_NOARGS, NULL},
     {"__enter__", (PyCFunction)frame_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)frame_exit, METH_VARARGS,
      "End the frame's own hold; the slot goes back with the last array."},

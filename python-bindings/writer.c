@@ -3,6 +3,7 @@
 #include "writer.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "pixels.h"
 #include "waiting.h"
@@ -253,6 +254,86 @@ static PyObject *writer_write(struct writer_object *self, PyObject *const *args,
     outgoing_clear(&frame);
     handle_leave(&self->handle);
     return seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
+}
+
+/* ---- A frame of another ring, as it was ---- */
+
+/* What comes from another host is believed no more than what comes from another process: the
+ * planes lie within the bytes, or there are none. */
+static bool planes_fit(const struct shmring_frame_info *info, Py_ssize_t size) {
+    bool fit = info->size == (uint64_t)size;
+    for (uint32_t i = 0; i < info->planes; i++)
+        fit = fit && info->offset[i] <= info->size;
+    if (!fit)
+        PyErr_SetString(PyExc_ValueError, "a frame whose planes are not within its bytes");
+    return fit;
+}
+
+static bool as_it_was(struct shmring_frame_info *info, PyObject *said) {
+    PyObject *planes;
+    const char *format;
+    Py_ssize_t metas_size;
+    long long time[5];
+    unsigned long long number[2];
+    if (!PyArg_ParseTuple(said, "sIIIIO!LLLLLKKIIzz#", &format, &info->width, &info->height,
+                          &info->channels, &info->flags, &PyTuple_Type, &planes, &time[0], &time[1],
+                          &time[2], &time[3], &time[4], &number[0], &number[1], &info->fps_num,
+                          &info->fps_den, &info->caps, &info->metas, &metas_size) ||
+        !info_set_planes(info, planes))
+        return false;
+    PyOS_snprintf(info->format, sizeof(info->format), "%s", format);
+    info->timestamp_ns = time[0];
+    info->pts_ns = time[1];
+    info->dts_ns = time[2];
+    info->duration_ns = time[3];
+    info->clock_ns = time[4];
+    info->frame_number = number[0];
+    info->frame_number_end = number[1];
+    info->metas_size = (size_t)metas_size;
+    return true;
+}
+
+/* Copies DATA into a slot; 0, or the error's number. */
+static int copy_as_it_was(struct writer_object *self, const Py_buffer *data,
+                          const struct shmring_frame_info *info, uint64_t *seq,
+                          struct shmring_error *error) {
+    struct shmring_slot slot;
+    int result = -ESTALE;
+    while (result == -ESTALE && writer_borrow(self, &slot)) {
+        self->busy++;
+        Py_BEGIN_ALLOW_THREADS
+        if (slot.size >= info->size)
+            memcpy(slot.data, data->buf, (size_t)data->len);
+        Py_END_ALLOW_THREADS
+        self->busy--;
+        result = shmring_writer_publish(self->handle.ring, &slot, info, seq, error);
+        shmring_slot_return(&slot);
+    }
+    return result;
+}
+
+/* (data, (format, width, height, channels, flags, planes, timestamp, pts, dts, duration, clock,
+ * frame number and its end, framerate's two, caps, metas), whether pts_ns begins anew). The slots
+ * are large enough by then: _make_room(). */
+static PyObject *writer_write_as_it_is(struct writer_object *self, PyObject *args) {
+    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
+    struct shmring_error error = {0};
+    Py_buffer data;
+    PyObject *said;
+    int begins, result = 0;
+    uint64_t seq = 0;
+    if (!PyArg_ParseTuple(args, "y*O!p:_write_as_it_is", &data, &PyTuple_Type, &said, &begins))
+        return NULL;
+    if (as_it_was(&info, said) && planes_fit(&info, data.len) && handle_enter(&self->handle)) {
+        if (begins)
+            shmring_writer_begin_stretch(self->handle.ring);
+        result = copy_as_it_was(self, &data, &info, &seq, &error);
+        if (result < 0 && !PyErr_Occurred())
+            fail(self, result, &error);
+        handle_leave(&self->handle);
+    }
+    PyBuffer_Release(&data);
+    return result == 0 && seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
 }
 
 /* ---- Other calls ---- */
@@ -520,6 +601,7 @@ static PyGetSetDef writer_getset[] = {
 static PyMethodDef writer_methods[] = {
     {"_write", (PyCFunction)(void *)writer_write, METH_FASTCALL, NULL},
     {"_loan", (PyCFunction)writer_loan, METH_O, NULL},
+    {"_write_as_it_is", (PyCFunction)writer_write_as_it_is, METH_VARARGS, NULL},
     {"_make_room", (PyCFunction)writer_make_room, METH_VARARGS, NULL},
     {"_wait_reader", (PyCFunction)writer_wait_reader, METH_VARARGS, NULL},
     {"_stats", (PyCFunction)writer_stats, METH_NOARGS, NULL},

@@ -2,7 +2,7 @@
 """A camera whose pictures say which they are: `camera.py NAME [LEVEL [WIDTHxHEIGHT [FPS [COUNT]]]]`.
 
 Frame n is grey of LEVEL, with n as bars of black and white over its upper half, and was captured at
-captured_ns(n). It ends with the stream after COUNT frames, else never.
+captured_ns(n). It ends with the stream after COUNT frames, for which it waits for a reader; else never.
 """
 
 import itertools
@@ -48,6 +48,8 @@ def main(name, level="100", size="320x192", fps="30", count="0"):
 
     width, height = map(int, size.split("x"))
     with shmring.Writer(name, width, height, framerate=int(fps), patience=1) as writer:
+        if int(count):
+            writer.wait_reader(timeout=60)
         due = time.monotonic()
         for number in itertools.islice(itertools.count(), int(count) or None):
             writer.write(paint(number, int(level), width, height),

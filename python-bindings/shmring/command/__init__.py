@@ -37,6 +37,9 @@ COMMANDS = {
     "doctor": "what stands in the way, and the line that mends it",
     "clean": "removes what dead writers left and nobody reads",
     "serve": "rings over RTSP, for players, also while nobody writes them",
+    "ingest": "an IP camera into a ring, which stays while the camera is gone",
+    "mirror": "a ring as it is, on another host, over zenoh",
+    "web": "a page with every ring: its picture, figures and readers",
 }
 
 OK, FAILED, USAGE, NO_RING, TIMEOUT = range(5)

@@ -72,15 +72,14 @@ def _hardware(Gst: Any, name: str, bitrate: int, key_frames: int) -> str:
     return " ".join([name, *said])
 
 
-def run_loop(GLib: Any, stop: Callable[[], None] | None = None) -> int:
-    """Until Ctrl-C or SIGTERM."""
-    loop = GLib.MainLoop()
+def run_loop(GLib: Any, loop: Any, stop: Callable[[], None]) -> None:
+    """Until Ctrl-C, SIGTERM or the loop's quit()."""
     for number in signal.SIGINT, signal.SIGTERM:
         GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, loop.quit)
-    loop.run()
-    if stop:
+    try:
+        loop.run()
+    finally:
         stop()
-    return 0
 
 
 def say(command: str, text: str) -> None:

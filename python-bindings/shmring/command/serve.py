@@ -138,6 +138,9 @@ class _Server:
         self.glib.timeout_add_seconds(10, self._clean)
         return int(self._server.get_bound_port())
 
+    def close(self) -> None:
+        self._server.client_filter(lambda *_: self._lib.RTSPFilterResult.REMOVE)
+
     def url(self, port: int, name: str) -> str:
         host = self._server.get_address()
         return f"rtsp{'s' if self._tls else ''}://{host}:{port}/{name}"
@@ -197,4 +200,5 @@ def run(arguments: argparse.Namespace) -> int:
     names = arguments.names or [ring.name for ring in shmring.list()]
     for name in names or ["NAME"]:
         print(server.url(port, name), flush=True)
-    return gstreamer.run_loop(server.glib)
+    gstreamer.run_loop(server.glib, server.glib.MainLoop(), server.close)
+    return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -99,6 +100,8 @@ class Stream:
                                        for name in ("sink_0", "sink_1"))
         self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
                                  for name in ("x-unix", "x-ntp"))
+        # An input-selector that changes pads in the midst of another's buffer mixes up their caps.
+        self._turn = threading.Lock()
         self._shown = time.monotonic()  # a frame of the ring
         self._reached = -1  # running time of the picture in its place
         self._pick(self._ring)
@@ -108,8 +111,11 @@ class Stream:
 
     def watch(self) -> None:
         """Shows the picture once the ring has been silent."""
-        if self._active is self._ring and time.monotonic() - self._shown > _SILENT_AFTER_S:
+        if self._active is not self._ring or time.monotonic() - self._shown <= _SILENT_AFTER_S:
+            return
+        if self._turn.acquire(blocking=False):
             self._pick(self._meanwhile)
+            self._turn.release()
 
     def request_key_frame(self) -> None:
         """For a client that came."""
@@ -131,18 +137,25 @@ class Stream:
 
     def _on_picture(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
-        if self._active is self._meanwhile:
-            self._reached = self._running_time(pad, buffer)
-        return self._with_time(pad, buffer)
+        if self._is_told(buffer):
+            return self._gst.PadProbeReturn.OK
+        with self._turn:
+            if self._active is self._meanwhile:
+                self._reached = self._running_time(pad, buffer)
+                self._push_with_time(pad, buffer)
+        return self._gst.PadProbeReturn.DROP
 
     def _on_frame(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
-        self._shown = time.monotonic()
-        if self._active is not self._ring:
-            if not self._may_follow(pad, buffer):
-                return self._gst.PadProbeReturn.DROP
-            self._pick(self._ring)
-        return self._with_time(pad, buffer)
+        if self._is_told(buffer):
+            return self._gst.PadProbeReturn.OK
+        with self._turn:
+            self._shown = time.monotonic()
+            if self._active is not self._ring and self._may_follow(pad, buffer):
+                self._pick(self._ring)
+            if self._active is self._ring:
+                self._push_with_time(pad, buffer)
+        return self._gst.PadProbeReturn.DROP
 
     def _may_follow(self, pad: Any, buffer: Any) -> bool:
         """Whether what was sent last is no later than the frame, which needs nothing before it."""
@@ -153,18 +166,18 @@ class Stream:
         self._ring.push_event(self._key_frame())
         return False
 
-    def _with_time(self, pad: Any, buffer: Any) -> Any:
-        """Sends, in the buffer's place, one that tells its capture as NTP has it: of nothing else
-        is RFC 6051's header extension made."""
-        if buffer.get_reference_timestamp_meta(self._ntp):
-            return self._gst.PadProbeReturn.OK
+    def _is_told(self, buffer: Any) -> bool:
+        return buffer.get_reference_timestamp_meta(self._ntp) is not None
+
+    def _push_with_time(self, pad: Any, buffer: Any) -> None:
+        """One that tells its capture as NTP has it: of nothing else is RFC 6051's header extension
+        made."""
         unix = buffer.get_reference_timestamp_meta(self._unix)
         told = buffer.copy_region(_all(self._gst), 0, buffer.get_size())  # the same memory
         told.add_reference_timestamp_meta(
             self._ntp, (unix.timestamp if unix else time.time_ns()) + _NTP_EPOCH_NS,
             self._gst.CLOCK_TIME_NONE)
         pad.push(told)
-        return self._gst.PadProbeReturn.DROP
 
     def _tell_capture_time(self) -> None:
         extension = self._gst.ElementFactory.make("rtphdrextntp64")

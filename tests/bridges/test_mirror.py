@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`shmring mirror`: a ring and its image over zenoh are the same, and ends, cuts and second senders
+are told."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+import numpy as np
+
+import shmring
+from camera import captured_ns, number_in
+from case import BridgeTest, free_port
+
+PLACE = pathlib.Path(os.environ.get("BRIDGES_BUILD", "/tmp")) / "zenoh"
+ROUTER = """if True:
+    import sys, time, zenoh
+    config = zenoh.Config()
+    config.insert_json5("mode", '"router"')
+    config.insert_json5("listen/endpoints", '["tcp/127.0.0.1:%s"]' % sys.argv[1])
+    config.insert_json5("scouting/multicast/enabled", "false")
+    with zenoh.open(config):
+        print("routes", flush=True)
+        try:
+            time.sleep(3600)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+def python_with_zenoh():
+    """This one, or one in a folder of the build that pip gave it; None: pip could not."""
+    for python in sys.executable, str(PLACE / "bin/python"):
+        try:
+            if subprocess.run([python, "-c", "import zenoh"], stderr=subprocess.DEVNULL).returncode == 0:
+                return python
+        except FileNotFoundError:
+            pass
+    made = subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", PLACE])
+    if made.returncode == 0 and subprocess.run(
+            [PLACE / "bin/pip", "install", "-q", "eclipse-zenoh"], timeout=200).returncode == 0:
+        return str(PLACE / "bin/python")
+    return None
+
+
+class MirrorTest(BridgeTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.python = python_with_zenoh()
+        if cls.python is None:
+            raise unittest.SkipTest("zenoh is not installed, and PyPI cannot be had")
+
+    def setUp(self):
+        super().setUp()
+        self.image = f"{self.name}-image"
+        self.key = f"zenoh:shmring-test/{self.name}"
+
+    def mirror(self, *arguments):
+        return self.run_beside(self.python, "-B", "-m", "shmring", "mirror", *arguments)
+
+    def send(self, *arguments):
+        return self.mirror(self.name, "--to", self.key, *arguments)
+
+    def receive(self, *arguments):
+        return self.mirror("--from", self.key, self.image, *arguments)
+
+    def reader(self, name=None, mode="all", **options):
+        reader = shmring.Reader(name or self.image, mode, timeout=60, **options)
+        self.addCleanup(reader.close)
+        return reader
+
+    def attached(self, **options):
+        """A reader of the image, which gets all that is sent from now on."""
+        reader = self.reader(**options)
+        while not reader.stats.attached:
+            self.assertIsNone(reader.try_read())
+            time.sleep(0.01)
+        return reader
+
+    def pair(self, *arguments):
+        """A lossless way, from a writer that waits for it."""
+        receiver, sender = self.receive("--mode", "all", *arguments), self.send("--mode", "all", *arguments)
+        receiver.line("is sent by")
+        receiver.line("clock is")
+        return receiver, sender
+
+    def writer(self, *arguments, **options):
+        writer = shmring.Writer(self.name, *arguments, patience=60, **options)
+        self.addCleanup(writer.close)
+        return writer
+
+    def test_every_field_is_the_same(self):
+        self.pair()
+        image = self.attached()
+        metas = shmring.Metas(crop=(1, 2, 3, 4), regions=(shmring.Region("face", 1, 2, 3, 4, 5, -1, ("a=1;",)),))
+        writer = self.writer(66, 34, "I420", framerate=(30000, 1001))
+        here = self.reader(self.name)
+        while len(writer.readers) < 2:
+            here.try_read()
+            time.sleep(0.02)
+        rows = np.arange(66 * 51, dtype=np.uint32).astype(np.uint8).reshape(51, 66)
+        writer.write(rows, pts_ns=5, timestamp_ns=captured_ns(7), duration_ns=9, metas=metas,
+                     flags=shmring.FrameFlags.CORRUPTED)
+        self.assert_same(here.read(), image.read())
+        writer.close()
+        here.close()
+
+    def assert_same(self, frame, seen):
+        for field in ("width", "height", "channels", "format", "strides", "size", "timestamp_ns",
+                      "pts_ns", "dts_ns", "duration_ns", "framerate", "caps", "metas",
+                      "frame_number", "frame_number_end", "flags"):
+            self.assertEqual(getattr(seen, field), getattr(frame, field), field)
+        np.testing.assert_array_equal(seen.array, frame.array)
+        self.assertLess(abs(seen.clock_ns - frame.clock_ns), 50_000_000)  # one clock, on one host
+
+    def test_nothing_is_lost_and_the_stream_ends(self):
+        """JPEG as of 1080p, and as many frames as a minute has but faster."""
+        receiver, sender = self.pair()
+        image = self.attached()
+        writer = self.writer(caps="image/jpeg", framerate=30)
+        writer.wait_reader(timeout=60)
+        body = os.urandom(300_000)
+        for number in range(1000):
+            writer.write(number.to_bytes(4, "little") + body)
+            if number % 4 == 3:
+                came = [int.from_bytes(bytes(memoryview(image.read()))[:4], "little")
+                        for _ in range(4)]
+                self.assertEqual(came, list(range(number - 3, number + 1)))
+        writer.end()
+        with self.assertRaises(shmring.EndOfStream):
+            image.read()
+        receiver.stop()
+        self.assertIn("1000 frames received, 0 lost", receiver.output)
+
+    def test_raw_1080p(self):
+        self.pair()
+        image = self.attached()
+        count = int(os.environ.get("BRIDGES_RAW_FRAMES", "100"))
+        self.camera(size="1920x1080", count=count)
+        for expected in range(count):
+            frame = image.read()
+            self.assertEqual(number_in(frame.array), expected)
+            self.assertEqual(frame.timestamp_ns, captured_ns(expected))
+            del frame
+
+    def test_a_second_sender(self):
+        self.camera()
+        first = self.send()
+        receiver = self.receive()
+        receiver.line("is sent by")
+        second = self.send()
+        second.line(f"{self.key} is sent by pid {first.process.pid} on ")
+        self.assertEqual(second.process.wait(60), 1)
+
+    def test_stopped_and_killed_writers(self):
+        receiver, _ = self.pair()
+        image = self.attached(on_disconnect="wait")
+        for kill in False, True:
+            camera = self.camera()
+            first = image.read()
+            if kill:
+                camera.kill()
+            else:
+                camera.stop()
+            del first
+        self.camera()
+        self.assertTrue(image.read())
+
+    def test_two_receivers_of_the_newest(self):
+        self.camera()
+        self.send()
+        self.receive()
+        other = f"{self.image}-2"
+        self.mirror("--from", self.key, other)
+        for name in self.image, other:
+            reader = self.reader(name, "latest")
+            numbers = [number_in(reader.read().array) for _ in range(20)]
+            self.assertEqual(numbers, sorted(numbers))
+
+    def test_a_router_that_is_killed_and_comes_back(self):
+        port = free_port()
+        way = ("--connect", f"tcp/127.0.0.1:{port}", "--address", "127.0.0.1")
+        router = self.router(port)
+        self.camera()
+        self.send(*way)
+        receiver = self.receive(*way)
+        reader = self.reader(mode="latest")
+        reader.read()
+        router.kill()
+        self.router(port)
+        before = number_in(reader.read().array)
+        for _ in range(30):
+            after = number_in(reader.read().array)
+        self.assertGreater(after, before)
+        self.assertIsNone(receiver.process.poll())
+
+    def router(self, port):
+        router = self.run_beside(self.python, "-c", ROUTER, port)
+        router.line("routes")
+        return router
+
+    def test_what_is_no_place(self):
+        for place in "cam0", "zenoh:", "zenoh:a/*":
+            wrong = self.mirror(self.name, "--to", place)
+            self.assertEqual(wrong.process.wait(60), 2)
+            wrong.line("is no place to mirror")
+
+
+if __name__ == "__main__":
+    unittest.main()

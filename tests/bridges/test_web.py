@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`shmring web`: pictures and figures of all rings, for browsers."""
+
+import asyncio
+import io
+import json
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import numpy as np
+from PIL import Image
+
+import shmring
+from camera import level_in, number_in
+from case import WAIT_S, BridgeTest, needs
+
+try:
+    import aiohttp
+except ImportError:
+    aiohttp = None
+
+
+def picture(jpeg):
+    return np.asarray(Image.open(io.BytesIO(jpeg)))
+
+
+@unittest.skipIf(aiohttp is None, "there is no aiohttp")
+@needs("jpegenc", "videorate")
+class WebTest(BridgeTest):
+    def web(self, *arguments):
+        self.server = self.shmring("web", "--port", 0, *arguments)
+        return self.server.line("http://")
+
+    def get(self, url):
+        with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
+            return answer.read()
+
+    def ring(self, url, state, name=None):
+        """What the page is told of it, once it is in STATE."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            for ring in json.loads(self.get(f"{url}rings.json"))["rings"]:
+                if ring["name"] == (name or self.name) and ring["state"] == state:
+                    return ring
+            time.sleep(0.1)
+        self.fail(f"the ring is not told as {state}")
+
+    def test_the_page_and_its_figures(self):
+        self.camera()
+        url = self.web()
+        self.assertIn(b"<title>shmring", self.get(url))
+        with shmring.Reader(self.name, "latest") as reader:
+            reader.read(timeout=30)
+            end = time.monotonic() + WAIT_S
+            while not (ring := self.ring(url, "live"))["readers"]:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.1)
+        self.assertEqual((ring["format"], ring["width"], ring["height"], ring["slots"]),
+                         ("BGR", 320, 192, 8))
+        self.assertEqual([reader["mode"] for reader in ring["readers"]], ["latest"])
+
+    def test_a_picture(self):
+        self.camera(level=60, size="1920x1080")
+        url = self.web("--width", 320)
+        self.ring(url, "live")
+        shown = picture(self.get(f"{url}{self.name}.jpg"))
+        self.assertEqual(shown.shape[:2], (180, 320))
+        self.assertAlmostEqual(level_in(shown), 60, delta=12)
+
+    def test_no_such_ring(self):
+        url = self.web()
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            self.get(f"{url}{self.name}.jpg")
+        self.assertEqual(caught.exception.code, 404)
+        caught.exception.close()
+
+    def test_mjpeg_for_players(self):
+        self.camera()
+        url = self.web()
+        self.ring(url, "live")
+        with urllib.request.urlopen(f"{url}{self.name}.mjpg", timeout=WAIT_S) as answer:
+            self.assertIn("multipart/x-mixed-replace", answer.headers["Content-Type"])
+            numbers = [self.part(answer) for _ in range(5)]
+        self.assertEqual(numbers, sorted(set(numbers)))
+
+    def part(self, answer):
+        size = 0
+        while (line := answer.readline().strip()) or not size:
+            if line.lower().startswith(b"content-length:"):
+                size = int(line.split(b":")[1])
+        return number_in(picture(answer.read(size)))
+
+    def test_a_page_shows_all_and_a_ring_that_is_gone_comes_back(self):
+        names = [f"{self.name}-{i}" for i in range(8)]
+        cameras = [self.camera(name, level=40 + 20 * i) for i, name in enumerate(names)]
+        url = self.web()
+        for name in names:
+            self.ring(url, "live", name)
+        asyncio.run(self.watch(url, names, cameras))
+        end = time.monotonic() + WAIT_S     # nobody looks any more: it leaves the rings
+        while any(shmring.query(name).readers for name in names):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+
+    async def watch(self, url, names, cameras):
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}live") as socket:
+            await socket.send_str(json.dumps(names))
+            asked, seen = time.monotonic(), {}
+            while len(seen) < len(names):
+                name, shown = await self.next_picture(socket)
+                seen.setdefault(name, (time.monotonic() - asked, level_in(shown)))
+            print("a picture came within", ", ".join(f"{s:.2f}" for s, _ in seen.values()), "s")
+            for i, name in enumerate(names):
+                self.assertAlmostEqual(seen[name][1], 40 + 20 * i, delta=12)
+            cameras[0].stop()
+            await asyncio.to_thread(self.ring, url, "gone", names[0])
+            self.camera(names[0], level=220)
+            while True:
+                name, shown = await asyncio.wait_for(self.next_picture(socket), WAIT_S)
+                if name == names[0] and abs(level_in(shown) - 220) < 12:
+                    break
+
+    async def next_picture(self, socket):
+        while True:
+            message = await socket.receive(timeout=WAIT_S)
+            if message.type == aiohttp.WSMsgType.BINARY:
+                size = message.data[0]
+                return message.data[1:1 + size].decode(), picture(message.data[1 + size:])
+
+
+if __name__ == "__main__":
+    unittest.main()
