@@ -9,6 +9,7 @@ from typing import Any
 from . import gstreamer, headers
 
 _QUALITY = 75
+_TRIES = 5
 _ELEMENTS = {"shmringsrc": gstreamer.SHMRING, "videorate": "gstreamer1.0-plugins-base",
              "jpegenc": "gstreamer1.0-plugins-good"}
 
@@ -67,7 +68,7 @@ class Pictures:
 
     def look(self) -> None:
         """Now and then: begins, ends, or begins anew after an error or with another kind of data."""
-        frame = headers.newest_of(self.name) if self._watchers else None
+        frame = self._newest() if self._watchers else None
         kind = (frame.caps or "").split(",")[0] if frame else ""
         message = self._pipeline and self._pipeline.get_bus().pop_filtered(
             self._gst.MessageType.ERROR | self._gst.MessageType.EOS)
@@ -77,6 +78,11 @@ class Pictures:
             self._stop()
         elif self._watchers and not self._pipeline and kind:
             self._start(kind)
+
+    def _newest(self) -> Any:
+        """On a busy machine the writer may be faster more than once."""
+        tries = (headers.newest_of(self.name) for _ in range(_TRIES))
+        return next(filter(None, tries), None)
 
     def _start(self, kind: str) -> None:
         self._kind = kind

@@ -11,6 +11,7 @@ import signal
 import time
 from typing import Any
 
+from ..arguments import ring_name
 from ..errors import Error
 from ..records import RingState
 from . import gstreamer, headers, watch
@@ -27,6 +28,8 @@ _BOUNDARY = "shmring-picture"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*",
+                        help="of the rings; without any: every ring, also those that come")
     parser.add_argument("--address", default="127.0.0.1", help="to listen at (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="8080; 0: any that is free")
     parser.add_argument("--rate", type=int, default=10, metavar="N",
@@ -63,9 +66,9 @@ def _facts(rates: watch.Rates) -> dict[str, Any]:
 class _Site:
     """All rings, for all browsers."""
 
-    def __init__(self, web: Any, rate: int, width: int) -> None:
+    def __init__(self, web: Any, names: list[str], rate: int, width: int) -> None:
         self._web, self._rate, self._width = web, rate, width
-        self._watch = watch.Watch()
+        self._watch = watch.Watch([ring_name(name) for name in names] or None)
         self._facts: dict[str, dict[str, Any]] = {}
         self._pictures: dict[str, Pictures] = {}
         self._browsers: set[Any] = set()
@@ -233,7 +236,7 @@ async def _stopped() -> None:
 
 
 async def _serve(web: Any, arguments: argparse.Namespace) -> None:
-    site = _Site(web, arguments.rate, arguments.width)
+    site = _Site(web, arguments.names, arguments.rate, arguments.width)
     runner = web.AppRunner(site.application(), access_log=None, handler_cancellation=True) \
         if "handler_cancellation" in web.AppRunner.__init__.__code__.co_varnames \
         else web.AppRunner(site.application(), access_log=None)

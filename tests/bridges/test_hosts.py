@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rings on two hosts with a bad cable between them: 5 ms, 1 % lost, and cut for a while."""
+
+import sys
+import time
+import unittest
+
+import numpy as np
+
+import shmring
+from camera import level_in, number_in
+from case import HERE, BridgeTest, needs, needs_typelib
+from hosts import Hosts
+EXAMPLE = HERE.parent.parent / "examples/srt.py"
+from test_mirror import python_with_zenoh
+
+
+class HostsTest(BridgeTest):
+    def setUp(self):
+        super().setUp()
+        self.hosts = Hosts(delay_s=0.005, loss=0.01)
+        self.hosts.__enter__()
+        self.addCleanup(self.hosts.__exit__)
+        self.far = f"{self.name}-far"
+
+    def on(self, side, *command):
+        return self.run_beside(*self.hosts.on(side), *command)
+
+    def command(self, side, *arguments, python=sys.executable):
+        return self.on(side, python, "-B", "-m", "shmring", *arguments)
+
+    def assert_survives_a_cut(self, reader, seconds=5):
+        """Pictures come, do not while the cable is cut, and come again, newer than before."""
+        before = self.picture(reader)
+        self.hosts.cut = True
+        time.sleep(seconds)
+        self.hosts.cut = False
+        joined = time.monotonic()
+        while (after := self.picture(reader)) < before + 30 * (seconds - 1):
+            self.assertLess(time.monotonic(), joined + 60)
+        print(f"pictures {time.monotonic() - joined:.1f} s after the cut; of {self.hosts.passed} "
+              f"packets {self.hosts.lost} were lost")
+        return after
+
+    def picture(self, reader):
+        """The number of the next, which is whole."""
+        while True:
+            frame = reader.read(timeout=60)
+            if abs(level_in(np.asarray(frame.array)) - 100) < 12:
+                return number_in(np.asarray(frame.array))
+
+    @needs_typelib("GstRtspServer")
+    @needs("rtspsrc", "avdec_h264", "h264parse")
+    def test_rtsp(self):
+        self.camera()
+        self.command("near", "serve", "--address", self.hosts.near).line("rtsp")
+        self.command("far", "ingest", f"rtsp://{self.hosts.near}:8554/{self.name}", self.far,
+                     "--silence", 2)
+        with shmring.Reader(self.far, "latest", timeout=60, on_disconnect="wait") as reader:
+            self.assert_survives_a_cut(reader)
+
+    def test_zenoh(self):
+        python = python_with_zenoh()
+        if python is None:
+            self.skipTest("zenoh is not installed, and PyPI cannot be had")
+        self.camera()
+        way = ("--address", self.hosts.near)
+        self.on("near", python, "-c", ROUTER, self.hosts.near).line("routes")
+        there = ("--connect", f"tcp/{self.hosts.near}:7447")
+        self.command("near", "mirror", self.name, "--to", f"zenoh:{self.name}", *way, *there,
+                     python=python)
+        far = self.command("far", "mirror", "--from", f"zenoh:{self.name}", self.far,
+                           "--address", self.hosts.far, *there, python=python)
+        far.line("clock is")
+        with shmring.Reader(self.far, "latest", timeout=60, on_disconnect="wait") as reader:
+            self.assert_survives_a_cut(reader)
+
+    @needs("srtsrc", "srtsink", "x264enc", "mpegtsmux", "tsdemux", "avdec_h264")
+    def test_srt(self):
+        self.camera()
+        self.on("near", sys.executable, "-B", EXAMPLE, "send",
+                self.name, f"srt://{self.hosts.near}:7001?mode=listener")
+        self.on("far", sys.executable, "-B", EXAMPLE, "receive",
+                self.far, f"srt://{self.hosts.near}:7001?mode=caller")
+        with shmring.Reader(self.far, "latest", timeout=60, on_disconnect="wait") as reader:
+            self.assert_survives_a_cut(reader)
+
+
+ROUTER = """if True:
+    import json, sys, time, zenoh
+    config = zenoh.Config()
+    config.insert_json5("mode", '"router"')
+    config.insert_json5("listen/endpoints", json.dumps([f"tcp/{sys.argv[1]}:7447"]))
+    config.insert_json5("scouting/multicast/enabled", "false")
+    with zenoh.open(config):
+        print("routes", flush=True)
+        try:
+            time.sleep(3600)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+if __name__ == "__main__":
+    unittest.main()
