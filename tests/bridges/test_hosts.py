@@ -12,7 +12,7 @@ from camera import level_in, number_in
 from case import HERE, BridgeTest, needs, needs_typelib
 from hosts import Hosts
 EXAMPLE = HERE.parent.parent / "examples/srt.py"
-from test_mirror import python_with_zenoh
+from test_mirror import ROUTER, python_with_zenoh
 
 
 class HostsTest(BridgeTest):
@@ -65,7 +65,7 @@ class HostsTest(BridgeTest):
             self.skipTest("zenoh is not installed, and PyPI cannot be had")
         self.camera()
         way = ("--address", self.hosts.near)
-        self.on("near", python, "-c", ROUTER, self.hosts.near).line("routes")
+        self.on("near", python, "-c", ROUTER, 7447, self.hosts.near).line("routes")
         there = ("--connect", f"tcp/{self.hosts.near}:7447")
         self.command("near", "mirror", self.name, "--to", f"zenoh:{self.name}", *way, *there,
                      python=python)
@@ -84,21 +84,6 @@ class HostsTest(BridgeTest):
                 self.far, f"srt://{self.hosts.near}:7001?mode=caller")
         with shmring.Reader(self.far, "latest", timeout=60, on_disconnect="wait") as reader:
             self.assert_survives_a_cut(reader)
-
-
-ROUTER = """if True:
-    import json, sys, time, zenoh
-    config = zenoh.Config()
-    config.insert_json5("mode", '"router"')
-    config.insert_json5("listen/endpoints", json.dumps([f"tcp/{sys.argv[1]}:7447"]))
-    config.insert_json5("scouting/multicast/enabled", "false")
-    with zenoh.open(config):
-        print("routes", flush=True)
-        try:
-            time.sleep(3600)
-        except KeyboardInterrupt:
-            pass
-"""
 
 
 if __name__ == "__main__":

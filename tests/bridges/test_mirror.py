@@ -20,7 +20,8 @@ ROUTER = """if True:
     import sys, time, zenoh
     config = zenoh.Config()
     config.insert_json5("mode", '"router"')
-    config.insert_json5("listen/endpoints", '["tcp/127.0.0.1:%s"]' % sys.argv[1])
+    host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    config.insert_json5("listen/endpoints", f'["tcp/{host}:{sys.argv[1]}"]')
     config.insert_json5("scouting/multicast/enabled", "false")
     with zenoh.open(config):
         print("routes", flush=True)
