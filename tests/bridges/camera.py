@@ -30,7 +30,7 @@ def paint(number, level, width, height):
 
 def number_in(picture):
     """What paint() was told; PICTURE may come from a codec and be grey or in colours."""
-    grey = picture if picture.ndim == 2 else picture.mean(axis=2)
+    grey = picture if picture.ndim == 2 else picture[..., 1]  # the colours are the same
     height, width = grey.shape
     middles = [(2 * bit + 1) * width // (2 * BITS) for bit in range(BITS)]
     rows = grey[height // 8:height * 3 // 8]
@@ -38,7 +38,7 @@ def number_in(picture):
 
 
 def level_in(picture):
-    grey = picture if picture.ndim == 2 else picture.mean(axis=2)
+    grey = picture if picture.ndim == 2 else picture[..., 1]  # the colours are the same
     height, width = grey.shape
     return float(grey[height * 3 // 4:height * 15 // 16, width // 8:width * 7 // 8].mean())
 
@@ -47,7 +47,8 @@ def main(name, level="100", size="320x192", fps="30", count="0"):
     import shmring
 
     width, height = map(int, size.split("x"))
-    with shmring.Writer(name, width, height, framerate=int(fps), patience=1) as writer:
+    patience = 60 if int(count) else 1
+    with shmring.Writer(name, width, height, framerate=int(fps), patience=patience) as writer:
         if int(count):
             writer.wait_reader(timeout=60)
         due = time.monotonic()

@@ -26,7 +26,7 @@ class IngestTest(BridgeTest):
 
     def ingest(self, *arguments):
         return self.shmring("ingest", f"rtsp://127.0.0.1:{self.port}/{self.name}", self.seen,
-                            "--latency", 20, *arguments)
+                            *arguments)
 
     def until(self, reader, wanted):
         for _ in range(2000):

@@ -118,7 +118,7 @@ class _Camera:
 
     def _on_source(self, decoder: Any, source: Any) -> None:
         wanted = {"latency": self._arguments.latency, "protocols": self._arguments.transport,
-                  "drop-on-latency": True, "add-reference-timestamp-meta": True}
+                  "add-reference-timestamp-meta": True}
         if self._login:
             wanted |= {"user-id": self._login[0], "user-pw": self._login[1]}
         for key, value in wanted.items():
