@@ -72,6 +72,10 @@ def cpu_s(process):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def published(name):
+    return shmring.query(name).published
+
+
 class Ends:
     """Numbers of frames and when each was published, in both rings."""
 
@@ -120,12 +124,13 @@ def measure(way, size, seconds, zenoh, hosts=None):
         ends.second.read(timeout=60)
         ends.watch(2)
         ends.sent.clear(), ends.came.clear()
-        before = [cpu_s(bridge) for bridge in bridges]
+        before = [published(name), published(seen), sum(map(cpu_s, bridges))]
         ends.watch(seconds)
-        cpu = sum(map(cpu_s, bridges)) - sum(before)
+        after = [published(name), published(seen), sum(map(cpu_s, bridges))]
+        sent, came, cpu = (a - b for a, b in zip(after, before))
         values = ends.latencies_ms()
         back = cut(ends, hosts) if hosts else None
-        return len(ends.sent), values, cpu, back
+        return sent, came, values, cpu, back
     finally:
         ends.close()
         for process in [*bridges, camera]:
@@ -144,11 +149,11 @@ def cut(ends, hosts):
     return time.monotonic() - repaired
 
 
-def show(title, sent, values, cpu, back=None):
-    lost = sent - len(values)
+def show(title, sent, came, values, cpu, back=None):
+    lost = max(0, sent - came)
     after = "" if back is None else f"  {back:5.1f}"
     print(f"{title:<26} {sent:>6} {lost:>6} {percentile(values, .5):>8.1f} {percentile(values, .99):>8.1f} "
-          f"{1000 * cpu / max(1, len(values)):>8.1f}{after}", flush=True)
+          f"{1000 * cpu / max(1, came):>8.1f}{after}", flush=True)
 
 
 def web(rings, seconds):
@@ -199,7 +204,7 @@ def main(seconds=10):
     print(f"{'1080p30, loopback':<26} {'frames':>6} {'lost':>6} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8}")
     for title, way in WAYS.items():
         if way is not mirror or zenoh:
-            show(title, *measure(way, "1920x1080", seconds, zenoh)[:3])
+            show(title, *measure(way, "1920x1080", seconds, zenoh)[:4])
     print(f"\n{'640x360, 5 ms, 1 % lost':<26} {'frames':>6} {'lost':>6} {'p50 ms':>8} {'p99 ms':>8} "
           f"{'CPU ms':>8}  back s")
     for title, way in {**LOSSY, **({"mirror (zenoh, raw)": mirror} if zenoh else {})}.items():
