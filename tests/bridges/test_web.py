@@ -4,6 +4,8 @@
 import asyncio
 import io
 import json
+import shutil
+import tempfile
 import time
 import unittest
 import urllib.error
@@ -28,7 +30,7 @@ def picture(jpeg):
 
 @unittest.skipIf(aiohttp is None, "there is no aiohttp")
 @needs("jpegenc", "videorate")
-class WebTest(BridgeTest):
+class WebCase(BridgeTest):
     def web(self, *arguments):
         self.server = self.shmring("web", "--port", 0, *arguments)
         return self.server.line("http://")
@@ -47,6 +49,8 @@ class WebTest(BridgeTest):
             time.sleep(0.1)
         self.fail(f"the ring is not told as {state}")
 
+
+class WebTest(WebCase):
     def test_the_page_and_its_figures(self):
         self.camera()
         url = self.web()
@@ -128,6 +132,52 @@ class WebTest(BridgeTest):
             if message.type == aiohttp.WSMsgType.BINARY:
                 size = message.data[0]
                 return message.data[1:1 + size].decode(), picture(message.data[1 + size:])
+
+
+SHOWN = """JSON.stringify([...document.querySelectorAll("section")].map(place =>
+    [place.dataset.name, place.querySelector("canvas").width]))"""
+
+
+class BrowserTest(WebCase):
+    """The page itself, in Chromium without a screen."""
+
+    def setUp(self):
+        super().setUp()
+        self.chromium = shutil.which("chromium")
+        if not self.chromium:
+            self.skipTest("there is no chromium")
+
+    def test_a_browser_draws_the_pictures(self):
+        names = [f"{self.name}-{i}" for i in range(2)]
+        for name in names:
+            self.camera(name)
+        url = self.web(*names, "--width", 200)
+        for name in names:
+            self.ring(url, "live", name)
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.addCleanup(folder.cleanup)
+        browser = self.run_beside(
+            self.chromium, "--headless", "--no-sandbox", "--disable-gpu",
+            "--remote-debugging-port=0", f"--user-data-dir={folder.name}", url)
+        place = browser.line("DevTools listening on ws://").split("//")[1].split("/")[0]
+        asyncio.run(self.until_drawn(place, names))
+
+    async def until_drawn(self, place, names):
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://{place}/json") as answer:
+                pages = await answer.json(content_type=None)
+            (page,) = [page for page in pages if page["type"] == "page"]
+            async with session.ws_connect(page["webSocketDebuggerUrl"]) as socket:
+                end = time.monotonic() + WAIT_S
+                while dict(await self.shown(socket)) != dict.fromkeys(names, 200):
+                    self.assertLess(time.monotonic(), end)
+                    await asyncio.sleep(0.1)
+
+    async def shown(self, socket):
+        await socket.send_json({"id": 1, "method": "Runtime.evaluate",
+                                "params": {"expression": SHOWN}})
+        answer = await socket.receive_json()
+        return json.loads(answer["result"]["result"]["value"])
 
 
 if __name__ == "__main__":
