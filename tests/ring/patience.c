@@ -236,6 +236,9 @@ START_TEST(patience_is_told_while_it_waits) {
 }
 END_TEST
 
+/* Slower than the writer, and never near the end of a patience of AMPLE, on no machine. */
+#define AMPLE (50 * PATIENCE)
+
 static void *read_slowly(void *reader) {
     struct timespec pause = {.tv_nsec = PATIENCE / 4};
     for (uint64_t number = 1; number <= 24; number++) {
@@ -248,7 +251,7 @@ static void *read_slowly(void *reader) {
 START_TEST(another_readers_progress_is_no_help) {
     const char *name = new_name();
     pthread_t thread;
-    struct shmring_writer *writer = patient_writer(name, PATIENCE);
+    struct shmring_writer *writer = patient_writer(name, AMPLE);
     struct shmring_reader *stuck = new_reader(name, 0), *slow = new_reader(name, 0);
     pthread_create(&thread, NULL, read_slowly, slow);
     put_many(writer, 1, 24);
