@@ -62,12 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     times: dict[int, int] = {}
     headers.require(arguments.name)
     with headers.HeaderReader(arguments.name) as reader:
-        first = reader.latest(timeout=arguments.timeout).seq
-        _note(reader, times, first - 1)
-        told = time.monotonic()
-        while arguments.number is None or max(times, default=0) - first + 1 < arguments.number:
+        after = reader.latest(timeout=arguments.timeout).seq - 1
+        _note(reader, times, after)
+        first, told = min(times, default=None), time.monotonic()
+        while arguments.number is None or first is None or max(times) - first + 1 < arguments.number:
             reader.latest(timeout=arguments.timeout)
-            _note(reader, times, max(times, default=first - 1))
+            _note(reader, times, max(times, default=after))
+            first = min(times, default=None) if first is None else first
             if arguments.number is None and time.monotonic() - told >= 1:
                 told = time.monotonic()
                 print(line_of(times), flush=True)
