@@ -77,6 +77,7 @@ static void print_took(struct meter *meter) {
 }
 
 void meter_print(struct meter *meter, const char *role, int64_t missed, uint64_t first) {
+    flockfile(stdout); /* both ends may be in one process */
     printf("{\"role\": \"%s\", \"pid\": %d, \"frames\": %" PRIu64, role, getpid(), meter->frames);
     printf(", \"seconds\": %.6f, \"cpu\": %.6f", 1e-9 * (double)(meter->ended_ns - meter->began_ns),
            cpu_of(&meter->ended) - cpu_of(&meter->began));
@@ -87,6 +88,7 @@ void meter_print(struct meter *meter, const char *role, int64_t missed, uint64_t
     print_took(meter);
     printf("}\n");
     fflush(stdout);
+    funlockfile(stdout);
     free(meter->took_ns);
     *meter = (struct meter){0};
 }
