@@ -68,27 +68,47 @@ static int compare(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void print_took(struct meter *meter) {
+static void print_took(FILE *to, struct meter *meter) {
     static const int percents[] = {50, 90, 99, 100};
     qsort(meter->took_ns, meter->took, sizeof *meter->took_ns, compare);
     for (int i = 0; meter->took > 0 && i < 4; i++)
-        printf(", \"p%d_us\": %.3f", percents[i],
-               1e-3 * (double)meter->took_ns[(meter->took - 1) * (size_t)percents[i] / 100]);
+        fprintf(to, ", \"p%d_us\": %.3f", percents[i],
+                1e-3 * (double)meter->took_ns[(meter->took - 1) * (size_t)percents[i] / 100]);
+}
+
+static void print_usage(FILE *to, const struct meter *meter) {
+    const struct rusage *began = &meter->began, *ended = &meter->ended;
+    fprintf(to, ", \"seconds\": %.6f, \"cpu\": %.6f",
+            1e-9 * (double)(meter->ended_ns - meter->began_ns), cpu_of(ended) - cpu_of(began));
+    fprintf(to, ", \"faults\": %ld, \"switches\": %ld", ended->ru_minflt - began->ru_minflt,
+            ended->ru_nvcsw + ended->ru_nivcsw - began->ru_nvcsw - began->ru_nivcsw);
+}
+
+/* In one write: both ends may be in one process, and one of them Python. */
+static void say(const char *line, size_t size) {
+    if (write(1, line, size) != (ssize_t)size)
+        exit(1);
+}
+
+void say_warm(void) {
+    say("warm\n", 5);
 }
 
 void meter_print(struct meter *meter, const char *role, int64_t missed, uint64_t first) {
-    flockfile(stdout); /* both ends may be in one process */
-    printf("{\"role\": \"%s\", \"pid\": %d, \"frames\": %" PRIu64, role, getpid(), meter->frames);
-    printf(", \"seconds\": %.6f, \"cpu\": %.6f", 1e-9 * (double)(meter->ended_ns - meter->began_ns),
-           cpu_of(&meter->ended) - cpu_of(&meter->began));
-    printf(", \"faults\": %ld, \"switches\": %ld", meter->ended.ru_minflt - meter->began.ru_minflt,
-           meter->ended.ru_nvcsw + meter->ended.ru_nivcsw - meter->began.ru_nvcsw -
-               meter->began.ru_nivcsw);
-    printf(", \"missed\": %" PRId64 ", \"first\": %" PRIu64, missed, first);
-    print_took(meter);
-    printf("}\n");
-    fflush(stdout);
-    funlockfile(stdout);
+    char *line;
+    size_t size;
+    FILE *to = open_memstream(&line, &size);
+    if (!to)
+        abort();
+    fprintf(to, "{\"role\": \"%s\", \"pid\": %d, \"frames\": %" PRIu64, role, getpid(),
+            meter->frames);
+    print_usage(to, meter);
+    fprintf(to, ", \"missed\": %" PRId64 ", \"first\": %" PRIu64, missed, first);
+    print_took(to, meter);
+    fprintf(to, "}\n");
+    fclose(to);
+    say(line, size);
+    free(line);
     free(meter->took_ns);
     *meter = (struct meter){0};
 }
@@ -153,8 +173,7 @@ bool pen_next(struct pen *pen) {
 
 void pen_write(struct pen *pen, void *data) {
     if (pen->number == 0) {
-        printf("warm\n");
-        fflush(stdout);
+        say_warm();
     }
     if (pen->fill)
         fill_all(data, pen->size, pen->number);
@@ -192,8 +211,7 @@ static struct stamp stamp_of(const void *data, size_t size) {
 bool eye_look(struct eye *eye, const void *data, size_t size) {
     struct stamp stamp = stamp_of(data, size);
     if (eye->next == 0) {
-        printf("warm\n");
-        fflush(stdout);
+        say_warm();
     } else if (stamp.number != eye->next) {
         eye->missed += stamp.number - eye->next;
     }

@@ -45,6 +45,8 @@ void meter_begin(struct meter *meter);
 void meter_end(struct meter *meter);
 /* A frame that was NS on its way. */
 void meter_took(struct meter *meter, int64_t ns);
+/* The line that says that this end has begun. */
+void say_warm(void);
 /* The line of JSON; MISSED is -1 for who cannot tell. */
 void meter_print(struct meter *meter, const char *role, int64_t missed, uint64_t first);
 

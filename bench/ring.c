@@ -150,7 +150,7 @@ static void attach_once(const char *name, char **argv, struct eye *eye) {
 static int run_attach(const char *name, char **argv) {
     struct eye eye;
     eye_init(&eye, argv);
-    printf("warm\n");
+    say_warm();
     meter_begin(&eye.meter);
     for (int64_t left = number_argument(argv, "count", 50); left > 0; left--, eye.meter.frames++)
         attach_once(name, argv, &eye);
@@ -170,8 +170,7 @@ static int run_follow(const char *name, char **argv) {
         memcpy(&stamp, frame->data, sizeof stamp);
         meter_took(&meter, now_ns() - stamp.sent_ns);
         shmring_frame_release(frame);
-        printf("warm\n");
-        fflush(stdout);
+        say_warm();
     }
     meter_end(&meter);
     meter_print(&meter, "read", 0, 0);
@@ -193,7 +192,7 @@ static int run_observe(const char *name, char **argv) {
         ;
     if (!observer)
         fail(&error);
-    printf("warm\n");
+    say_warm();
     meter_begin(&meter);
     do {
         struct shmring_frame *frame = NULL;
