@@ -86,7 +86,7 @@ class PackagingTest(RingTest):
             names = set(archive.namelist())
             info = wheel.name.rsplit("-", 3)[0] + ".dist-info"
             modules = {f"shmring/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*")
-                       if path.suffix in (".py", ".pyi", ".typed")}
+                       if path.suffix in (".py", ".pyi", ".typed", ".html")}
             self.assertIn("shmring/py.typed", modules)
             about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
             self.assertEqual(names, modules | about | {f"shmring/_shmring{SUFFIX}",
