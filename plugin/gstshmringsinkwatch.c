@@ -54,7 +54,7 @@ struct _GstShmRingSinkWatch {
   /* the thread's */
   guint64 names_lost;
   gboolean is_key_wanted;
-  gint64 key_wanted; /* since when */
+  gint64 key_wanted; /* since when, by the last who asked */
   gint64 key_at;
   gint64 key_sent; /* when one was asked for */
   guint key_count;
@@ -248,7 +248,7 @@ gst_shm_ring_sink_watch_needs_headers (GstShmRingSinkWatch *self)
 }
 
 /* The first request goes up at once; those soon after it are one, unless a key
- * frame came meanwhile. */
+ * frame came after the last of them. */
 static void
 gst_shm_ring_sink_watch_request_key (
     GstShmRingSinkWatch *self, const GstShmRingSight *sight)
@@ -256,8 +256,7 @@ gst_shm_ring_sink_watch_request_key (
   const gint64 now = gst_shm_ring_clock_now ();
 
   if (sight->key_requested) {
-    if (!self->is_key_wanted)
-      self->key_wanted = now;
+    self->key_wanted = now;
     self->is_key_wanted = TRUE;
     self->key_at = sight->key_at;
   }

@@ -204,6 +204,27 @@ GST_START_TEST(test_many_requests) {
 }
 GST_END_TEST;
 
+/* Who asks after a key frame wants another one, also when somebody asked before it. */
+GST_START_TEST(test_request_after_a_key_frame) {
+    GstHarness *sink = harness_for("shmringsink", ring, "caps=ANY");
+    struct shmring_reader *reader;
+
+    gst_harness_set_src_caps_str(sink, "video/x-h264");
+    reader = attach_reader(ring);
+    fail_if(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) < 0);
+    wait_for_request(sink);
+    fail_if(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) < 0);
+    /* the sink hears of it meanwhile; where it does not, this shows less and is right all the same
+     */
+    g_usleep(50 * G_TIME_SPAN_MILLISECOND);
+    assert_equals_int(gst_harness_push(sink, gst_buffer_new_allocate(NULL, 10, NULL)), GST_FLOW_OK);
+    fail_if(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) < 0);
+    wait_for_request(sink);
+    shmring_reader_free(reader);
+    gst_harness_teardown(sink);
+}
+GST_END_TEST;
+
 static Suite *encoded_suite(void) {
     Suite *suite = suite_create("encoded");
     TCase *tcase = tcase_create("source");
@@ -217,6 +238,7 @@ static Suite *encoded_suite(void) {
     tcase_add_test(tcase, test_headers_that_are_none);
     tcase_add_test(tcase, test_request_crosses);
     tcase_add_test(tcase, test_many_requests);
+    tcase_add_test(tcase, test_request_after_a_key_frame);
     return suite;
 }
 
