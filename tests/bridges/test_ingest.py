@@ -8,7 +8,7 @@ import numpy as np
 
 import shmring
 from camera import captured_ns, level_in, number_in
-from case import BridgeTest, free_port, needs, needs_typelib
+from case import BridgeTest, Gst, free_port, needs, needs_typelib
 
 
 @needs_typelib("GstRtspServer")
@@ -38,6 +38,8 @@ class IngestTest(BridgeTest):
     def is_picture(self, frame):
         return abs(level_in(frame.array) - 100) < 12
 
+    @unittest.skipIf(Gst.version() >= (1, 24), "this GStreamer takes the time of sending, which RTCP "
+                     "tells, before that of capture, and the camera of this test makes its up")
     def test_pictures_and_their_times_of_capture(self):
         self.camera()
         self.serve()

@@ -90,7 +90,7 @@ class _Recorder:
         self.arguments, self.source, self.library = arguments, source, library
         self.signals = _Signals()
         waits = arguments.before is not None
-        self.past = library.Past(arguments.before, arguments.memory) if waits else None
+        self.past: Any = library.Past(arguments.before, arguments.memory) if waits else None
         self.file: Any = None
         self.until_ns = 0  # of the file; 0: no end
         self.was_cut = False

@@ -35,6 +35,9 @@ _PARSERS = {"video/x-h264": "h264parse", "video/x-h265": "h265parse", "image/jpe
 _WAITING_BUFFERS = 120  # encoded, between GStreamer's threads and ours
 _WAITING_BYTES = 64 << 20  # on the way to the disk
 _TIMESCALE_NS = 100_000  # of the times in the file
+# Gst.BUFFER_COPY_ALL, which gi says is 0
+_ALL = (Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.META |
+        Gst.BufferCopyFlags.MEMORY)
 
 
 def _has(element: str) -> bool:
@@ -184,7 +187,8 @@ class File:
     def add(self, entry: Entry) -> None:
         if self._pipeline is None:
             self._open(entry)
-        buffer = entry.buffer.copy()
+        # not copy(), which PyGObject has for every boxed type: it only takes another reference
+        buffer = entry.buffer.copy_region(_ALL, 0, entry.size)
         buffer.pts, buffer.dts = (max(0, ns - self.first_ns) for ns in (entry.pts, entry.dts))
         self._in.emit("push-buffer", buffer)
         self._look_for_errors(0)

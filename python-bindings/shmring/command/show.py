@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import raw
 from . import headers, numbers, screen
@@ -86,7 +86,8 @@ def _nearest_256(picture: _Array) -> _Array:
 
 def _codes(picture: _Array, true_colour: bool) -> list[list[str]]:
     if true_colour:
-        return [[f"2;{r};{g};{b}" for r, g, b in row] for row in picture.tolist()]
+        rows = cast("list[list[list[int]]]", picture.tolist())
+        return [[f"2;{r};{g};{b}" for r, g, b in row] for row in rows]
     return [[f"5;{number}" for number in row] for row in _nearest_256(picture).tolist()]
 
 
