@@ -50,7 +50,8 @@ def _grid(width: int, height: int, across: int, down: int) -> tuple[_Array, _Arr
     """Rows and columns of a few pixels for each that is shown."""
     import numpy as np
 
-    rows, columns = ((np.arange(n * _SAMPLES) * 2 + 1) * of // (2 * n * _SAMPLES)
+    # 64 bits: numpy 1.24 divides 32-bit ones wrongly on 32-bit x86
+    rows, columns = ((np.arange(n * _SAMPLES, dtype=np.int64) * 2 + 1) * of // (2 * n * _SAMPLES)
                      for n, of in ((down, height), (across, width)))
     return rows, columns
 
