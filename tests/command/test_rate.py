@@ -23,6 +23,11 @@ class ArithmeticTest(unittest.TestCase):
     def test_frames_that_were_not_seen_count(self):
         self.assertIn("25.00 frames/s, min 25.00", hz.line_of({1: 0, 2: 40 * MS, 11: 400 * MS}))
 
+    def test_frames_far_apart(self):
+        self.assertEqual(hz.line_of({7: 0}), "1 frame")
+        self.assertEqual(hz.line_of({1: 0, 5: 100 * MS}),
+                         "40.00 frames/s; 5 frames, no two in a row of which were seen")
+
     def test_sparkline(self):
         self.assertEqual(hz.sparkline([1, 8, 1, 4.5], "abc"), "acab")
         self.assertEqual(hz.sparkline([1000, 1001], "abc"), "bb")
@@ -45,7 +50,7 @@ class CommandsTest(CommandTest):
     def test_hz(self):
         self.feed(self.start_writer())
         self.assertRegex(self.shmring("hz", self.name, "-n", 20),
-                         r"^\d+\.\d\d frames/s, min .*; \d+ frames\n  \S+\n$")
+                         r"^\d+\.\d\d frames/s(, min .*; \d+ frames\n  \S+|; \d+ frames, no two .*)\n$")
 
     def test_delay(self):
         self.feed(self.start_writer())

@@ -42,9 +42,11 @@ def line_of(times: dict[int, int]) -> str:
         return "0 frames"
     between = watch.intervals(times)
     first, last = min(times), max(times)
-    if last == first or not between:
-        return f"{len(times)} frame"
-    rate = (last - first) * 1e9 / (times[last] - times[first])
+    if last == first:
+        return "1 frame"
+    rate = (last - first) * 1e9 / max(1, times[last] - times[first])
+    if not between:
+        return f"{rate:.2f} frames/s; {last - first + 1} frames, no two in a row of which were seen"
     bars = _BARS[0] if screen.says_unicode() else _BARS[1]
     deviation = text.milliseconds(statistics.pstdev(between))
     return (f"{rate:.2f} frames/s, min {1e9 / max(1, max(between)):.2f}, "
