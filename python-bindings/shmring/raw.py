@@ -280,6 +280,14 @@ def release(fd: int, address: Optional[int]) -> None:
     os.close(fd)
 
 
+def is_locked(fd: int) -> bool:
+    """Whether its writer lives, who has byte 0. Asking for a read lock meets write locks only: other
+    askers do not count."""
+    wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
+    answer = fcntl.fcntl(fd, F_OFD_GETLK, wanted)
+    return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
+
+
 class Segment:
     """One file, read with pread(), its constants checked and copied. A mapping would bring pages
     into memory that nobody wrote, and be a SIGBUS where the file is cut short."""
@@ -329,10 +337,7 @@ class Segment:
         return int.from_bytes(self.bytes(offset, 8), "little")
 
     def has_writer(self) -> bool:
-        """Asking for a read lock meets write locks only: other askers do not count."""
-        wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
-        answer = fcntl.fcntl(self.fd, F_OFD_GETLK, wanted)
-        return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
+        return is_locked(self.fd)
 
     def has_name(self) -> bool:
         try:
@@ -694,6 +699,12 @@ class RawReader:
                 return self._decode(segment, seq, *copied)
         return None
 
+    def _pixels(self, segment: Segment, at: int, size: int,
+                out: Any) -> Union[bytearray, memoryview]:
+        data = room_for(out, size)
+        segment.read(at, data)
+        return data
+
     def _copy(self, segment: Segment, seq: int, slot: int, newer_than: int,
               out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
         """Header and pixels; None when they changed meanwhile or are older than NEWER_THAN."""
@@ -705,8 +716,7 @@ class RawReader:
                            for field in ("size", "publish_ns"))
         if published <= newer_than:
             return None
-        data = room_for(out, min(size, h["slot_size"]))
-        segment.read(pixels, data)
+        data = self._pixels(segment, pixels, min(size, h["slot_size"]), out)
         fence()
         return (header, data) if segment.word(at) == seq else None
 

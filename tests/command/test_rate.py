@@ -65,6 +65,10 @@ class CommandsTest(CommandTest):
         for command in "hz", "delay":
             self.assert_fails(4, "no new frame came", command, self.name, "-t", "0.1")
 
+    def test_frames_from_before_are_no_news(self):
+        self.start_writer().publish()
+        self.assert_fails(4, "no new frame came", "delay", self.name, "-n", 1, "-t", "0.1")
+
     def test_no_ring(self):
         for command in "hz", "delay":
             self.assert_fails(3, "there is no ring", command, self.name)

@@ -9,7 +9,6 @@ import shmring
 
 from .. import _shmring
 from ..arguments import ring_name
-from ..records import RingState
 from . import leftovers, text
 
 EXAMPLES = """\
@@ -22,15 +21,6 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these rings")
     parser.add_argument("--dry-run", action="store_true", help="say it, and remove nothing")
-
-
-def _names_left() -> dict[str, int]:
-    """Of what has no live writer, and the memory it holds."""
-    found = {info.name: info.total_size for info in shmring.list(dead=True)
-             if info.state not in (RingState.LIVE, RingState.ENDED)}
-    for left in leftovers.find():
-        found[left.ring] = found.get(left.ring, 0) + left.memory
-    return found
 
 
 def _clean(name: str, left: dict[str, int], dry_run: bool) -> bool:
@@ -49,7 +39,7 @@ def _clean(name: str, left: dict[str, int], dry_run: bool) -> bool:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    left = _names_left()
+    left = leftovers.by_ring()
     names = list(map(ring_name, arguments.names)) or sorted(left)
     done = [_clean(name, left, arguments.dry_run) for name in names]
     if not names:

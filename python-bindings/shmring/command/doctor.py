@@ -147,8 +147,7 @@ def check_python() -> Iterator[Finding]:
                           f"{sys.executable} instead, or: {other} -m pip install shmring")
             return
     version = sys.version.split()[0]
-    missing = [name for name in ("numpy",) if importlib.util.find_spec(name) is None]
-    if missing:
+    if importlib.util.find_spec("numpy") is None:
         yield Finding(False, f"Python {version} has shmring, and no numpy: frames are bytes only",
                       "apt install python3-numpy")
     else:
@@ -159,12 +158,9 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_leftovers() -> Iterator[Finding]:
-    dead = [info for info in shmring.list(dead=True)
-            if info.state in (RingState.DEAD, RingState.CLOSED)]
-    left = leftovers.find()
-    held = sum(info.total_size for info in dead) + sum(entry.memory for entry in left)
-    if dead or left:
-        names = ", ".join(sorted({info.name for info in dead} | {entry.ring for entry in left}))
+    left = leftovers.by_ring()
+    if left:
+        held, names = sum(left.values()), ", ".join(sorted(left))
         yield Finding(False, f"writers that died left {text.size(held)}: {names}", "shmring clean")
     else:
         yield Finding(True, "no dead ring is left over")

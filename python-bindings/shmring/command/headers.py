@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Union
 
 import shmring
 
@@ -18,12 +18,8 @@ class HeaderReader(raw.RawReader):
     def __enter__(self) -> HeaderReader:
         return self
 
-    def _copy(self, segment: raw.Segment, seq: int, slot: int, newer_than: int,
-              out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
-        at = segment.header["frames_offset"] + slot * segment.header["frame_stride"]
-        header = bytes(segment.bytes(at, segment.header["frame_stride"]))
-        raw.fence()
-        return (header, bytearray()) if segment.word(at) == seq else None
+    def _pixels(self, segment: raw.Segment, at: int, size: int, out: Any) -> bytearray:
+        return bytearray()
 
     def _decode(self, segment: raw.Segment, seq: int, header: bytes,
                 data: Union[bytearray, memoryview]) -> raw.RawFrame:

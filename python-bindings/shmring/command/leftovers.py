@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
-import struct
 from typing import NamedTuple
 
+import shmring
+
 from .. import raw
+from ..records import RingState
 
 # As ring/name.c makes them; a first version put a dot before and nothing behind.
 _TEMPORARY = re.compile(r"\.?([A-Za-z0-9_-][A-Za-z0-9._-]*)\.[0-9a-f]{32}(?:\.ctl)?(?:\.new)?")
@@ -25,13 +26,6 @@ class Leftover(NamedTuple):
     owner: int  #: user id
     memory: int  #: bytes
     changed_ns: int
-
-
-def _is_locked(fd: int) -> bool:
-    """Who makes it has byte 0 locked from the beginning."""
-    wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
-    answer = fcntl.fcntl(fd, raw.F_OFD_GETLK, wanted)
-    return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
 
 
 def _ring_of(entry: str, fd: int) -> str | None:
@@ -51,7 +45,7 @@ def _look(entry: str) -> Leftover | None:
         return None
     try:
         status = os.fstat(fd)
-        ring = _ring_of(entry, fd) if stat.S_ISREG(status.st_mode) and not _is_locked(fd) else None
+        ring = _ring_of(entry, fd) if stat.S_ISREG(status.st_mode) and not raw.is_locked(fd) else None
         if ring is None:
             return None
         return Leftover(entry, ring, status.st_uid, 512 * status.st_blocks, status.st_mtime_ns)
@@ -64,3 +58,12 @@ def find() -> list[Leftover]:
     entries = sorted(entry for entry in os.listdir(raw.SHM)
                      if entry.endswith((".ctl", ".new")) or entry.startswith("."))
     return [left for left in map(_look, entries) if left]
+
+
+def by_ring() -> dict[str, int]:
+    """Of what has no live writer, dead rings too: name, and the memory it holds."""
+    found = {info.name: info.total_size for info in shmring.list(dead=True)
+             if info.state not in (RingState.LIVE, RingState.ENDED)}
+    for left in find():
+        found[left.ring] = found.get(left.ring, 0) + left.memory
+    return found
