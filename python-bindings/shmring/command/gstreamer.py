@@ -12,7 +12,7 @@ from ..errors import Error
 
 _PACKAGES = {
     "Gst": "gir1.2-gstreamer-1.0", "GstVideo": "gir1.2-gst-plugins-base-1.0",
-    "GstApp": "gir1.2-gst-plugins-base-1.0", "GstRtp": "gir1.2-gst-plugins-base-1.0",
+    "GstRtp": "gir1.2-gst-plugins-base-1.0",
     "GstRtspServer": "gir1.2-gst-rtsp-server-1.0",
 }
 
@@ -31,6 +31,12 @@ def load(*names: str) -> tuple[Any, ...]:
                         f"(Debian: python3-gi {_PACKAGES.get(name, '')})") from None
     modules[1].init(None)
     return tuple(modules)
+
+
+def copy_flags(Gst: Any) -> Any:
+    """Gst.BUFFER_COPY_ALL, which gi says is 0."""
+    of = Gst.BufferCopyFlags
+    return of.FLAGS | of.TIMESTAMPS | of.META | of.MEMORY
 
 
 def require(Gst: Any, elements: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ except (ImportError, ValueError) as error:
                       "gir1.2-gstreamer-1.0 gstreamer1.0-plugins-good") from None
 
 from ..errors import Error, Timeout, WriterLost
+from . import gstreamer
 
 SECOND = 10**9
 # The first that is there encodes raw video; each makes a key frame a second.
@@ -35,9 +36,7 @@ _PARSERS = {"video/x-h264": "h264parse", "video/x-h265": "h265parse", "image/jpe
 _WAITING_BUFFERS = 120  # encoded, between GStreamer's threads and ours
 _WAITING_BYTES = 64 << 20  # on the way to the disk
 _TIMESCALE_NS = 100_000  # of the times in the file
-# Gst.BUFFER_COPY_ALL, which gi says is 0
-_ALL = (Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.META |
-        Gst.BufferCopyFlags.MEMORY)
+_ALL = gstreamer.copy_flags(Gst)
 
 
 def _has(element: str) -> bool:

@@ -34,9 +34,3 @@ def logins(path: str | None, variable: str) -> dict[str, str]:
     if path is not None and not found:
         raise Error(f"{path} has no login in it: a line is NAME:PASSWORD")
     return found
-
-
-def one(path: str | None, variable: str) -> str | None:
-    """The only line of the file PATH, or the environment's VARIABLE."""
-    text = os.environ.get(variable) if path is None else _read_private(path)
-    return text.strip() if text else None

@@ -75,11 +75,6 @@ def _text(name: str, kind: _Kind, size: tuple[int, int], **said: str) -> str:
             f"{kind.both.format(**said)}")
 
 
-def _all(Gst: Any) -> Any:
-    of = Gst.BufferCopyFlags
-    return of.FLAGS | of.TIMESTAMPS | of.META | of.MEMORY
-
-
 class Stream:
     """The bin of one ring, with a payloader pay0. Its watch() is to be called every WATCH_MS."""
 
@@ -100,6 +95,7 @@ class Stream:
                                        for name in ("sink_0", "sink_1"))
         self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
                                  for name in ("x-unix", "x-ntp"))
+        self._copied = gstreamer.copy_flags(self._gst)
         # An input-selector that changes pads in the midst of another's buffer mixes up their caps.
         self._turn = threading.Lock()
         self._shown = time.monotonic()  # a frame of the ring
@@ -173,7 +169,7 @@ class Stream:
         """One that tells its capture as NTP has it: of nothing else is RFC 6051's header extension
         made."""
         unix = buffer.get_reference_timestamp_meta(self._unix)
-        told = buffer.copy_region(_all(self._gst), 0, buffer.get_size())  # the same memory
+        told = buffer.copy_region(self._copied, 0, buffer.get_size())  # the same memory
         told.add_reference_timestamp_meta(
             self._ntp, (unix.timestamp if unix else time.time_ns()) + _NTP_EPOCH_NS,
             self._gst.CLOCK_TIME_NONE)

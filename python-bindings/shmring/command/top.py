@@ -21,7 +21,6 @@ EXAMPLES = """\
   shmring top -b -i 10 >>rings.log   every 10 s, for ever
 """
 _GLANCE_S = 0.1
-_WIDTH = 80
 _RING = "{:<18} {:<8} {:>9} {:>6} {:>6} {:>6} {:>7} {:>7} {:>5}"
 _READER = "{:1} {:<9} {:>5} {:>4} {:>7} {:>6} {:>7} {:>7} {:<15} {}"
 _TITLES = (_RING.format("RING", "FORMAT", "SIZE", "FPS", "JITTER", "MB/S", "FREE", "DROPPED", "WAITS"),

@@ -37,7 +37,6 @@ class _Ring:
 
     def __init__(self, info: Info) -> None:
         self.reader = headers.HeaderReader(info.name)
-        self.instance = info.instance
         self.times: dict[int, int] = {}
         self.culprit: int | None = None
         self.frame: raw.RawFrame | None = None
