@@ -84,25 +84,3 @@ gst_shm_ring_element_post_errno (
       gst_shm_ring_element_resource_error (code), g_strdup (message),
       g_strdup (g_strerror (-code)), __FILE__, G_STRFUNC, __LINE__);
 }
-
-static gint64
-gst_shm_ring_element_now (void)
-{
-  return g_get_monotonic_time () * GST_USECOND;
-}
-
-gint64
-gst_shm_ring_element_wait_end (GstClockTime timeout)
-{
-  gint64 now = gst_shm_ring_element_now ();
-
-  if (timeout > (GstClockTime) (G_MAXINT64 - now))
-    return SHMRING_FOREVER;
-  return now + (gint64) timeout;
-}
-
-GstClockTime
-gst_shm_ring_element_wait_since (gint64 begin)
-{
-  return gst_shm_ring_element_now () - begin;
-}

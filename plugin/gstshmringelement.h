@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What both elements share: their ring's name, their timeouts, and errors a
- * user can act on. */
+/* What both elements share: their ring's name, and errors a user can act on. */
 #ifndef GST_SHM_RING_ELEMENT_H
 #define GST_SHM_RING_ELEMENT_H
 
@@ -22,12 +21,6 @@ GstResourceError gst_shm_ring_element_resource_error (int code);
  */
 void gst_shm_ring_element_post_errno (
     GstElement *element, int code, const gchar *message);
-
-/* The end of a property's timeout: nanoseconds, GST_CLOCK_TIME_NONE for ever.
- */
-gint64 gst_shm_ring_element_wait_end (GstClockTime timeout);
-/* The time that has passed since the end of a timeout of 0. */
-GstClockTime gst_shm_ring_element_wait_since (gint64 begin);
 
 G_END_DECLS
 

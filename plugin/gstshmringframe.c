@@ -165,16 +165,6 @@ gst_shm_ring_format_is_empty (GstBuffer *buffer)
       && GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP);
 }
 
-gsize
-gst_shm_ring_format_size (const GstShmRingFormat *self, GstBuffer *buffer)
-{
-  if (buffer == NULL)
-    return self->info.size;
-  if (self->is_video && !gst_shm_ring_format_is_empty (buffer))
-    return GST_VIDEO_INFO_SIZE (&self->video);
-  return gst_buffer_get_size (buffer);
-}
-
 gboolean
 gst_shm_ring_format_copy (
     const GstShmRingFormat *self, GstBuffer *buffer, gpointer data)

@@ -22,11 +22,6 @@ typedef struct {
 /* False: caps that contradict themselves, or sizes that cannot be. */
 gboolean gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps);
 
-/* Bytes of a slot that a copy of BUFFER takes. NULL: what every frame takes, 0
- * for opaque data. */
-gsize gst_shm_ring_format_size (
-    const GstShmRingFormat *self, GstBuffer *buffer);
-
 /* Copies BUFFER to DATA, raw video from whatever strides into the default
  * layout. False: a row of it would lie outside the buffer. */
 gboolean gst_shm_ring_format_copy (

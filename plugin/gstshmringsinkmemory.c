@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <gst/video/video.h>
 
+#include "gstshmringvideo.h"
+
 #define MEMORY_TYPE "ShmRingMemory"
 
 /* A frame's, where the caps do not say how long one lasts. */
@@ -417,15 +419,6 @@ gst_shm_ring_pool_slot_quark (void)
   return g_quark_from_static_string ("shmring-slot");
 }
 
-static GstClockTime
-gst_shm_ring_pool_frame_duration (const GstVideoInfo *video)
-{
-  if (GST_VIDEO_INFO_FPS_N (video) <= 0)
-    return DEFAULT_WAIT;
-  return gst_util_uint64_scale_int (
-      GST_SECOND, GST_VIDEO_INFO_FPS_D (video), GST_VIDEO_INFO_FPS_N (video));
-}
-
 /* What the parent made of CONFIG. */
 static void
 gst_shm_ring_pool_read_config (GstShmRingPool *self, GstStructure *config)
@@ -437,7 +430,9 @@ gst_shm_ring_pool_read_config (GstShmRingPool *self, GstStructure *config)
   gst_buffer_pool_config_get_params (config, &caps, &size, NULL, NULL);
   gst_buffer_pool_config_get_allocator (config, NULL, &self->params);
   gst_video_info_from_caps (&self->video, caps);
-  self->wait = gst_shm_ring_pool_frame_duration (&self->video);
+  self->wait = gst_shm_ring_video_frame_duration (&self->video);
+  if (self->wait == GST_CLOCK_TIME_NONE)
+    self->wait = DEFAULT_WAIT;
   self->adds_video_meta = gst_buffer_pool_config_has_option (
       config, GST_BUFFER_POOL_OPTION_VIDEO_META);
   if (self->adds_video_meta

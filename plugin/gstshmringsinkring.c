@@ -120,7 +120,7 @@ gst_shm_ring_sink_ring_get_patience (GstShmRingSinkRing *self)
 static gboolean
 gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
 {
-  gsize size = gst_shm_ring_format_size (&self->format, NULL);
+  gsize size = self->format.info.size;
   struct shmring_error error = { 0 };
   int res;
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "gstshmringclock.h"
 #include "gstshmringelement.h"
 
 /* A pause whose interruption was missed is seen after this. */
@@ -57,17 +58,17 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
 
 /* ---- Waiting ------------------------------------------------------------- */
 
-static gint64
-gst_shm_ring_src_reader_now (void)
+static GstClockTime
+gst_shm_ring_src_reader_since (gint64 begin)
 {
-  return gst_shm_ring_element_wait_end (0);
+  return gst_shm_ring_clock_now () - begin;
 }
 
 static void
 gst_shm_ring_src_reader_begin (
     GstShmRingSrcReader *self, GstShmRingSrcWait *wait)
 {
-  wait->ring = wait->frame = gst_shm_ring_src_reader_now ();
+  wait->ring = wait->frame = gst_shm_ring_clock_now ();
   if (!self->had_buffer && self->began == SHMRING_FOREVER)
     self->began = wait->ring;
 }
@@ -75,7 +76,9 @@ gst_shm_ring_src_reader_begin (
 static GstClockTime
 gst_shm_ring_src_reader_left (gint64 begin, GstClockTime timeout)
 {
-  return timeout - MIN (timeout, gst_shm_ring_element_wait_since (begin));
+  const GstClockTime since = gst_shm_ring_src_reader_since (begin);
+
+  return timeout - MIN (timeout, since);
 }
 
 /* The rest of WAIT, or a slice of it. */
@@ -103,7 +106,7 @@ gst_shm_ring_src_reader_no_ring (GstShmRingSrcReader *self,
        " (%s). Start its writer (shmringsink name=%s), or set "
        "connection-timeout.",
           self->ring,
-          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->ring)), found,
+          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->ring)), found,
           self->ring),
       (NULL));
   return GST_FLOW_ERROR;
@@ -118,7 +121,7 @@ gst_shm_ring_src_reader_no_frame (GstShmRingSrcReader *self,
        " (%s). Its writer is there but sends nothing: see what it does, or set "
        "timeout.",
           self->ring,
-          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame)), found),
+          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->frame)), found),
       (NULL));
   return GST_FLOW_ERROR;
 }
@@ -131,7 +134,7 @@ gst_shm_ring_src_reader_no_room (GstShmRingSrcReader *self,
       ("Downstream let go of no frame of the ring \"%s\" within "
        "%" GST_TIME_FORMAT " (%s). See what keeps them, or set timeout.",
           self->ring,
-          GST_TIME_ARGS (gst_shm_ring_element_wait_since (wait->frame)), found),
+          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->frame)), found),
       (NULL));
   return GST_FLOW_ERROR;
 }
@@ -141,7 +144,7 @@ static void
 gst_shm_ring_src_reader_warn_of_limit (GstShmRingSrcReader *self,
     const GstShmRingSrcWait *wait, const gchar *found)
 {
-  if (self->told_limit || gst_shm_ring_element_wait_since (wait->frame) < SLICE)
+  if (self->told_limit || gst_shm_ring_src_reader_since (wait->frame) < SLICE)
     return;
   self->told_limit = TRUE;
   GST_ELEMENT_WARNING (self->src, RESOURCE, NO_SPACE_LEFT,
@@ -194,7 +197,7 @@ gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
     return flow;
   wait->has_ring = error->code != -ENOENT;
   if (!wait->has_ring)
-    wait->frame = gst_shm_ring_src_reader_now ();
+    wait->frame = gst_shm_ring_clock_now ();
   if (gst_shm_ring_src_reader_slice (self, wait) > 0) {
     if (error->code == -ENOBUFS)
       gst_shm_ring_src_reader_warn_of_limit (self, wait, error->message);
@@ -256,8 +259,14 @@ gst_shm_ring_src_reader_is_attached (GstShmRingSrcReader *self)
  * one that does nothing else. */
 static GstFlowReturn
 gst_shm_ring_src_reader_skip (
-    GstShmRingSrcReader *self, guint64 damaged, const gchar *problem)
+    GstShmRingSrcReader *self, guint64 *counter, const gchar *problem)
 {
+  guint64 damaged;
+
+  GST_OBJECT_LOCK (self->src);
+  ++*counter;
+  damaged = self->stats.damaged + self->stats.refused;
+  GST_OBJECT_UNLOCK (self->src);
   if (++self->in_a_row >= MAX_REFUSED) {
     GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
         ("The last %u frames of the ring \"%s\" make no sense: %s. Its writer "
@@ -280,23 +289,13 @@ static GstFlowReturn
 gst_shm_ring_src_reader_damaged (
     GstShmRingSrcReader *self, const gchar *problem)
 {
-  guint64 damaged;
-
-  GST_OBJECT_LOCK (self->src);
-  damaged = ++self->stats.damaged + self->stats.refused;
-  GST_OBJECT_UNLOCK (self->src);
-  return gst_shm_ring_src_reader_skip (self, damaged, problem);
+  return gst_shm_ring_src_reader_skip (self, &self->stats.damaged, problem);
 }
 
 GstFlowReturn
 gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
 {
-  guint64 damaged;
-
-  GST_OBJECT_LOCK (self->src);
-  damaged = self->stats.damaged + ++self->stats.refused;
-  GST_OBJECT_UNLOCK (self->src);
-  return gst_shm_ring_src_reader_skip (self, damaged, problem);
+  return gst_shm_ring_src_reader_skip (self, &self->stats.refused, problem);
 }
 
 static void
@@ -307,7 +306,7 @@ gst_shm_ring_src_reader_count (GstShmRingSrcReader *self,
   self->stats.bytes += info->size;
   if (wait->is_there) {
     self->stats.waits++;
-    self->stats.wait_time += gst_shm_ring_element_wait_since (wait->frame);
+    self->stats.wait_time += gst_shm_ring_src_reader_since (wait->frame);
   }
   GST_OBJECT_UNLOCK (self->src);
 }

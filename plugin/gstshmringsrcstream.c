@@ -281,11 +281,8 @@ gst_shm_ring_src_stream_get_frame_duration (GstShmRingSrcStream *self)
   GstClockTime duration = GST_CLOCK_TIME_NONE;
 
   GST_OBJECT_LOCK (self->src);
-  if (self->caps != NULL && self->format.is_video
-      && GST_VIDEO_INFO_FPS_N (&self->format.video) > 0)
-    duration = gst_util_uint64_scale_int (GST_SECOND,
-        GST_VIDEO_INFO_FPS_D (&self->format.video),
-        GST_VIDEO_INFO_FPS_N (&self->format.video));
+  if (self->caps != NULL && self->format.is_video)
+    duration = gst_shm_ring_video_frame_duration (&self->format.video);
   GST_OBJECT_UNLOCK (self->src);
   return duration;
 }

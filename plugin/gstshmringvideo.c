@@ -162,6 +162,15 @@ gst_shm_ring_video_copy_frame (
   return TRUE;
 }
 
+GstClockTime
+gst_shm_ring_video_frame_duration (const GstVideoInfo *info)
+{
+  if (GST_VIDEO_INFO_FPS_N (info) <= 0)
+    return GST_CLOCK_TIME_NONE;
+  return gst_util_uint64_scale_int (
+      GST_SECOND, GST_VIDEO_INFO_FPS_D (info), GST_VIDEO_INFO_FPS_N (info));
+}
+
 gboolean
 gst_shm_ring_video_copy_in (
     const GstVideoInfo *info, GstBuffer *buffer, gpointer data)

@@ -19,6 +19,9 @@ gboolean gst_shm_ring_video_is_default (const GstVideoInfo *info,
     const gsize offset[GST_VIDEO_MAX_PLANES],
     const gint stride[GST_VIDEO_MAX_PLANES]);
 
+/* GST_CLOCK_TIME_NONE: INFO does not say. */
+GstClockTime gst_shm_ring_video_frame_duration (const GstVideoInfo *info);
+
 /* Copies BUFFER, whatever its strides, into INFO's default layout at DATA.
  * False: a row of it would lie outside the buffer; nothing was read. */
 gboolean gst_shm_ring_video_copy_in (

@@ -34,7 +34,7 @@ static bool can_go_on(const struct segment *seg, const struct layout_header *hea
     uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&header->head, memory_order_relaxed);
     return (state == STATE_ACTIVE || state == STATE_ENDED) && head >= seg->g.base &&
-           head < UINT64_C(1) << 47;
+           head < LAYOUT_MAX_SEQ;
 }
 
 /* Byte 0 of .ctl is ours, and both names still lead here: nobody else changes it now. */

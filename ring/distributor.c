@@ -309,16 +309,12 @@ void distributor_adopt(struct distributor *d) {
 
 /* ---- Its memory ---- */
 
-static off_t slot_at(const struct distributor *d, uint32_t slot) {
-    return (off_t)(d->seg->g.slots_offset + slot * d->seg->g.slot_stride);
-}
-
 /* Observers may be reading it: as a slot that is written, it carries nothing any more. */
 static void punch(struct distributor *d, uint32_t slot) {
     atomic_store_explicit(&segment_frame(d->seg, slot)->seq, 0, memory_order_relaxed);
     frame_fence_before_write();
-    fallocate(d->seg->frames_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_at(d, slot),
-              (off_t)d->seg->g.slot_stride);
+    fallocate(d->seg->frames_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              (off_t)segment_slot_offset(d->seg, slot), (off_t)d->seg->g.slot_stride);
 }
 
 void distributor_free_memory(struct distributor *d) {
@@ -329,6 +325,6 @@ void distributor_free_memory(struct distributor *d) {
 }
 
 int distributor_restore_memory(struct distributor *d) {
-    return allocate_range(d->seg->frames_fd, (uint64_t)slot_at(d, 0),
+    return allocate_range(d->seg->frames_fd, segment_slot_offset(d->seg, 0),
                           d->seg->g.slots * d->seg->g.slot_stride);
 }

@@ -117,14 +117,6 @@ static int copy_file(const struct segment *seg, void *to, uint64_t offset, size_
     return done == size ? 0 : got < 0 ? -errno : -EPROTO;
 }
 
-static uint64_t frame_at(const struct segment *seg, uint32_t slot) {
-    return seg->g.frames_offset + slot * (uint64_t)seg->g.frame_stride;
-}
-
-static uint64_t slot_at(const struct segment *seg, uint32_t slot) {
-    return seg->g.slots_offset + slot * seg->g.slot_stride;
-}
-
 static void describe(struct shmring_frame_info *info, const struct layout_frame *header,
                      uint64_t seq) {
     *info = (struct shmring_frame_info){
@@ -181,7 +173,7 @@ static const char *problem_of(const struct segment *seg, const struct frame *fra
 static int frame_read(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
                       struct frame **made) {
     struct layout_frame header;
-    uint64_t at = frame_at(seg, slot);
+    uint64_t at = segment_frame_offset(seg, slot);
     int result = read(seg, &header, at, sizeof header);
     if (result == 0 && !text_fits(seg, &header))
         result = -EPROTO;
@@ -247,7 +239,7 @@ static int copy_pixels(const struct segment *seg, read_bytes *read, struct frame
     frame->public.data = frame->copy;
     frame->public.is_copy = true;
     frame->bytes += size;
-    return read(seg, frame->copy, slot_at(seg, frame->slot), size);
+    return read(seg, frame->copy, segment_slot_offset(seg, frame->slot), size);
 }
 
 static int copy_with(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
@@ -271,7 +263,7 @@ static bool still_carries(const struct segment *seg, uint32_t slot, uint64_t seq
     uint64_t now = 0;
     /* Acquire: keeps the copy's loads, which the kernel did in our name, before this one. */
     atomic_thread_fence(memory_order_acquire);
-    return copy_file(seg, &now, frame_at(seg, slot), sizeof now) == 0 && now == seq;
+    return copy_file(seg, &now, segment_frame_offset(seg, slot), sizeof now) == 0 && now == seq;
 }
 
 int frame_observe(const struct segment *seg, uint32_t slot, uint64_t seq,

@@ -55,8 +55,10 @@ int64_t realtime_ns(void) {
 }
 
 int64_t deadline_after(int64_t timeout_ns) {
+    if (timeout_ns < 0)
+        return INT64_MAX;
     int64_t now = monotonic_ns();
-    return timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
 }
 
 int64_t deadline_left(int64_t deadline, int64_t longest_ns) {

@@ -69,8 +69,7 @@ static const char *sizes_problem(const struct geometry *g) {
         return "the lend limit must leave two slots";
     if (!in_range(g->frame_stride, LAYOUT_PAGE, SHMRING_MAX_HEADER_SIZE))
         return "the frame header must have 4096 to 65536 bytes";
-    /* Claims and descriptors carry 48 bits of it. */
-    if (!in_range(g->base, 1, UINT64_C(1) << 47))
+    if (!in_range(g->base, 1, LAYOUT_MAX_SEQ))
         return "the first frame number must be 1 to 2^47";
     return NULL;
 }

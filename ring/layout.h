@@ -42,6 +42,8 @@ enum layout_state {
 };
 
 #define LAYOUT_NO_END UINT64_MAX
+/* Frame numbers stay below: claims and descriptors carry 48 bits of them. */
+#define LAYOUT_MAX_SEQ (UINT64_C(1) << 47)
 
 /* The writer's word to a port: the attachment it answers, and where that reader's stream begins
  * and ends. */

@@ -49,7 +49,7 @@ static void end_patience(struct shmring_writer *w, struct distributor *d) {
     if (d->clocks_run)
         run_clocks(w, d, true);
     for (uint32_t port = 0; port < d->seg->g.max_readers && patience >= 0; port++) {
-        if (is_waited_for(w, d, port) && d->port[port].waited_ns >= patience)
+        if (d->port[port].waited_ns >= patience && is_waited_for(w, d, port))
             port_set_stuck(d, port, true);
     }
 }

@@ -102,7 +102,7 @@ static void continue_numbering(struct segment *seg, const struct layout_header *
     uint64_t head = atomic_load_explicit(&old->head, memory_order_acquire);
     if (!is_known(old))
         return;
-    if (head > seg->g.base && head < UINT64_C(1) << 47)
+    if (head > seg->g.base && head < LAYOUT_MAX_SEQ)
         segment_begin_at(seg, head);
     atomic_store_explicit(
         &new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed) + has_finished(old),

@@ -46,12 +46,18 @@ static inline bool segment_slot_of(const struct segment *seg, uint64_t descripto
     *slot = descriptor & 0xffff;
     return descriptor >> 16 == seq && *slot < seg->g.slots;
 }
+/* Where they lie in the file, too. */
+static inline uint64_t segment_frame_offset(const struct segment *seg, uint32_t slot) {
+    return seg->g.frames_offset + slot * (uint64_t)seg->g.frame_stride;
+}
+static inline uint64_t segment_slot_offset(const struct segment *seg, uint32_t slot) {
+    return seg->g.slots_offset + slot * seg->g.slot_stride;
+}
 static inline struct layout_frame *segment_frame(const struct segment *seg, uint32_t slot) {
-    return (void *)((char *)seg->header + seg->g.frames_offset +
-                    slot * (uint64_t)seg->g.frame_stride);
+    return (void *)((char *)seg->header + segment_frame_offset(seg, slot));
 }
 static inline void *segment_slot(const struct segment *seg, uint32_t slot) {
-    return (char *)seg->header + seg->g.slots_offset + slot * seg->g.slot_stride;
+    return (char *)seg->header + segment_slot_offset(seg, slot);
 }
 /* Room for caps and metas behind a frame's header. */
 static inline uint32_t segment_frame_room(const struct segment *seg) {
