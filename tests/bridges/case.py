@@ -2,7 +2,6 @@
 """What the tests of the bridges share: rings with numbered pictures, commands that run beside them,
 and pipelines whose samples are looked at."""
 
-import os
 import pathlib
 import signal
 import socket
@@ -22,6 +21,7 @@ from gi.repository import Gst, GstVideo  # noqa: E402
 from support import RingTest  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
+SRT_EXAMPLE = HERE.parent.parent / "examples/srt.py"
 WAIT_S = 60  # for what comes soon, also on a machine that is busy
 NTP_EPOCH_NS = 2_208_988_800 * 10**9
 

@@ -7,8 +7,6 @@ in H.264 or JPEG over a cable of 5 ms that loses 1 %, and that is cut for 5 s.
 """
 
 import os
-import statistics
-import subprocess
 import sys
 import time
 

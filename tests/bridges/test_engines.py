@@ -10,9 +10,8 @@ import numpy as np
 
 import shmring
 from camera import number_in
-from case import HERE, BridgeTest, free_port, needs
+from case import SRT_EXAMPLE, BridgeTest, free_port, needs
 
-EXAMPLE = HERE.parent.parent / "examples/srt.py"
 RAW_CAPS = ("application/x-rtp,media=video,clock-rate=90000,encoding-name=RAW,sampling=BGR,"
             "depth=(string)8,width=(string)320,height=(string)192,colorimetry=SMPTE240M,payload=96")
 
@@ -29,7 +28,7 @@ class EnginesTest(BridgeTest):
         self.assertGreater(numbers[-1], numbers[0])
 
     def srt(self, direction, name, mode, port, passphrase):
-        return self.run_beside(sys.executable, "-B", EXAMPLE, direction, name,
+        return self.run_beside(sys.executable, "-B", SRT_EXAMPLE, direction, name,
                                f"srt://127.0.0.1:{port}?mode={mode}",
                                env={**os.environ, "SHMRING_SRT_PASSPHRASE": passphrase})
 

@@ -10,9 +10,8 @@ import numpy as np
 
 import shmring
 from camera import level_in, number_in
-from case import HERE, BridgeTest, needs, needs_typelib
+from case import SRT_EXAMPLE, BridgeTest, needs, needs_typelib
 from hosts import Hosts
-EXAMPLE = HERE.parent.parent / "examples/srt.py"
 from test_mirror import ROUTER, python_with_zenoh
 
 
@@ -81,9 +80,9 @@ class HostsTest(BridgeTest):
     @needs("srtsrc", "srtsink", "x264enc", "mpegtsmux", "tsdemux", "avdec_h264")
     def test_srt(self):
         self.camera()
-        self.on("near", sys.executable, "-B", EXAMPLE, "send",
+        self.on("near", sys.executable, "-B", SRT_EXAMPLE, "send",
                 self.name, f"srt://{self.hosts.near}:7001?mode=listener")
-        self.on("far", sys.executable, "-B", EXAMPLE, "receive",
+        self.on("far", sys.executable, "-B", SRT_EXAMPLE, "receive",
                 self.far, f"srt://{self.hosts.near}:7001?mode=caller")
         with shmring.Reader(self.far, "latest", timeout=60, on_disconnect="wait") as reader:
             self.assert_survives_a_cut(reader)

@@ -416,21 +416,13 @@ static void run(const struct scenario *s, bool verbose) {
     fflush(stdout);
 }
 
-static bool is_wanted(const char *scenario, int count, char **wanted) {
-    for (int i = 0; i < count; i++) {
-        if (strcmp(scenario, wanted[i]) == 0)
-            return true;
-    }
-    return count == 0;
-}
-
 int main(int argc, char **argv) {
     bool verbose = argc > 1 && strcmp(argv[1], "--verbose") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGALRM, say_where);
     signal(SIGABRT, say_where);
     for (size_t n = 0; n < sizeof scenarios / sizeof *scenarios; n++) {
-        if (is_wanted(scenarios[n].name, argc - 1 - verbose, argv + 1 + verbose))
+        if (stress_is_wanted(scenarios[n].name, argc - 1 - verbose, argv + 1 + verbose))
             run(&scenarios[n], verbose);
     }
     return 0;

@@ -415,14 +415,6 @@ static void run(const struct scenario *s, uint64_t every, uint64_t seed) {
     fflush(stdout);
 }
 
-static bool is_wanted(const char *scenario, int count, char **wanted) {
-    for (int i = 0; i < count; i++) {
-        if (strcmp(scenario, wanted[i]) == 0)
-            return true;
-    }
-    return count == 0;
-}
-
 int main(int argc, char **argv) {
     uint64_t every = 1, seed = 0;
     int i = 1;
@@ -433,7 +425,7 @@ int main(int argc, char **argv) {
     signal(SIGALRM, say_where);
     signal(SIGABRT, say_where);
     for (size_t n = 0; n < sizeof scenarios / sizeof *scenarios; n++) {
-        if (is_wanted(scenarios[n].name, argc - i, argv + i))
+        if (stress_is_wanted(scenarios[n].name, argc - i, argv + i))
             run(&scenarios[n], every, seed);
     }
     return 0;

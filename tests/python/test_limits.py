@@ -41,19 +41,21 @@ def may_mount():
         capture_output=True).returncode == 0)
 
 
+class WriteCase(unittest.TestCase):
+    def check(self, said, *words):
+        for word in words:
+            self.assertIn(word, said)
+        self.assertTrue(said.endswith("[]\n"), said)
+
+
 @unittest.skipUnless(may_mount(), "no mount namespace: only root may make one")
-class FilesystemTest(unittest.TestCase):
+class FilesystemTest(WriteCase):
     """Each in a mount namespace with a /dev/shm of its own."""
 
     def write_on(self, options, width=64, before="true"):
         script = f"mount -t tmpfs -o {options} none /dev/shm && {before} && exec \"$@\""
         return output_of(["unshare", "-m", "sh", "-c", script, "sh",
                           *python(WRITE, unique_name("fs"), str(width), "")])
-
-    def check(self, said, *words):
-        for word in words:
-            self.assertIn(word, said)
-        self.assertTrue(said.endswith("[]\n"), said)
 
     def test_as_ever(self):
         self.check(self.write_on("size=8m"), "made")
@@ -73,16 +75,11 @@ class FilesystemTest(unittest.TestCase):
         self.check(self.write_on("size=8m,nr_inodes=2", before=": >/dev/shm/other"), "no inode left")
 
 
-class LimitTest(unittest.TestCase):
+class LimitTest(WriteCase):
     """Of the process."""
 
     def write_with(self, limits, width=64):
         return output_of(python(WRITE, unique_name("limit"), str(width), limits))
-
-    def check(self, said, *words):
-        for word in words:
-            self.assertIn(word, said)
-        self.assertTrue(said.endswith("[]\n"), said)
 
     def test_memory(self):
         limit = ("size = int(open('/proc/self/statm').read().split()[0]) * 4096 + (8 << 20); "

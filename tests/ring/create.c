@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mount.h>
 
 #include "lock.h"
 #include "support.h"
@@ -574,11 +573,6 @@ START_TEST(an_absurd_size_is_refused_with_the_numbers) {
     ck_assert_int_eq(shm_entries(name, false), 0);
 }
 END_TEST
-
-static bool mount_shm(const char *options) {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
-}
 
 static void run_in_namespace(int (*run)(struct child *test, const char *name), const char *what) {
     struct child child = start_child(run, new_name());

@@ -51,21 +51,14 @@ START_TEST(a_resize_that_cannot_rename_changes_nothing) {
 }
 END_TEST
 
-static int die(struct child *test, const char *name) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    (void)test;
-    return shmring_writer_open(name, &options, &writer, NULL) != SHMRING_OK;
-}
-
 /* Whatever fails on the way, the next one finds nothing that keeps it from the name. */
 START_TEST(a_takeover_that_cannot_rename_shuts_nobody_out) {
     const char *name = new_name();
     struct shmring_writer_options options = writer_options(5);
     struct shmring_error error = {0};
     struct shmring_writer *writer = NULL;
-    struct child child = start_child(die, name);
-    ck_assert_int_eq(end_child(&child), 0);
+    struct child child = start_writer(name);
+    kill_child(&child);
     renames_left = 1 + _i;
     ck_assert_int_eq(shmring_writer_open(name, &options, &writer, &error), -EIO);
     renames_left = -1;

@@ -288,8 +288,7 @@ START_TEST(lost) {
     kill_child(&child);
     see(observer, 0, 1);
     ck_assert_int_eq(blind_look(observer, 1, SHMRING_FOREVER), SHMRING_LOST);
-    unlink(path_of(name, ""));
-    unlink(path_of(name, ".ctl"));
+    remove_names(name);
     ck_assert_int_eq(blind_look(observer, 1, SHMRING_FOREVER), SHMRING_LOST);
     shmring_observer_close(observer);
 }

@@ -27,14 +27,6 @@ static void put_and_read(struct shmring_writer *writer, struct shmring_reader *r
     }
 }
 
-/* Every frame was either received or is told of. */
-static void assert_complete(struct shmring_reader *reader, uint64_t published) {
-    struct shmring_reader_stats stats = reader_stats(reader);
-    ck_assert_uint_eq(stats.received + stats.dropped + stats.flushed + stats.withdrawn +
-                          stats.skipped,
-                      published);
-}
-
 static void describe(const struct shmring_reader_info *info, void *described) {
     struct shmring_reader_info *readers = described;
     readers[info->port] = *info;
@@ -67,9 +59,9 @@ START_TEST(only_the_one_that_is_stuck_loses_its_oldest) {
     ck_assert_uint_eq(reader_stats(stuck).withdrawn, 8);
     ck_assert_uint_eq(reader_stats(stuck).received, 4);
     ck_assert_uint_eq(reader_stats(other).received, 12);
-    assert_complete(other, 12);
+    assert_told_of_all(other, 12);
     shmring_frame_release(take(latest, 12));
-    assert_complete(latest, 12);
+    assert_told_of_all(latest, 12);
     ck_assert_uint_eq(reader_stats(latest).withdrawn, 0);
     ck_assert_uint_eq(stats_of(writer).withdrawn, 8);
     ck_assert_uint_eq(stats_of(writer).dropped, 0);
@@ -105,7 +97,7 @@ START_TEST(a_take_brings_it_back) {
     put(writer, 7);
     ck_assert_int_eq(try_put(writer, 8, 0), SHMRING_TIMEOUT);
     read_many(reader, 4, 7);
-    assert_complete(reader, 7);
+    assert_told_of_all(reader, 7);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -131,7 +123,7 @@ START_TEST(the_older_ones_go_with_it) {
     ck_assert(is_filled(held->data, 1));
     shmring_frame_release(held);
     read_many(stuck, 4, 5);
-    assert_complete(stuck, 5);
+    assert_told_of_all(stuck, 5);
     shmring_reader_free(stuck);
     shmring_reader_free(holder);
     shmring_writer_close(writer);
@@ -208,7 +200,7 @@ START_TEST(without_patience_it_waits_for_ever) {
     ck_assert_int_ge(info_of_port(writer, 0).waited_ns, 5 * PATIENCE);
     ck_assert(info_of_port(writer, 0).is_waited_for);
     read_many(reader, 1, 4);
-    assert_complete(reader, 4);
+    assert_told_of_all(reader, 4);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -348,7 +340,7 @@ START_TEST(a_flush_begins_it_anew) {
     ck_assert_int_eq(try_put(writer, 9, 0), SHMRING_TIMEOUT);
     read_many(reader, 5, 8);
     ck_assert_uint_eq(reader_stats(reader).flushed, 4);
-    assert_complete(reader, 8);
+    assert_told_of_all(reader, 8);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -367,7 +359,7 @@ START_TEST(a_flush_is_no_progress) {
     struct shmring_reader_stats stats = reader_stats(reader);
     ck_assert_uint_eq(stats.withdrawn, 2);
     ck_assert_uint_eq(stats.flushed, 4);
-    assert_complete(reader, 10);
+    assert_told_of_all(reader, 10);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -385,7 +377,7 @@ START_TEST(nothing_is_taken_back_in_a_segment_that_was_left) {
     put(writer, 4); /* waits for both; the other one follows when it looks again */
     ck_assert_uint_eq(stats_of(writer).withdrawn, 0);
     read_many(stuck, 1, 3);
-    assert_complete(stuck, 3);
+    assert_told_of_all(stuck, 3);
     shmring_reader_free(stuck);
     shmring_reader_free(other);
     shmring_writer_close(writer);
@@ -405,7 +397,7 @@ START_TEST(it_follows_and_counts_what_it_was_too_late_for) {
     struct shmring_frame *frame = take(stuck, 7);
     ck_assert_uint_eq(frame->missed, 3);
     shmring_frame_release(frame);
-    assert_complete(stuck, 7);
+    assert_told_of_all(stuck, 7);
     shmring_reader_free(stuck);
     shmring_writer_close(writer);
 }
@@ -505,7 +497,7 @@ START_TEST(a_stopped_process_harms_itself_only) {
     put_and_read(writer, other, 41, 60);
     shmring_writer_end(writer);
     ck_assert_int_eq(end_child(&child), 0);
-    assert_complete(other, 60);
+    assert_told_of_all(other, 60);
     ck_assert_uint_eq(reader_stats(other).received, 60);
     shmring_reader_free(other);
     shmring_writer_close(writer);

@@ -124,16 +124,10 @@ START_TEST(counters_are_those_of_the_writer_at_once) {
 }
 END_TEST
 
-static int open_and_die(struct child *test, const char *name) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    return shmring_writer_open(name, &options, &writer, NULL) < 0;
-}
-
 START_TEST(states) {
     const char *name = new_name();
-    struct child child = start_child(open_and_die, name);
-    ck_assert_int_eq(end_child(&child), 0);
+    struct child child = start_writer(name);
+    kill_child(&child);
     ck_assert_int_eq(query(name).state, SHMRING_STATE_DEAD);
     struct shmring_writer *writer = new_writer(name, 4);
     ck_assert_int_eq(query(name).state, SHMRING_STATE_LIVE);
@@ -282,19 +276,9 @@ START_TEST(an_ended_ring_is_not_live) {
 }
 END_TEST
 
-static int write_until_killed(struct child *test, const char *name) {
-    struct shmring_writer_options options = writer_options(4);
-    struct shmring_writer *writer = NULL;
-    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == 0);
-    CHILD_ASSERT(child_say(test, 'O'));
-    child_hear(test);
-    return 1;
-}
-
 START_TEST(a_dead_ring_is_not_live) {
     const char *name = new_name();
-    struct child child = start_child(write_until_killed, name);
-    ck_assert_int_eq(child_hear(&child), 'O');
+    struct child child = start_writer(name);
     ck_assert_int_eq(look_for(name).found, 1);
     kill_child(&child);
     ck_assert_int_eq(look_for(name).found, 0);

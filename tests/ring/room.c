@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A /dev/shm of 64 MiB, as containers have it, and rings that fill most of it. */
 #include <sched.h>
-#include <sys/mount.h>
 
 #include "support.h"
 
@@ -11,11 +10,6 @@
 #define SIZE_1080P (1920 * 1080 * 3)
 
 /* ---- A small /dev/shm ---- */
-
-static bool mount_shm(const char *options) {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
-}
 
 /* False: not here. This process, and its children, have it alone. */
 static bool has_small_shm(const char *test) {
@@ -87,12 +81,9 @@ SMALL_SHM_TEST(with_another_size) {
 SMALL_SHM_TEST(with_another_size_and_a_reader) {
     const char *name = new_name();
     struct shmring_writer_options options = large(SIZE_1080P * 9 / 8);
-    struct shmring_reader_options going_on = SHMRING_READER_OPTIONS_INIT;
-    going_on.go_on_after = 1u << SHMRING_LOST;
     struct child child = start_large_writer(name);
-    struct shmring_reader *reader = open_reader(name, &going_on);
-    ck_assert(child_say(&child, 'p'));
-    ck_assert_int_eq(child_hear(&child), 'p');
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_LOST);
+    tell(&child, 'p');
     kill_child(&child);
     read_many(reader, 1, 1);
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
@@ -233,10 +224,8 @@ SMALL_SHM_TEST(who_is_stuck_at_a_dead_ring) {
     struct shmring_writer *writer = NULL;
     struct child child = start_large_writer(name);
     struct shmring_reader *stuck = new_reader_that_goes_on(name, 1u << SHMRING_LOST);
-    for (int i = 0; i < 8; i++) {
-        ck_assert(child_say(&child, 'p'));
-        ck_assert_int_eq(child_hear(&child), 'p');
-    }
+    for (int i = 0; i < 8; i++)
+        tell(&child, 'p');
     kill_child(&child);
     ck_assert_int_eq(shmring_writer_open(name, &options, &writer, &error), -ENOSPC);
     assert_says(&error, own_process());

@@ -5,21 +5,6 @@
 
 #define MS INT64_C(1000000)
 
-static struct shmring_reader *new_follower(const char *name) {
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.go_on_after = 1u << SHMRING_ENDED;
-    return open_reader(name, &options);
-}
-
-static struct shmring_reader_stats assert_complete(struct shmring_reader *reader,
-                                                   uint64_t published) {
-    struct shmring_reader_stats stats = reader_stats(reader);
-    ck_assert_uint_eq(stats.received + stats.dropped + stats.flushed + stats.withdrawn +
-                          stats.skipped,
-                      published);
-    return stats;
-}
-
 /* ---- For readers that go on ---- */
 
 START_TEST(the_next_one_is_in_the_same_memory) {
@@ -46,7 +31,7 @@ START_TEST(the_next_one_is_in_the_same_memory) {
     ck_assert_uint_gt(frame->info.stretch, stretch);
     shmring_frame_release(frame);
     ck_assert_uint_eq(writer_segment(writer)->inode, inode);
-    assert_complete(reader, 3);
+    assert_told_of_all(reader, 3);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -62,7 +47,7 @@ START_TEST(a_loop) {
     const char *name = new_name();
     pthread_t thread;
     struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_follower(name);
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
     pthread_create(&thread, NULL, read_fifty, reader);
     for (uint64_t number = 1; number <= 50; number++) {
         ck_assert_int_eq(shmring_writer_wait_reader(writer, LONG), SHMRING_OK);
@@ -70,7 +55,7 @@ START_TEST(a_loop) {
         shmring_writer_end(writer);
     }
     pthread_join(thread, NULL);
-    ck_assert_uint_eq(assert_complete(reader, 50).received, 50);
+    ck_assert_uint_eq(assert_told_of_all(reader, 50).received, 50);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -94,7 +79,7 @@ START_TEST(who_waits_hears_of_it_at_once) {
     pthread_t thread;
     int at_once = 0;
     struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_follower(name);
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
     atomic_store(&over, false);
     pthread_create(&thread, NULL, wait_on, reader);
     for (int round = 0; round < ROUNDS; round++) {
@@ -138,7 +123,7 @@ START_TEST(who_reads_late_gets_all_of_its_own) {
         shmring_frame_release(frame);
     }
     ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_complete(late, 3);
+    assert_told_of_all(late, 3);
     put(writer, 101); /* and no slot is lost */
     read_many(next, 101, 101);
     shmring_reader_free(late);
@@ -179,7 +164,7 @@ START_TEST(what_it_did_not_read_holds_its_slots) {
     put_many(writer, 5, 30);
     read_many(late, 2, 4);
     ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_complete(late, 4);
+    assert_told_of_all(late, 4);
     shmring_reader_free(late);
     shmring_writer_close(writer);
 }
@@ -196,7 +181,7 @@ START_TEST(at_most_for_the_patience) {
     put_many(writer, 5, 5);
     read_many(late, 2, 4);
     ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    ck_assert_uint_eq(assert_complete(late, 4).withdrawn, 1);
+    ck_assert_uint_eq(assert_told_of_all(late, 4).withdrawn, 1);
     shmring_reader_free(late);
     shmring_writer_close(writer);
 }
@@ -228,7 +213,7 @@ START_TEST(who_was_not_seen_yet_hears_it) {
     shmring_writer_end(writer);
     put(writer, 2);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
-    assert_complete(reader, 0);
+    assert_told_of_all(reader, 0);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -267,7 +252,7 @@ START_TEST(a_lent_slot_begins_the_next_one) {
     ck_assert_int_eq(shmring_writer_publish(writer, &slot, &info, NULL, NULL), 0);
     shmring_slot_return(&slot);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
-    assert_complete(reader, 0);
+    assert_told_of_all(reader, 0);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -312,7 +297,7 @@ END_TEST
 START_TEST(a_resize_between_two_streams) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_follower(name);
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
     put_many(writer, 1, 2);
     shmring_writer_end(writer);
     ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
@@ -322,7 +307,7 @@ START_TEST(a_resize_between_two_streams) {
     ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
     put(writer, 4);
     read_many(reader, 4, 4);
-    assert_complete(reader, 3);
+    assert_told_of_all(reader, 3);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -341,7 +326,7 @@ START_TEST(who_was_left_behind_hears_it_too) {
     shmring_writer_end(writer);
     read_many(late, 1, 2);
     ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_complete(late, 5);
+    assert_told_of_all(late, 5);
     shmring_reader_free(late);
     shmring_writer_close(writer);
 }
@@ -378,7 +363,7 @@ START_TEST(a_seek_after_it_takes_nothing_back) {
     shmring_writer_flush(writer);
     read_many(reader, 1, 3);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
-    ck_assert_uint_eq(assert_complete(reader, 3).flushed, 0);
+    ck_assert_uint_eq(assert_told_of_all(reader, 3).flushed, 0);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }

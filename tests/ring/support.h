@@ -10,10 +10,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +31,12 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---- Names ---- */
+
+/* One that this process, and its children, have alone. False: not here. */
+static inline bool mount_shm(const char *options) {
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
+}
 
 static pid_t support_runner;
 
@@ -241,6 +249,16 @@ static inline struct shmring_info info_of_ring(struct shmring_reader *reader) {
 static inline struct shmring_reader_stats reader_stats(struct shmring_reader *reader) {
     struct shmring_reader_stats stats = SHMRING_READER_STATS_INIT;
     shmring_reader_get_stats(reader, &stats);
+    return stats;
+}
+
+/* Every frame was either received or is told of. */
+static inline struct shmring_reader_stats assert_told_of_all(struct shmring_reader *reader,
+                                                             uint64_t published) {
+    struct shmring_reader_stats stats = reader_stats(reader);
+    ck_assert_uint_eq(stats.received + stats.dropped + stats.flushed + stats.withdrawn +
+                          stats.skipped,
+                      published);
     return stats;
 }
 

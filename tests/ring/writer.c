@@ -291,8 +291,7 @@ START_TEST(names_lost_while_readers_are_to_follow) {
     void *result;
     put(writer, 1);
     resize(6);
-    unlink(path_of(name, ""));
-    unlink(path_of(name, ".ctl"));
+    remove_names(name);
     ck_assert_int_eq(pthread_create(&thread, NULL, put_two, NULL), 0);
     read_many(reader, 1, 2);
     pthread_join(thread, &result);

@@ -20,6 +20,14 @@ uint32_t random_below(struct random *random, uint32_t below) {
     return (uint32_t)((random->state * UINT64_C(2685821657736338717)) >> 32) % below;
 }
 
+bool stress_is_wanted(const char *scenario, int count, char **wanted) {
+    for (int i = 0; i < count; i++) {
+        if (strcmp(scenario, wanted[i]) == 0)
+            return true;
+    }
+    return count == 0;
+}
+
 void stress_name(char name[64], const char *test) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

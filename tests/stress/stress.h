@@ -4,6 +4,7 @@
 #ifndef STRESS_H
 #define STRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,9 @@ struct random {
 };
 /* 0 to below - 1 */
 uint32_t random_below(struct random *random, uint32_t below);
+
+/* Whether SCENARIO is one of COUNT that are WANTED; of none, all are. */
+bool stress_is_wanted(const char *scenario, int count, char **wanted);
 
 /* A ring name nobody else has. */
 void stress_name(char name[64], const char *test);
