@@ -29,19 +29,20 @@ bool handle_enter(struct handle *handle) {
     return true;
 }
 
+/* In use until it is freed: a program that ends waits for those in use. */
 void handle_leave(struct handle *handle) {
-    if (--handle->users == 0 && handle->closed)
+    if (handle->users == 1 && handle->closed)
         free_ring(handle);
+    handle->users--;
 }
 
 void handle_close(struct handle *handle) {
     if (handle->closed)
         return;
     handle->closed = true;
-    if (handle->users == 0)
-        free_ring(handle);
-    else
+    if (handle->users++ > 0)
         handle->interrupt(handle->ring);
+    handle_leave(handle);
 }
 
 void handle_clear(struct handle *handle) {
