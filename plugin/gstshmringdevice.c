@@ -286,16 +286,21 @@ gst_shm_ring_device_provider_start (GstDeviceProvider *provider)
   return TRUE;
 }
 
+/* The base class flushed the bus before this. A message that was on its way
+ * then came after it, and refers to the provider, which has the bus. */
 static void
 gst_shm_ring_device_provider_stop (GstDeviceProvider *provider)
 {
   GstShmRingDeviceProvider *self = GST_SHM_RING_DEVICE_PROVIDER (provider);
+  GstBus *bus = gst_device_provider_get_bus (provider);
 
   g_mutex_lock (&self->mutex);
   self->is_stopping = TRUE;
   g_cond_signal (&self->stopping);
   g_mutex_unlock (&self->mutex);
   g_clear_pointer (&self->thread, g_thread_join);
+  gst_bus_set_flushing (bus, TRUE);
+  gst_object_unref (bus);
 }
 
 /* ---- The object ---------------------------------------------------------- */

@@ -190,6 +190,33 @@ GST_START_TEST(test_there_before_the_start) {
 }
 GST_END_TEST;
 
+static GstBusSyncReply hold_until_flushing(GstBus *bus, GstMessage *message, gpointer queue) {
+    g_async_queue_push(queue, message);
+    while (!GST_OBJECT_FLAG_IS_SET(bus, GST_BUS_FLUSHING))
+        g_thread_yield();
+    return GST_BUS_PASS;
+}
+
+/* Its message, the provider and the bus would keep each other. */
+GST_START_TEST(test_stopped_while_it_tells) {
+    GstDeviceProvider *provider = gst_device_provider_factory_get_by_name("shmringdeviceprovider");
+    GstBus *bus = gst_device_provider_get_bus(provider);
+    GAsyncQueue *queue = g_async_queue_new();
+    struct shmring_writer *writer;
+
+    fail_unless(gst_device_provider_start(provider));
+    gst_bus_set_sync_handler(bus, hold_until_flushing, queue, NULL);
+    writer = open_writer(ring, 32);
+    g_async_queue_pop(queue);
+    gst_device_provider_stop(provider);
+    fail_if(gst_bus_have_pending(bus));
+    g_async_queue_unref(queue);
+    gst_object_unref(bus);
+    gst_object_unref(provider);
+    shmring_writer_close(writer);
+}
+GST_END_TEST;
+
 static Suite *device_suite(void) {
     Suite *suite = suite_create("device");
     TCase *tcase = tcase_create("rings");
@@ -200,6 +227,7 @@ static Suite *device_suite(void) {
     tcase_add_test(tcase, test_element);
     tcase_add_test(tcase, test_watched);
     tcase_add_test(tcase, test_there_before_the_start);
+    tcase_add_test(tcase, test_stopped_while_it_tells);
     return suite;
 }
 
