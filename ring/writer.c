@@ -39,28 +39,37 @@ static void sum_counters(struct shmring_writer_stats *stats, const struct distri
     stats->bad_claims += d->bad_claims;
 }
 
-static void show(_Atomic uint64_t *counter, uint64_t value) {
-    atomic_store_explicit(counter, value, memory_order_relaxed);
-}
-
 static void sum_all(struct shmring_writer_stats *stats, const struct shmring_writer *w) {
     sum_counters(stats, w->distributor);
     for (const struct distributor *d = w->predecessors; d; d = d->next)
         sum_counters(stats, d);
 }
 
+static void show(_Atomic uint64_t *shown, uint64_t *counter) {
+    atomic_store_explicit(shown, *counter, memory_order_relaxed);
+}
+
+static void take_over(_Atomic uint64_t *shown, uint64_t *counter) {
+    *counter = atomic_load_explicit(shown, memory_order_relaxed);
+}
+
+/* All that the ring shows of a writer's counters. */
+static void with_counters(struct layout_header *header, struct shmring_writer_stats *stats,
+                          void (*use)(_Atomic uint64_t *shown, uint64_t *counter)) {
+    use(&header->published, &stats->published);
+    use(&header->bytes, &stats->bytes);
+    use(&header->dropped, &stats->dropped);
+    use(&header->revoked, &stats->revoked);
+    use(&header->withdrawn, &stats->withdrawn);
+    use(&header->flushed, &stats->flushed);
+    use(&header->waits, &stats->waits);
+    use(&header->wait_ns, (uint64_t *)&stats->wait_ns);
+}
+
 void writer_show_counters(struct shmring_writer *w) {
-    struct layout_header *header = w->distributor->seg->header;
     struct shmring_writer_stats stats = w->stats;
     sum_all(&stats, w);
-    show(&header->published, stats.published);
-    show(&header->bytes, stats.bytes);
-    show(&header->dropped, stats.dropped);
-    show(&header->revoked, stats.revoked);
-    show(&header->withdrawn, stats.withdrawn);
-    show(&header->flushed, stats.flushed);
-    show(&header->waits, stats.waits);
-    show(&header->wait_ns, (uint64_t)stats.wait_ns);
+    with_counters(w->distributor->seg->header, &stats, show);
 }
 
 /* ---- Opening ---- */
@@ -115,17 +124,6 @@ static int open_new(struct shmring_writer *w, const struct segment *with, struct
     return result < 0 ? result : distribute(w, seg, made, error);
 }
 
-static void take_over_counters(struct shmring_writer *w) {
-    struct layout_header *header = w->distributor->seg->header;
-    w->stats.published = atomic_load_explicit(&header->published, memory_order_relaxed);
-    w->stats.bytes = atomic_load_explicit(&header->bytes, memory_order_relaxed);
-    w->stats.dropped = atomic_load_explicit(&header->dropped, memory_order_relaxed);
-    w->stats.revoked = atomic_load_explicit(&header->revoked, memory_order_relaxed);
-    w->stats.withdrawn = atomic_load_explicit(&header->withdrawn, memory_order_relaxed);
-    w->stats.flushed = atomic_load_explicit(&header->flushed, memory_order_relaxed);
-    w->stats.adopted = distributor_head(w->distributor) - w->distributor->seg->g.base;
-}
-
 static int adopt(struct shmring_writer *w, struct shmring_error *error) {
     struct segment *seg = NULL;
     int result = segment_adopt(w->name, &w->options, &seg, error);
@@ -135,7 +133,8 @@ static int adopt(struct shmring_writer *w, struct shmring_error *error) {
         return result;
     distributor_adopt(w->distributor);
     w->discont = true;
-    take_over_counters(w);
+    with_counters(seg->header, &w->stats, take_over);
+    w->stats.adopted = distributor_head(w->distributor) - seg->g.base;
     w->ended = atomic_load_explicit(&seg->header->state, memory_order_relaxed) == STATE_ENDED;
     return 0;
 }

@@ -26,13 +26,23 @@ static uint64_t put_next(struct shmring_writer *writer) {
     return seq;
 }
 
-/* 'p': puts one. 'e': ends. */
+/* A frame that finds no slot and is given up. */
+static void lose_one(struct shmring_writer *writer) {
+    struct shmring_slot slot;
+    int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, 1000000, &slot, NULL);
+    CHILD_ASSERT(result == SHMRING_TIMEOUT || result == SHMRING_FULL);
+    shmring_writer_drop(writer);
+}
+
+/* 'p': puts one. 'd': drops one. 'e': ends. */
 static void obey(struct shmring_writer *writer, struct child *test) {
     char word;
     child_say(test, 'r');
     while ((word = child_hear(test))) {
         if (word == 'p')
             put_next(writer);
+        else if (word == 'd')
+            lose_one(writer);
         else
             shmring_writer_end(writer);
         child_say(test, word);
@@ -95,6 +105,43 @@ START_TEST(readers_and_numbers_go_on) {
     ck_assert(!(frame->info.flags & SHMRING_FRAME_DISCONT));
     shmring_frame_release(frame);
     assert_complete(reader, 5);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+static struct shmring_info query(const char *name) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    ck_assert_int_eq(shmring_query(name, &info, NULL), 0);
+    return info;
+}
+
+static void assert_counters(struct shmring_info shown, struct shmring_writer_stats stats) {
+    ck_assert_uint_eq(shown.published, stats.published);
+    ck_assert_uint_eq(shown.bytes, stats.bytes);
+    ck_assert_uint_eq(shown.dropped, stats.dropped);
+    ck_assert_uint_eq(shown.waits, stats.waits);
+    ck_assert_int_eq(shown.wait_ns, stats.wait_ns);
+}
+
+START_TEST(counters_go_on) {
+    const char *name = new_name();
+    struct child child = start_child_writer(write_obediently, name);
+    struct shmring_reader *reader = new_survivor(name, 1);
+    for (int i = 0; i < 4; i++)
+        tell(&child, 'p');
+    tell(&child, 'd');
+    kill_child(&child);
+    struct shmring_info left = query(name);
+    ck_assert_uint_eq(left.dropped, 1);
+    ck_assert_uint_eq(left.waits, 1);
+    ck_assert_int_gt(left.wait_ns, 0);
+    struct shmring_writer *writer = new_writer(name, 4);
+    assert_counters(left, stats_of(writer));
+    read_many(reader, 1, 4);
+    put(writer, 5);
+    assert_counters(query(name), stats_of(writer));
+    read_many(reader, 5, 5);
     shmring_reader_free(reader);
     shmring_writer_close(writer);
 }
@@ -579,6 +626,7 @@ END_TEST
 int main(void) {
     TCase *tests = tcase_create("adopt");
     tcase_add_test(tests, readers_and_numbers_go_on);
+    tcase_add_test(tests, counters_go_on);
     tcase_add_test(tests, the_first_frame_is_always_marked);
     tcase_add_test(tests, one_that_waits_for_it_wakes_up);
     tcase_add_test(tests, it_does_not_wait_longer_than_for_a_ring);
