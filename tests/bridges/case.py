@@ -12,12 +12,11 @@ import time
 import unittest
 
 import gi
-import numpy as np
 
 gi.require_version("Gst", "1.0")
-gi.require_version("GstVideo", "1.0")
-from gi.repository import Gst, GstVideo  # noqa: E402
+from gi.repository import Gst  # noqa: E402
 
+from shmring.gst import sample_as_array  # noqa: E402
 from support import RingTest  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
@@ -40,6 +39,12 @@ def needs_typelib(name):
     except ValueError:
         return unittest.skip(f"gi has no {name}")
     return lambda test: test
+
+
+def needs_serve(test):
+    """`shmring serve`, and what plays it."""
+    elements = needs("h264parse", "rtph264pay", "rtphdrextntp64", "avdec_h264", "rtspsrc")
+    return needs_typelib("GstRtspServer")(elements(test))
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -103,9 +108,7 @@ class Picture:
 
     def __init__(self, sample):
         buffer = sample.get_buffer()
-        info = GstVideo.VideoInfo.new_from_caps(sample.get_caps())
-        data = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), np.uint8)
-        self.array = data.reshape(info.height, info.stride[0])[:, :info.width]
+        self.array = sample_as_array(sample).copy()
         self.arrived = time.monotonic()
         self.pts = buffer.pts
         self.captured_ns = self._captured(buffer)

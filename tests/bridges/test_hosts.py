@@ -10,7 +10,7 @@ import numpy as np
 
 import shmring
 from camera import level_in, number_in
-from case import SRT_EXAMPLE, BridgeTest, needs, needs_typelib
+from case import SRT_EXAMPLE, BridgeTest, needs, needs_serve
 from hosts import Hosts
 from test_mirror import ROUTER, python_with_zenoh
 
@@ -51,8 +51,7 @@ class HostsTest(BridgeTest):
             if abs(level_in(np.asarray(frame.array)) - 100) < 12:
                 return number_in(np.asarray(frame.array))
 
-    @needs_typelib("GstRtspServer")
-    @needs("rtspsrc", "avdec_h264", "h264parse")
+    @needs_serve
     def test_rtsp(self):
         self.camera()
         self.command("near", "serve", "--address", self.hosts.near).line("rtsp")

@@ -8,11 +8,10 @@ import numpy as np
 
 import shmring
 from camera import captured_ns, level_in, number_in
-from case import BridgeTest, Gst, free_port, needs, needs_typelib
+from case import BridgeTest, Gst, free_port, needs_serve
 
 
-@needs_typelib("GstRtspServer")
-@needs("h264parse", "rtph264pay", "avdec_h264", "rtspsrc", "uridecodebin")
+@needs_serve
 class IngestTest(BridgeTest):
     def setUp(self):
         super().setUp()

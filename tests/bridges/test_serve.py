@@ -10,13 +10,12 @@ import unittest
 
 import shmring
 from camera import captured_ns, level_in, number_in
-from case import WAIT_S, BridgeTest, needs, needs_typelib
+from case import WAIT_S, BridgeTest, needs_serve
 
 DECODED = "rtph264depay ! h264parse ! avdec_h264"
 
 
-@needs_typelib("GstRtspServer")
-@needs("h264parse", "rtph264pay", "avdec_h264", "rtspsrc")
+@needs_serve
 class ServeTest(BridgeTest):
     def serve(self, *arguments, **options):
         """Of its address, what comes before the ring's name."""
@@ -99,8 +98,7 @@ class ServeTest(BridgeTest):
                 play.line("ERROR", timeout=3)
 
 
-@needs_typelib("GstRtspServer")
-@needs("h264parse", "rtph264pay", "avdec_h264", "rtspsrc")
+@needs_serve
 class ProtectedTest(BridgeTest):
     def private(self, text):
         file = tempfile.NamedTemporaryFile("w")
