@@ -118,7 +118,7 @@ static gboolean handle_message(struct reader *self, GstMessage *message) {
     switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
         gst_message_parse_error(message, &error, NULL);
-        CHECK(FALSE, "%s", error->message);
+        campaign_fail(__FILE__, __LINE__, "%s", error->message);
     case GST_MESSAGE_APPLICATION:
         if (gst_message_has_name(message, "enough"))
             return FALSE;
