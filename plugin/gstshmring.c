@@ -1,9 +1,89 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <gst/gst.h>
+#include "gstshmring.h"
 
-#include "gstshmringdevice.h"
-#include "gstshmringsink.h"
-#include "gstshmringsrc.h"
+#include <errno.h>
+#include <string.h>
+
+/* The name GStreamer gives to an element that was not named: its factory's and
+ * a count. */
+static gboolean
+gst_shm_ring_element_is_automatic_name (GstElement *element, const gchar *name)
+{
+  const gchar *factory = GST_OBJECT_NAME (gst_element_get_factory (element));
+  const gchar *count = name + strlen (factory);
+
+  return g_str_has_prefix (name, factory) && *count != '\0'
+      && strspn (count, "0123456789") == strlen (count);
+}
+
+static gboolean
+gst_shm_ring_element_check_name (
+    GstElement *element, const gchar *name, gboolean is_own)
+{
+  const gchar *problem = shmring_name_problem (name);
+
+  if (is_own && gst_shm_ring_element_is_automatic_name (element, name)) {
+    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+        ("The ring has no name: \"%s\" is an automatic one, which nobody can "
+         "rely on. Name the element (name=cam0) or set ring-name=cam0.",
+            name),
+        (NULL));
+    return FALSE;
+  }
+  if (problem != NULL) {
+    GST_ELEMENT_ERROR (element, RESOURCE, SETTINGS,
+        ("\"%s\" cannot name a ring: %s. Set ring-name to another name.", name,
+            problem),
+        (NULL));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gchar *
+gst_shm_ring_element_resolve_name (GstElement *element, const gchar *name)
+{
+  gboolean is_own = name == NULL;
+  gchar *ring = is_own ? gst_element_get_name (element) : g_strdup (name);
+
+  if (!gst_shm_ring_element_check_name (element, ring, is_own))
+    g_clear_pointer (&ring, g_free);
+  return ring;
+}
+
+GstResourceError
+gst_shm_ring_element_resource_error (int code)
+{
+  switch (code) {
+    case -EINVAL:
+      return GST_RESOURCE_ERROR_SETTINGS;
+    case -EBUSY:
+    case -EUSERS:
+    case -EEXIST:
+      return GST_RESOURCE_ERROR_BUSY;
+    case -ENOSPC:
+    case -ENOMEM:
+      return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
+    case -EACCES:
+    case -EPERM:
+      return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+    case -ENOENT:
+      return GST_RESOURCE_ERROR_NOT_FOUND;
+    case -EPROTO:
+      return GST_RESOURCE_ERROR_OPEN_READ;
+    default:
+      return GST_RESOURCE_ERROR_FAILED;
+  }
+}
+
+void
+gst_shm_ring_element_post_errno (
+    GstElement *element, int code, const gchar *message)
+{
+  gst_element_message_full (element, GST_MESSAGE_ERROR, GST_RESOURCE_ERROR,
+      gst_shm_ring_element_resource_error (code), g_strdup (message),
+      g_strdup (g_strerror (-code)), __FILE__, G_STRFUNC, __LINE__);
+}
 
 static gboolean
 plugin_init (GstPlugin *plugin)

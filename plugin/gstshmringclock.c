@@ -8,12 +8,6 @@
 /* Of a new reading that is believed at once. */
 #define DRIFT_SHARE 64
 
-/* From 1900 to 1970. */
-#define NTP_EPOCH (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
-
-static GstStaticCaps unix_time_caps = GST_STATIC_CAPS ("timestamp/x-unix");
-static GstStaticCaps ntp_time_caps = GST_STATIC_CAPS ("timestamp/x-ntp");
-
 /* Subclasses of GstSystemClock (net, PTP) keep another time than the system's.
  */
 static gboolean
@@ -137,75 +131,4 @@ gst_shm_ring_clock_to_wall (gint64 clock_ns)
   gint64 now = gst_shm_ring_clock_now ();
 
   return clock_ns + gst_shm_ring_clock_read (CLOCK_REALTIME) - now;
-}
-
-/* Outside the segment too: with B-frames the first DTS lies before it. */
-static gint64
-gst_shm_ring_clock_running_time (const GstSegment *segment, GstClockTime time)
-{
-  guint64 distance;
-  gint sign;
-
-  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (time))
-    return SHMRING_TIME_NONE;
-  sign = gst_segment_to_running_time_full (
-      segment, GST_FORMAT_TIME, time, &distance);
-  if (sign == 0 || distance > G_MAXINT64)
-    return SHMRING_TIME_NONE;
-  if (sign > 0)
-    return distance;
-  /* the header's "none" is -1 */
-  return distance == 1 ? -2 : -(gint64) distance;
-}
-
-static GstReferenceTimestampMeta *
-gst_shm_ring_clock_find_time (GstBuffer *buffer, GstStaticCaps *of)
-{
-  GstCaps *caps = gst_static_caps_get (of);
-  GstReferenceTimestampMeta *meta =
-      gst_buffer_get_reference_timestamp_meta (buffer, caps);
-
-  gst_caps_unref (caps);
-  return meta;
-}
-
-/* 0: it does not say. */
-static gint64
-gst_shm_ring_clock_capture_time (GstBuffer *buffer)
-{
-  GstReferenceTimestampMeta *meta;
-
-  meta = gst_shm_ring_clock_find_time (buffer, &unix_time_caps);
-  if (meta != NULL)
-    return meta->timestamp;
-  meta = gst_shm_ring_clock_find_time (buffer, &ntp_time_caps);
-  if (meta != NULL && meta->timestamp > NTP_EPOCH)
-    return meta->timestamp - NTP_EPOCH;
-  return 0;
-}
-
-void
-gst_shm_ring_clock_set_buffer (struct shmring_frame_info *info,
-    GstBuffer *buffer, const GstSegment *segment)
-{
-  info->pts_ns =
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_PTS (buffer));
-  info->dts_ns =
-      gst_shm_ring_clock_running_time (segment, GST_BUFFER_DTS (buffer));
-  info->clock_ns = SHMRING_TIME_NONE;
-  info->timestamp_ns = gst_shm_ring_clock_capture_time (buffer);
-}
-
-void
-gst_shm_ring_clock_add_capture_time (
-    const struct shmring_frame_info *frame, GstBuffer *buffer)
-{
-  GstCaps *unix_time;
-
-  if (frame->timestamp_ns <= 0)
-    return;
-  unix_time = gst_static_caps_get (&unix_time_caps);
-  gst_buffer_add_reference_timestamp_meta (
-      buffer, unix_time, frame->timestamp_ns, GST_CLOCK_TIME_NONE);
-  gst_caps_unref (unix_time);
 }

@@ -4,7 +4,7 @@
 #ifndef GST_SHM_RING_CLOCK_H
 #define GST_SHM_RING_CLOCK_H
 
-#include <gst/base/gstbasesink.h>
+#include <gst/gst.h>
 
 #include "shmring.h"
 
@@ -19,16 +19,6 @@ gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
 
 /* The time of CLOCK_REALTIME at CLOCK_NS of CLOCK_MONOTONIC. */
 gint64 gst_shm_ring_clock_to_wall (gint64 clock_ns);
-
-/* FRAME's times of the stream, from BUFFER: running times, negative before
- * SEGMENT, and the moment of capture if it says one, else 0. */
-void gst_shm_ring_clock_set_buffer (struct shmring_frame_info *frame,
-    GstBuffer *buffer, const GstSegment *segment);
-
-/* FRAME's moment of capture, as a GstReferenceTimestampMeta of
- * timestamp/x-unix. */
-void gst_shm_ring_clock_add_capture_time (
-    const struct shmring_frame_info *frame, GstBuffer *buffer);
 
 G_END_DECLS
 

@@ -11,7 +11,7 @@
  * gst-device-monitor-1.0 -f Video/Source
  * ]|
  */
-#include "gstshmringdevice.h"
+#include "gstshmring.h"
 
 #include <string.h>
 

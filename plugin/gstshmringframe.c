@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "gstshmringmeta.h"
-#include "gstshmringvideo.h"
 
 static const struct {
   guint gst;
@@ -40,8 +39,229 @@ G_STATIC_ASSERT (SHMRING_TIME_NONE == (gint64) GST_CLOCK_TIME_NONE);
  * within this, no stride overflows. */
 #define MAX_SIDE (G_MAXINT / 128)
 
-/* ---- Formats ----------------------------------------------------------------
+/* A palette is a plane of its own: 256 colours of 4 bytes, whatever its stride
+ * says. */
+#define PALETTE_SIZE (256 * 4)
+
+/* From 1900 to 1970. */
+#define NTP_EPOCH (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
+
+static GstStaticCaps unix_time_caps = GST_STATIC_CAPS ("timestamp/x-unix");
+static GstStaticCaps ntp_time_caps = GST_STATIC_CAPS ("timestamp/x-ntp");
+
+/* ---- Rows and planes ------------------------------------------------------
  */
+
+/* The stride of a tiled format counts tiles, so it says nothing of bytes: only
+ * the default layout is known to fit. */
+static guint64
+gst_shm_ring_video_tiles_size (
+    const GstVideoInfo *info, guint plane, gint stride)
+{
+  gsize end = plane + 1 < GST_VIDEO_INFO_N_PLANES (info)
+      ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1)
+      : GST_VIDEO_INFO_SIZE (info);
+
+  if (stride != GST_VIDEO_INFO_PLANE_STRIDE (info, plane))
+    return G_MAXUINT64;
+  return end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane);
+}
+
+/* The bytes of PLANE's row that hold pixels. Packed in groups of pixels (v210),
+ * none has a size of its own: the row is what the default layout gives it. */
+static guint64
+gst_shm_ring_video_row_size (const GstVideoInfo *info, guint plane)
+{
+  guint64 row = 0;
+
+  for (guint i = 0; i < GST_VIDEO_INFO_N_COMPONENTS (info); i++) {
+    if (GST_VIDEO_INFO_COMP_PLANE (info, i) != plane)
+      continue;
+    if (GST_VIDEO_INFO_COMP_PSTRIDE (info, i) == 0)
+      return GST_VIDEO_INFO_PLANE_STRIDE (info, plane);
+    row = MAX (row,
+        (guint64) GST_VIDEO_INFO_COMP_WIDTH (info, i)
+            * GST_VIDEO_INFO_COMP_PSTRIDE (info, i));
+  }
+  return row;
+}
+
+/* The bytes from PLANE's first to the end of its last row: its padding need not
+ * be there. G_MAXUINT64: rows of STRIDE cannot be. */
+static guint64
+gst_shm_ring_video_plane_size (
+    const GstVideoInfo *info, guint plane, gint stride)
+{
+  gint comps[GST_VIDEO_MAX_COMPONENTS];
+  guint64 row;
+
+  if (stride <= 0)
+    return G_MAXUINT64;
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo) && plane == 1)
+    return PALETTE_SIZE;
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
+    return gst_shm_ring_video_tiles_size (info, plane, stride);
+  row = gst_shm_ring_video_row_size (info, plane);
+  if ((guint64) stride < row)
+    return G_MAXUINT64;
+  gst_video_format_info_component (info->finfo, plane, comps);
+  return (guint64) (GST_VIDEO_INFO_COMP_HEIGHT (info, comps[0]) - 1) * stride
+      + row;
+}
+
+static gboolean
+gst_shm_ring_video_plane_fits (
+    const GstVideoInfo *info, guint plane, gint stride, gsize size)
+{
+  return gst_shm_ring_video_plane_size (info, plane, stride) <= size;
+}
+
+/* Whether every row of a picture as INFO says lies within SIZE bytes, its
+ * planes at OFFSET with STRIDE. Rows that run backwards never do. */
+static gboolean
+gst_shm_ring_video_fits (const GstVideoInfo *info,
+    const gsize offset[GST_VIDEO_MAX_PLANES],
+    const gint stride[GST_VIDEO_MAX_PLANES], gsize size)
+{
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    if (offset[i] > size
+        || !gst_shm_ring_video_plane_fits (
+            info, i, stride[i], size - offset[i]))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Whether they are INFO's own. */
+static gboolean
+gst_shm_ring_video_is_default (const GstVideoInfo *info,
+    const gsize offset[GST_VIDEO_MAX_PLANES],
+    const gint stride[GST_VIDEO_MAX_PLANES])
+{
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    if (offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i)
+        || stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Rows that run backwards: the first one begins SKIP bytes from where memory
+ * does. */
+static gboolean
+gst_shm_ring_video_plane_fits_upwards (
+    const GstVideoInfo *info, guint plane, gint stride, gsize skip, gsize size)
+{
+  guint64 row = gst_shm_ring_video_row_size (info, plane);
+  guint64 all;
+
+  if (stride <= -G_MAXINT || GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)
+      || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo))
+    return FALSE;
+  all = gst_shm_ring_video_plane_size (info, plane, -stride);
+  return all != G_MAXUINT64 && all - row <= skip && row <= size - skip;
+}
+
+/* As mapped: with a GstVideoMeta each plane is mapped for itself, and nobody
+ * has checked yet that its rows end within what was mapped. */
+static gboolean
+gst_shm_ring_video_frame_fits (
+    const GstVideoInfo *info, const GstVideoFrame *frame)
+{
+  gboolean by_plane = frame->meta != NULL;
+
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    const GstMapInfo *map = &frame->map[by_plane ? i : 0];
+    gsize skip = (guint8 *) frame->data[i] - map->data;
+    gint stride = GST_VIDEO_FRAME_PLANE_STRIDE (frame, i);
+
+    if (skip > map->size)
+      return FALSE;
+    if (stride < 0 ? !gst_shm_ring_video_plane_fits_upwards (
+            info, i, stride, skip, map->size)
+                   : !gst_shm_ring_video_plane_fits (
+                       info, i, stride, map->size - skip))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+gst_shm_ring_video_same_picture (
+    const GstVideoInfo *info, const GstVideoFrame *frame)
+{
+  return GST_VIDEO_FRAME_FORMAT (frame) == GST_VIDEO_INFO_FORMAT (info)
+      && GST_VIDEO_FRAME_WIDTH (frame) == GST_VIDEO_INFO_WIDTH (info)
+      && GST_VIDEO_FRAME_HEIGHT (frame) == GST_VIDEO_INFO_HEIGHT (info);
+}
+
+/* gst_video_frame_copy() takes tiles of differing sizes (NV12_16L32S) for equal
+ * ones; where tiles lie is the same on both sides. */
+static gboolean
+gst_shm_ring_video_copy_frame (
+    const GstVideoInfo *info, GstVideoFrame *to, const GstVideoFrame *from)
+{
+  if (!GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
+    return gst_video_frame_copy (to, from);
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
+    memcpy (to->data[i], from->data[i],
+        gst_shm_ring_video_tiles_size (
+            info, i, GST_VIDEO_INFO_PLANE_STRIDE (info, i)));
+  return TRUE;
+}
+
+GstClockTime
+gst_shm_ring_video_frame_duration (const GstVideoInfo *info)
+{
+  if (GST_VIDEO_INFO_FPS_N (info) <= 0)
+    return GST_CLOCK_TIME_NONE;
+  return gst_util_uint64_scale_int (
+      GST_SECOND, GST_VIDEO_INFO_FPS_D (info), GST_VIDEO_INFO_FPS_N (info));
+}
+
+/* Copies BUFFER, whatever its strides, into INFO's default layout at DATA.
+ * False: a row of it would lie outside the buffer; nothing was read. */
+static gboolean
+gst_shm_ring_video_copy_in (
+    const GstVideoInfo *info, GstBuffer *buffer, gpointer data)
+{
+  GstVideoFrame from, to = { .info = *info };
+  gboolean ok;
+
+  /* GStreamer before 1.20 does not say that it only reads the info. */
+  if (!gst_video_frame_map (&from, (GstVideoInfo *) info, buffer, GST_MAP_READ))
+    return FALSE;
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
+    to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);
+  ok = gst_shm_ring_video_same_picture (info, &from)
+      && gst_shm_ring_video_frame_fits (info, &from)
+      && gst_shm_ring_video_copy_frame (info, &to, &from);
+  gst_video_frame_unmap (&from);
+  return ok;
+}
+
+GstBuffer *
+gst_shm_ring_video_copy_out (const GstVideoInfo *info, GstBuffer *buffer)
+{
+  GstBuffer *copy =
+      gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (info), NULL);
+  GstMapInfo map;
+  gboolean ok;
+
+  if (copy == NULL || !gst_buffer_map (copy, &map, GST_MAP_WRITE)) {
+    gst_clear_buffer (&copy);
+    return NULL;
+  }
+  ok = gst_shm_ring_video_copy_in (info, buffer, map.data);
+  gst_buffer_unmap (copy, &map);
+  gst_buffer_copy_into (
+      copy, buffer, GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  if (!ok)
+    gst_clear_buffer (&copy);
+  return copy;
+}
+
+/* ---- Formats ------------------------------------------------------------- */
 
 static gboolean
 gst_shm_ring_format_can_be (gint width, gint height)
@@ -250,22 +470,75 @@ gst_shm_ring_format_describe_in_place (const GstShmRingFormat *self,
   return TRUE;
 }
 
-/* ---- Headers ------------------------------------------------------------- */
+/* ---- A frame from a buffer ----------------------------------------------- */
+
+/* Outside the segment too: with B-frames the first DTS lies before it. */
+static gint64
+gst_shm_ring_frame_running_time (const GstSegment *segment, GstClockTime time)
+{
+  guint64 distance;
+  gint sign;
+
+  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (time))
+    return SHMRING_TIME_NONE;
+  sign = gst_segment_to_running_time_full (
+      segment, GST_FORMAT_TIME, time, &distance);
+  if (sign == 0 || distance > G_MAXINT64)
+    return SHMRING_TIME_NONE;
+  if (sign > 0)
+    return distance;
+  /* the header's "none" is -1 */
+  return distance == 1 ? -2 : -(gint64) distance;
+}
+
+static GstReferenceTimestampMeta *
+gst_shm_ring_frame_find_time (GstBuffer *buffer, GstStaticCaps *of)
+{
+  GstCaps *caps = gst_static_caps_get (of);
+  GstReferenceTimestampMeta *meta =
+      gst_buffer_get_reference_timestamp_meta (buffer, caps);
+
+  gst_caps_unref (caps);
+  return meta;
+}
+
+/* 0: it does not say. */
+static gint64
+gst_shm_ring_frame_capture_time (GstBuffer *buffer)
+{
+  GstReferenceTimestampMeta *meta;
+
+  meta = gst_shm_ring_frame_find_time (buffer, &unix_time_caps);
+  if (meta != NULL)
+    return meta->timestamp;
+  meta = gst_shm_ring_frame_find_time (buffer, &ntp_time_caps);
+  if (meta != NULL && meta->timestamp > NTP_EPOCH)
+    return meta->timestamp - NTP_EPOCH;
+  return 0;
+}
 
 void
-gst_shm_ring_frame_set_buffer (
-    struct shmring_frame_info *frame, GstBuffer *buffer)
+gst_shm_ring_frame_set_buffer (struct shmring_frame_info *frame,
+    GstBuffer *buffer, const GstSegment *segment)
 {
   for (guint i = 0; i < G_N_ELEMENTS (frame_flags); i++) {
     if (GST_BUFFER_FLAG_IS_SET (buffer, frame_flags[i].gst))
       frame->flags |= frame_flags[i].shm;
   }
   frame->flags |= GST_BUFFER_FLAGS (buffer) & MEDIA_FLAGS;
-  frame->duration_ns = GST_BUFFER_DURATION (buffer);
   if (GST_BUFFER_OFFSET_IS_VALID (buffer))
     frame->frame_number = GST_BUFFER_OFFSET (buffer);
   frame->frame_number_end = GST_BUFFER_OFFSET_END (buffer);
+  frame->pts_ns =
+      gst_shm_ring_frame_running_time (segment, GST_BUFFER_PTS (buffer));
+  frame->dts_ns =
+      gst_shm_ring_frame_running_time (segment, GST_BUFFER_DTS (buffer));
+  frame->duration_ns = GST_BUFFER_DURATION (buffer);
+  frame->clock_ns = SHMRING_TIME_NONE;
+  frame->timestamp_ns = gst_shm_ring_frame_capture_time (buffer);
 }
+
+/* ---- Caps and layout from a frame ---------------------------------------- */
 
 /* Of features a sink takes two, and of old names GStreamer warns. */
 static gboolean
@@ -389,6 +662,8 @@ gst_shm_ring_frame_problem (
   return NULL;
 }
 
+/* ---- A buffer from a frame ----------------------------------------------- */
+
 static void
 gst_shm_ring_frame_add_video_meta (const struct shmring_frame_info *frame,
     const GstVideoInfo *video, GstBuffer *buffer)
@@ -428,4 +703,18 @@ gst_shm_ring_frame_wrap (struct shmring_frame *frame, const GstVideoInfo *video)
   if (video != NULL)
     gst_shm_ring_frame_add_video_meta (&frame->info, video, buffer);
   return buffer;
+}
+
+void
+gst_shm_ring_frame_add_capture_time (
+    const struct shmring_frame_info *frame, GstBuffer *buffer)
+{
+  GstCaps *unix_time;
+
+  if (frame->timestamp_ns <= 0)
+    return;
+  unix_time = gst_static_caps_get (&unix_time_caps);
+  gst_buffer_add_reference_timestamp_meta (
+      buffer, unix_time, frame->timestamp_ns, GST_CLOCK_TIME_NONE);
+  gst_caps_unref (unix_time);
 }

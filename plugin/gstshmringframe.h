@@ -13,6 +13,14 @@
 
 G_BEGIN_DECLS
 
+/* GST_CLOCK_TIME_NONE: VIDEO does not say. */
+GstClockTime gst_shm_ring_video_frame_duration (const GstVideoInfo *video);
+
+/* A copy of BUFFER, whatever its strides, in VIDEO's default layout, or NULL.
+ */
+GstBuffer *gst_shm_ring_video_copy_out (
+    const GstVideoInfo *video, GstBuffer *buffer);
+
 typedef struct {
   gboolean is_video; /* raw video; its layout is VIDEO's */
   GstVideoInfo video;
@@ -36,10 +44,11 @@ void gst_shm_ring_format_describe (const GstShmRingFormat *self,
 gboolean gst_shm_ring_format_describe_in_place (const GstShmRingFormat *self,
     GstBuffer *buffer, gsize offset, struct shmring_frame_info *info);
 
-/* BUFFER's flags and duration, and its offset as the frame number if it has
- * one. */
-void gst_shm_ring_frame_set_buffer (
-    struct shmring_frame_info *frame, GstBuffer *buffer);
+/* BUFFER's flags, its offset as the frame number if it has one, its duration,
+ * its times as running times, negative before SEGMENT, and the moment of
+ * capture if it says one, else 0. */
+void gst_shm_ring_frame_set_buffer (struct shmring_frame_info *frame,
+    GstBuffer *buffer, const GstSegment *segment);
 
 /* The caps FRAME carries as text or, where it carries none, those that its
  * format and size make. NULL: it says nothing that makes sense, and *PROBLEM (a
@@ -56,6 +65,11 @@ const gchar *gst_shm_ring_frame_problem (
  * FRAME's rows as they lie become its GstVideoMeta. */
 GstBuffer *gst_shm_ring_frame_wrap (
     struct shmring_frame *frame, const GstVideoInfo *video);
+
+/* FRAME's moment of capture, as a GstReferenceTimestampMeta of
+ * timestamp/x-unix. */
+void gst_shm_ring_frame_add_capture_time (
+    const struct shmring_frame_info *frame, GstBuffer *buffer);
 
 /* Whether FRAME's rows lie as GStreamer expects where there is no GstVideoMeta.
  */

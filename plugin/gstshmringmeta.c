@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "gstshmringmetakinds.h"
-
 /* With the caps it fits into the largest header. */
 #define MAX_BLOCK 49152
 

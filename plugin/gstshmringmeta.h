@@ -41,6 +41,17 @@ void gst_shm_ring_meta_read (GstBuffer *buffer, gconstpointer block, gsize size,
 /* The tags in BLOCK, or NULL. */
 GstTagList *gst_shm_ring_meta_read_tags (gconstpointer block, gsize size);
 
+/* ---- One meta: gstshmringmetakinds.c ------------------------------------- */
+
+/* Appends META's payload. Returns the type of its entry, 0: nobody knows how.
+ */
+guint32 gst_shm_ring_meta_kinds_write (GByteArray *to, GstMeta *meta);
+
+/* Adds to BUFFER what an entry of TYPE, of SIZE BYTES, says; nothing when they
+ * make no sense. */
+void gst_shm_ring_meta_kinds_read (GstBuffer *buffer, guint32 type,
+    const guint8 *bytes, gsize size, const GstShmRingMetaStream *stream);
+
 G_END_DECLS
 
 #endif

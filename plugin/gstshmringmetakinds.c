@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringmetakinds.h"
+#include "gstshmringmeta.h"
 
 #include <string.h>
 

@@ -62,13 +62,16 @@
  */
 #include "gstshmringsink.h"
 
-#include "gstshmringelement.h"
-#include "gstshmringsinkring.h"
+#include "gstshmring.h"
 
 #define DEFAULT_CAPS "video/x-raw, format = (string) { BGR, GRAY8 }"
 
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_sink_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_sink_debug
+
+#define GST_TYPE_SHM_RING_SINK (gst_shm_ring_sink_get_type ())
+G_DECLARE_FINAL_TYPE (
+    GstShmRingSink, gst_shm_ring_sink, GST, SHM_RING_SINK, GstBaseSink)
 
 struct _GstShmRingSink {
   GstBaseSink parent;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsinkmemory.h"
+#include "gstshmringsink.h"
 
 #include <errno.h>
 #include <gst/video/video.h>
-
-#include "gstshmringvideo.h"
 
 #define MEMORY_TYPE "ShmRingMemory"
 

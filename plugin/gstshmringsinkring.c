@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsinkring.h"
+#include "gstshmringsink.h"
 
 #include <errno.h>
 
+#include "gstshmring.h"
 #include "gstshmringclock.h"
-#include "gstshmringelement.h"
-#include "gstshmringframe.h"
 #include "gstshmringmeta.h"
 
 #define DEFAULT_OPAQUE_SIZE (1024 * 1024)
@@ -487,8 +486,7 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
   }
   info->frame_number = self->frames;
   info->caps = self->caps_text;
-  gst_shm_ring_frame_set_buffer (info, buffer);
-  gst_shm_ring_clock_set_buffer (info, buffer, &self->sink->segment);
+  gst_shm_ring_frame_set_buffer (info, buffer, &self->sink->segment);
   gst_shm_ring_sink_ring_set_metas (self, buffer, info);
   return slot;
 }

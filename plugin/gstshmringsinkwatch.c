@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsinkwatch.h"
+#include "gstshmringsink.h"
 
 #include <gst/video/video.h>
 
 #include "gstshmringclock.h"
-#include "gstshmringsinktime.h"
 
 #define INTERVAL (100 * GST_MSECOND)
 /* How often it is told that a reader is waited for, while nothing ends that. */

@@ -73,11 +73,8 @@
  */
 #include "gstshmringsrc.h"
 
+#include "gstshmring.h"
 #include "gstshmringclock.h"
-#include "gstshmringelement.h"
-#include "gstshmringframe.h"
-#include "gstshmringsrcreader.h"
-#include "gstshmringsrcstream.h"
 
 /* From the end of the writing pipeline to this element's push: the writer's
  * copy of a large frame and a wake-up on a busy machine. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsrcreader.h"
+#include "gstshmringsrc.h"
 
 #include <errno.h>
 
+#include "gstshmring.h"
 #include "gstshmringclock.h"
-#include "gstshmringelement.h"
 
 /* A pause whose interruption was missed is seen after this. */
 #define SLICE (100 * GST_MSECOND)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsrcstream.h"
+#include "gstshmringsrc.h"
 
-#include "gstshmringclock.h"
-#include "gstshmringframe.h"
 #include "gstshmringmeta.h"
-#include "gstshmringvideo.h"
 
 /* ---- Caps ---------------------------------------------------------------- */
 
@@ -189,7 +186,7 @@ gst_shm_ring_src_stream_make_buffer (
     out = gst_shm_ring_src_stream_copy (self, buffer);
   if (out != NULL) {
     gst_shm_ring_meta_read (out, info->metas, info->metas_size, &stream);
-    gst_shm_ring_clock_add_capture_time (info, out);
+    gst_shm_ring_frame_add_capture_time (info, out);
   }
   if (out != buffer)
     gst_buffer_unref (buffer);

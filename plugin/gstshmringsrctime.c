@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gstshmringsrctime.h"
+#include "gstshmringsrc.h"
 
 /* Where encoders begin, so that a DTS before the first PTS has a place. */
 #define START (1000 * 3600 * (gint64) GST_SECOND)

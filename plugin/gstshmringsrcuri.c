@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringsrc.h"
-#include "shmring.h"
+
+#include "gstshmring.h"
 
 #define PROTOCOL "shmring"
 

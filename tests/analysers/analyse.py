@@ -23,7 +23,7 @@ ARGUED = [
     ("ring/take.c", "ereference of", "without FRAME all up to the limit is given back, not taken"),
     ("python3", "leak of ‘<unknown>’", "Python holds it: PyErr_Format is not known to the analyser"),
     ("python-bindings/layout.c", "garbage", "both tuples were found to have as many numbers"),
-    ("plugin/gstshmringvideo.c", "Null pointer passed", "a frame that is mapped has all its planes"),
+    ("plugin/gstshmringframe.c", "Null pointer passed", "a frame that is mapped has all its planes"),
 ]
 TOOLS = {
     "gcc": ["gcc", "-fanalyzer", "-Wno-analyzer-too-complex", "-O1", "-c", "-o", os.devnull],

@@ -3,7 +3,7 @@
  * every kind. Arithmetic alone, with a given clock. */
 #include "support.h"
 
-#include "gstshmringsinklateness.h"
+#include "gstshmringsink.h"
 
 #define MS ((gint64)GST_MSECOND)
 #define S ((gint64)GST_SECOND)

@@ -2,7 +2,7 @@
 /* When frames are due behind a source: arithmetic alone, without a pipeline. */
 #include "support.h"
 
-#include "gstshmringsrctime.h"
+#include "gstshmringsrc.h"
 
 #define MS ((gint64)GST_MSECOND)
 #define S ((gint64)GST_SECOND)
