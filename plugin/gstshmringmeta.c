@@ -17,8 +17,6 @@ typedef struct {
 G_STATIC_ASSERT (sizeof (GstShmRingMetaEntry) == 8);
 G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
-static const gchar *const meaningful_tags[] = { GST_TAG_IMAGE_ORIENTATION };
-
 /* ---- Texts --------------------------------------------------------------- */
 
 static gsize
@@ -235,25 +233,22 @@ gst_shm_ring_meta_write (
 void
 gst_shm_ring_meta_write_tags (GByteArray *block, const GstTagList *tags)
 {
-  GstTagList *kept = gst_tag_list_new_empty ();
+  const GValue *orientation =
+      gst_tag_list_get_value_index (tags, GST_TAG_IMAGE_ORIENTATION, 0);
   const gsize start = block->len;
+  GstTagList *kept;
   gchar *text;
 
-  for (guint i = 0; i < G_N_ELEMENTS (meaningful_tags); i++) {
-    const GValue *value =
-        gst_tag_list_get_value_index (tags, meaningful_tags[i], 0);
-
-    if (value != NULL)
-      gst_tag_list_add_value (
-          kept, GST_TAG_MERGE_REPLACE, meaningful_tags[i], value);
-  }
-  if (!gst_tag_list_is_empty (kept)) {
-    text = gst_tag_list_to_string (kept);
-    g_byte_array_set_size (block, start + sizeof (GstShmRingMetaEntry));
-    g_byte_array_append (block, (const guint8 *) text, strlen (text) + 1);
-    gst_shm_ring_meta_close (block, start, META_TAGS);
-    g_free (text);
-  }
+  if (orientation == NULL)
+    return;
+  kept = gst_tag_list_new_empty ();
+  gst_tag_list_add_value (
+      kept, GST_TAG_MERGE_REPLACE, GST_TAG_IMAGE_ORIENTATION, orientation);
+  text = gst_tag_list_to_string (kept);
+  g_byte_array_set_size (block, start + sizeof (GstShmRingMetaEntry));
+  g_byte_array_append (block, (const guint8 *) text, strlen (text) + 1);
+  gst_shm_ring_meta_close (block, start, META_TAGS);
+  g_free (text);
   gst_tag_list_unref (kept);
 }
 
@@ -293,40 +288,34 @@ gst_shm_ring_meta_read (GstBuffer *buffer, gconstpointer block, gsize size,
     gst_shm_ring_meta_kinds_read (buffer, type, payload, payload_size, stream);
 }
 
-/* Any structure's text looks like a tag list's: of it only what it may say. */
-static GstTagList *
-gst_shm_ring_meta_parse_tags (const gchar *text)
+const gchar *
+gst_shm_ring_meta_find_tags (gconstpointer block, gsize size)
 {
-  GstStructure *said = gst_shm_ring_meta_parse (text);
-  GstTagList *tags = gst_tag_list_new_empty ();
-
-  for (guint i = 0; said != NULL && i < G_N_ELEMENTS (meaningful_tags); i++) {
-    const gchar *value = gst_structure_get_string (said, meaningful_tags[i]);
-
-    if (value != NULL && *value != '\0')
-      gst_tag_list_add (
-          tags, GST_TAG_MERGE_REPLACE, meaningful_tags[i], value, NULL);
-  }
-  g_clear_pointer (&said, gst_structure_free);
-  if (gst_tag_list_is_empty (tags))
-    gst_clear_tag_list (&tags);
-  return tags;
-}
-
-GstTagList *
-gst_shm_ring_meta_read_tags (gconstpointer block, gsize size)
-{
-  GstTagList *tags = NULL;
   const guint8 *payload;
   gsize payload_size, place = 0;
   guint32 type;
 
-  while (tags == NULL
-      && (type = gst_shm_ring_meta_next (
+  while ((type = gst_shm_ring_meta_next (
               block, size, &place, &payload, &payload_size))
-          != 0) {
+      != 0) {
     if (type == META_TAGS && memchr (payload, '\0', payload_size) != NULL)
-      tags = gst_shm_ring_meta_parse_tags ((const gchar *) payload);
+      return (const gchar *) payload;
   }
+  return NULL;
+}
+
+/* Any structure's text looks like a tag list's: of it only what it may say. */
+GstTagList *
+gst_shm_ring_meta_parse_tags (const gchar *text)
+{
+  GstStructure *said = text != NULL ? gst_shm_ring_meta_parse (text) : NULL;
+  const gchar *orientation = NULL;
+  GstTagList *tags = NULL;
+
+  if (said != NULL)
+    orientation = gst_structure_get_string (said, GST_TAG_IMAGE_ORIENTATION);
+  if (orientation != NULL && *orientation != '\0')
+    tags = gst_tag_list_new (GST_TAG_IMAGE_ORIENTATION, orientation, NULL);
+  gst_clear_structure (&said);
   return tags;
 }

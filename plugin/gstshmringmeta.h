@@ -38,8 +38,10 @@ void gst_shm_ring_meta_write_tags (GByteArray *block, const GstTagList *tags);
 void gst_shm_ring_meta_read (GstBuffer *buffer, gconstpointer block, gsize size,
     const GstShmRingMetaStream *stream);
 
-/* The tags in BLOCK, or NULL. */
-GstTagList *gst_shm_ring_meta_read_tags (gconstpointer block, gsize size);
+/* The text of the tags in BLOCK, or NULL; and what such a text (NULL is
+ * allowed) says, or NULL. */
+const gchar *gst_shm_ring_meta_find_tags (gconstpointer block, gsize size);
+GstTagList *gst_shm_ring_meta_parse_tags (const gchar *text);
 
 /* ---- One meta: gstshmringmetakinds.c ------------------------------------- */
 

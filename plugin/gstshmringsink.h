@@ -169,7 +169,7 @@ GstShmRingSinkWatch *gst_shm_ring_sink_watch_new (GstElement *sink,
  * otherwise. */
 void gst_shm_ring_sink_watch_set_encoded (
     GstShmRingSinkWatch *self, gboolean encoded);
-/* A frame was published that stands alone. */
+/* A frame was published that stands alone, of a stream that may have others. */
 void gst_shm_ring_sink_watch_key_frame (GstShmRingSinkWatch *self);
 
 /* Takes MESSAGE. */
@@ -223,7 +223,8 @@ typedef struct {
   GstShmRingFormat format;
   gchar *caps_text;
   GstTagList *tags;
-  GByteArray *metas;
+  GByteArray *metas; /* of the frame at hand; first of all the stream's tags */
+  gsize tags_size;
   GPtrArray *left_out;    /* names of the kinds of metas that did not cross */
   GHashTable *told_metas; /* of them, those the application was told of */
 

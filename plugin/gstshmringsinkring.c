@@ -92,6 +92,7 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->told_latency = 0;
   self->frames = 0;
   self->metas = g_byte_array_new ();
+  self->tags_size = 0;
   self->left_out = g_ptr_array_new ();
   self->told_metas = g_hash_table_new (NULL, NULL);
   /* a ring of few slots lends less, without a setting of its own */
@@ -170,7 +171,7 @@ gst_shm_ring_sink_ring_stop (GstShmRingSinkRing *self)
   g_clear_pointer (&self->metas, g_byte_array_unref);
   g_clear_pointer (&self->left_out, g_ptr_array_unref);
   g_clear_pointer (&self->told_metas, g_hash_table_unref);
-  g_clear_pointer (&self->tags, gst_tag_list_unref);
+  gst_clear_tag_list (&self->tags);
   g_clear_pointer (&self->caps_text, g_free);
   g_clear_pointer (&self->name, g_free);
 }
@@ -238,8 +239,12 @@ gst_shm_ring_sink_ring_set_tags (GstShmRingSinkRing *self, GstTagList *tags)
       ? gst_tag_list_merge (self->tags, tags, GST_TAG_MERGE_REPLACE)
       : NULL;
 
-  g_clear_pointer (&self->tags, gst_tag_list_unref);
+  gst_clear_tag_list (&self->tags);
   self->tags = merged;
+  g_byte_array_set_size (self->metas, 0);
+  if (merged != NULL)
+    gst_shm_ring_meta_write_tags (self->metas, merged);
+  self->tags_size = self->metas->len;
 }
 
 /* ---- Waits --------------------------------------------------------------- */
@@ -453,17 +458,15 @@ static void
 gst_shm_ring_sink_ring_set_metas (GstShmRingSinkRing *self, GstBuffer *buffer,
     struct shmring_frame_info *info)
 {
-  g_byte_array_set_size (self->metas, 0);
+  g_byte_array_set_size (self->metas, self->tags_size);
   g_ptr_array_set_size (self->left_out, 0);
   self->frame_dropped_metas =
       gst_shm_ring_meta_write (self->metas, buffer, self->left_out);
   if (self->leaves_metas) {
-    g_byte_array_set_size (self->metas, 0);
+    g_byte_array_set_size (self->metas, self->tags_size);
     g_ptr_array_add (self->left_out, (gpointer) "metas");
     self->frame_dropped_metas++;
   }
-  if (self->tags != NULL)
-    gst_shm_ring_meta_write_tags (self->metas, self->tags);
   info->metas = self->metas->data;
   info->metas_size = self->metas->len;
 }
@@ -513,7 +516,8 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
     return gst_shm_ring_sink_ring_grow_headers (self, info, error.message);
   if (res < 0)
     return gst_shm_ring_sink_ring_fail (self, res, error.message);
-  if ((info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
+  if (!self->format.is_video
+      && (info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) == 0)
     gst_shm_ring_sink_watch_key_frame (self->watch);
   return GST_FLOW_OK;
 }

@@ -182,7 +182,8 @@ typedef struct {
   GstAudioInfo audio;
   gboolean is_audio;
   gchar *caps_text;
-  GstTagList *tags;
+  GstTagList *tags; /* that were sent */
+  gchar *tags_text; /* of the last frame */
   gboolean takes_video_meta;
 } GstShmRingSrcStream;
 

@@ -113,15 +113,20 @@ static void
 gst_shm_ring_src_stream_update_tags (
     GstShmRingSrcStream *self, const struct shmring_frame_info *info)
 {
-  GstTagList *tags =
-      gst_shm_ring_meta_read_tags (info->metas, info->metas_size);
+  const gchar *text =
+      gst_shm_ring_meta_find_tags (info->metas, info->metas_size);
+  GstTagList *tags;
 
-  if (tags == NULL && self->tags == NULL)
+  if (g_strcmp0 (text, self->tags_text) == 0)
     return;
-  if (tags == NULL)
+  g_free (self->tags_text);
+  self->tags_text = g_strdup (text);
+  tags = gst_shm_ring_meta_parse_tags (text);
+  if (tags == NULL && self->tags != NULL)
     tags = gst_shm_ring_src_stream_upright ();
-  if (self->tags != NULL && gst_tag_list_is_equal (tags, self->tags)) {
-    gst_tag_list_unref (tags);
+  if (tags == NULL
+      || (self->tags != NULL && gst_tag_list_is_equal (tags, self->tags))) {
+    gst_clear_tag_list (&tags);
     return;
   }
   gst_clear_tag_list (&self->tags);
@@ -300,4 +305,5 @@ gst_shm_ring_src_stream_forget (GstShmRingSrcStream *self)
 {
   gst_shm_ring_src_stream_forget_caps (self);
   gst_clear_tag_list (&self->tags);
+  g_clear_pointer (&self->tags_text, g_free);
 }

@@ -133,10 +133,10 @@ GST_START_TEST(test_tags) {
         gst_tag_list_new_from_string("taglist, image-orientation=rotate-180, title=(string)a");
     gchar *orientation;
 
-    fail_unless(gst_shm_ring_meta_read_tags(NULL, 0) == NULL);
+    fail_unless(gst_shm_ring_meta_find_tags(NULL, 0) == NULL);
     gst_shm_ring_meta_write_tags(block, tags);
     gst_tag_list_unref(tags);
-    tags = gst_shm_ring_meta_read_tags(block->data, block->len);
+    tags = gst_shm_ring_meta_parse_tags(gst_shm_ring_meta_find_tags(block->data, block->len));
     assert_equals_int(gst_tag_list_n_tags(tags), 1);
     fail_unless(gst_tag_list_get_string(tags, GST_TAG_IMAGE_ORIENTATION, &orientation));
     assert_equals_string(orientation, "rotate-180");
@@ -466,7 +466,7 @@ static void read_bytes(const guint8 *bytes, gsize size) {
     GstTagList *tags;
 
     gst_shm_ring_meta_read(buffer, exact, size, &stream);
-    tags = gst_shm_ring_meta_read_tags(exact, size);
+    tags = gst_shm_ring_meta_parse_tags(gst_shm_ring_meta_find_tags(exact, size));
     if (tags != NULL)
         gst_tag_list_unref(tags);
     gst_buffer_unref(buffer);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The plugin's features, and what they share: their ring's name, and errors a
+ * user can act on. */
+#ifndef GST_SHM_RING_H
+#define GST_SHM_RING_H
+
+#include <gst/gst.h>
+
+#include "shmring.h"
+
+/* What GStreamer has had since 1.20, for 1.18. */
+#if !GST_CHECK_VERSION(1, 20, 0)
+
+#  define GST_ELEMENT_REGISTER_DECLARE(element)                                \
+    gboolean gst_element_register_##element (GstPlugin *plugin)
+#  define GST_ELEMENT_REGISTER_DEFINE(element, name, rank, type)               \
+    gboolean gst_element_register_##element (GstPlugin *plugin)                \
+    {                                                                          \
+      return gst_element_register (plugin, name, rank, type);                  \
+    }                                                                          \
+    GST_ELEMENT_REGISTER_DECLARE (element)
+#  define GST_ELEMENT_REGISTER(element, plugin)                                \
+    gst_element_register_##element (plugin)
+
+#  define GST_DEVICE_PROVIDER_REGISTER_DECLARE(provider)                       \
+    gboolean gst_device_provider_register_##provider (GstPlugin *plugin)
+#  define GST_DEVICE_PROVIDER_REGISTER_DEFINE(provider, name, rank, type)      \
+    gboolean gst_device_provider_register_##provider (GstPlugin *plugin)       \
+    {                                                                          \
+      return gst_device_provider_register (plugin, name, rank, type);          \
+    }                                                                          \
+    GST_DEVICE_PROVIDER_REGISTER_DECLARE (provider)
+#  define GST_DEVICE_PROVIDER_REGISTER(provider, plugin)                       \
+    gst_device_provider_register_##provider (plugin)
+
+#  define gst_value_deserialize_with_pspec(value, text, pspec)                 \
+    gst_value_deserialize (value, text)
+
+#endif
+
+G_BEGIN_DECLS
+
+GST_ELEMENT_REGISTER_DECLARE (shmringsink);
+GST_ELEMENT_REGISTER_DECLARE (shmringsrc);
+GST_DEVICE_PROVIDER_REGISTER_DECLARE (shmringdeviceprovider);
+
+/* NAME, or the element's own name when NAME is NULL. An impossible or automatic
+ * name is posted as an error, and the answer is NULL. */
+gchar *gst_shm_ring_element_resolve_name (
+    GstElement *element, const gchar *name);
+
+/* What the ring library's negative errno CODE is to GStreamer. */
+GstResourceError gst_shm_ring_element_resource_error (int code);
+
+/* Posts the error that the ring library answered with the negative errno CODE.
+ */
+void gst_shm_ring_element_post_errno (
+    GstElement *element, int code, const gchar *message);
+
+G_END_DECLS
+
+#endif
