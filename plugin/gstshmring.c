@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- Names --------------------------------------------------------------- */
+
 /* The name GStreamer gives to an element that was not named: its factory's and
  * a count. */
 static gboolean
@@ -41,15 +43,18 @@ gst_shm_ring_element_check_name (
 }
 
 gchar *
-gst_shm_ring_element_resolve_name (GstElement *element, const gchar *name)
+gst_shm_ring_element_resolve_name (GstElement *element, gchar *name)
 {
   gboolean is_own = name == NULL;
-  gchar *ring = is_own ? gst_element_get_name (element) : g_strdup (name);
 
-  if (!gst_shm_ring_element_check_name (element, ring, is_own))
-    g_clear_pointer (&ring, g_free);
-  return ring;
+  if (is_own)
+    name = gst_element_get_name (element);
+  if (!gst_shm_ring_element_check_name (element, name, is_own))
+    g_clear_pointer (&name, g_free);
+  return name;
 }
+
+/* ---- Errors -------------------------------------------------------------- */
 
 GstResourceError
 gst_shm_ring_element_resource_error (int code)
@@ -84,6 +89,54 @@ gst_shm_ring_element_post_errno (
       gst_shm_ring_element_resource_error (code), g_strdup (message),
       g_strdup (g_strerror (-code)), __FILE__, G_STRFUNC, __LINE__);
 }
+
+/* ---- Properties ---------------------------------------------------------- */
+
+/* A number's lowest bytes are its first. */
+G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
+
+void
+gst_shm_ring_element_set_field (
+    GstElement *element, const GstShmRingField *field, const GValue *value)
+{
+  gpointer at = G_STRUCT_MEMBER_P (element, field->offset);
+  GValue number = G_VALUE_INIT;
+  gint64 bits;
+
+  g_value_init (&number, G_TYPE_INT64);
+  GST_OBJECT_LOCK (element);
+  if (G_VALUE_HOLDS_STRING (value)) {
+    g_free (*(gchar **) at);
+    *(gchar **) at = g_value_dup_string (value);
+  } else {
+    g_value_transform (value, &number);
+    bits = g_value_get_int64 (&number);
+    memcpy (at, &bits, field->size);
+  }
+  GST_OBJECT_UNLOCK (element);
+}
+
+void
+gst_shm_ring_element_get_field (
+    GstElement *element, const GstShmRingField *field, GValue *value)
+{
+  gconstpointer at = G_STRUCT_MEMBER_P (element, field->offset);
+  GValue number = G_VALUE_INIT;
+  gint64 bits = 0;
+
+  g_value_init (&number, G_TYPE_INT64);
+  GST_OBJECT_LOCK (element);
+  if (G_VALUE_HOLDS_STRING (value)) {
+    g_value_set_string (value, *(gchar *const *) at);
+  } else {
+    memcpy (&bits, at, field->size);
+    g_value_set_int64 (&number, bits);
+    g_value_transform (&number, value);
+  }
+  GST_OBJECT_UNLOCK (element);
+}
+
+/* ---- The plugin ---------------------------------------------------------- */
 
 static gboolean
 plugin_init (GstPlugin *plugin)

@@ -77,6 +77,7 @@ struct _GstShmRingSink {
   GstBaseSink parent;
 
   /* properties; under the object lock */
+  gchar *ring_name; /* NULL: the element's */
   GstCaps *caps;
   GstShmRingSinkSettings settings;
 
@@ -333,14 +334,13 @@ static gboolean
 gst_shm_ring_sink_prepare (GstShmRingSink *self)
 {
   GstShmRingSinkSettings settings;
-  gchar *given, *name;
+  gchar *name;
 
   GST_OBJECT_LOCK (self);
   settings = self->settings;
-  given = g_strdup (self->settings.ring_name);
+  name = g_strdup (self->ring_name);
   GST_OBJECT_UNLOCK (self);
-  name = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), given);
-  g_free (given);
+  name = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
   if (name == NULL || !gst_shm_ring_sink_check_caps (self)) {
     g_free (name);
     return FALSE;
@@ -383,90 +383,30 @@ gst_shm_ring_sink_change_caps (GstShmRingSink *self, const GstCaps *caps)
   gst_pad_push_event (GST_BASE_SINK_PAD (self), gst_event_new_reconfigure ());
 }
 
-static gboolean
-gst_shm_ring_sink_set_setting (
-    GstShmRingSinkSettings *settings, guint id, const GValue *value)
-{
-  switch (id) {
-    case PROP_RING_NAME:
-      g_free (settings->ring_name);
-      settings->ring_name = g_value_dup_string (value);
-      return TRUE;
-    case PROP_SLOTS:
-      settings->options.slots = g_value_get_uint (value);
-      return TRUE;
-    case PROP_SLOT_SIZE:
-      settings->options.slot_size = g_value_get_uint64 (value);
-      return TRUE;
-    case PROP_MAX_READERS:
-      settings->options.max_readers = g_value_get_uint (value);
-      return TRUE;
-    case PROP_PERMS:
-      settings->options.perms = g_value_get_uint (value);
-      return TRUE;
-    case PROP_WAIT_FOR_CONNECTION:
-      settings->wait_for_connection = g_value_get_boolean (value);
-      return TRUE;
-    case PROP_TIMEOUT:
-      settings->timeout = g_value_get_int64 (value);
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
+static const GstShmRingField fields[] = {
+  [PROP_RING_NAME] = GST_SHM_RING_FIELD (GstShmRingSink, ring_name),
+  [PROP_SLOTS] = GST_SHM_RING_FIELD (GstShmRingSink, settings.options.slots),
+  [PROP_SLOT_SIZE] =
+      GST_SHM_RING_FIELD (GstShmRingSink, settings.options.slot_size),
+  [PROP_MAX_READERS] =
+      GST_SHM_RING_FIELD (GstShmRingSink, settings.options.max_readers),
+  [PROP_PERMS] = GST_SHM_RING_FIELD (GstShmRingSink, settings.options.perms),
+  [PROP_WAIT_FOR_CONNECTION] =
+      GST_SHM_RING_FIELD (GstShmRingSink, settings.wait_for_connection),
+  [PROP_TIMEOUT] = GST_SHM_RING_FIELD (GstShmRingSink, settings.timeout),
+};
 
 static void
 gst_shm_ring_sink_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-  GstShmRingSink *self = GST_SHM_RING_SINK (object);
-  gboolean known;
-
-  if (id == PROP_CAPS) {
-    gst_shm_ring_sink_change_caps (self, gst_value_get_caps (value));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  known = gst_shm_ring_sink_set_setting (&self->settings, id, value);
-  GST_OBJECT_UNLOCK (self);
-  if (!known)
+  if (id < G_N_ELEMENTS (fields))
+    gst_shm_ring_element_set_field (GST_ELEMENT (object), &fields[id], value);
+  else if (id == PROP_CAPS)
+    gst_shm_ring_sink_change_caps (
+        GST_SHM_RING_SINK (object), gst_value_get_caps (value));
+  else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-}
-
-/* With the object lock. */
-static gboolean
-gst_shm_ring_sink_get_setting (GstShmRingSink *self, guint id, GValue *value)
-{
-  const GstShmRingSinkSettings *settings = &self->settings;
-
-  switch (id) {
-    case PROP_RING_NAME:
-      g_value_set_string (value, settings->ring_name);
-      return TRUE;
-    case PROP_SLOTS:
-      g_value_set_uint (value, settings->options.slots);
-      return TRUE;
-    case PROP_SLOT_SIZE:
-      g_value_set_uint64 (value, settings->options.slot_size);
-      return TRUE;
-    case PROP_MAX_READERS:
-      g_value_set_uint (value, settings->options.max_readers);
-      return TRUE;
-    case PROP_PERMS:
-      g_value_set_uint (value, settings->options.perms);
-      return TRUE;
-    case PROP_WAIT_FOR_CONNECTION:
-      g_value_set_boolean (value, settings->wait_for_connection);
-      return TRUE;
-    case PROP_TIMEOUT:
-      g_value_set_int64 (value, settings->timeout);
-      return TRUE;
-    case PROP_CAPS:
-      gst_value_set_caps (value, self->caps);
-      return TRUE;
-    default:
-      return FALSE;
-  }
 }
 
 static void
@@ -474,9 +414,13 @@ gst_shm_ring_sink_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
-  gboolean known = TRUE;
 
   switch (id) {
+    case PROP_CAPS:
+      GST_OBJECT_LOCK (self);
+      gst_value_set_caps (value, self->caps);
+      GST_OBJECT_UNLOCK (self);
+      break;
     case PROP_NUM_READERS:
       g_value_set_uint (
           value, gst_shm_ring_sink_ring_get_num_readers (&self->ring));
@@ -486,13 +430,8 @@ gst_shm_ring_sink_get_property (
           value, gst_shm_ring_sink_ring_get_stats (&self->ring));
       break;
     default:
-      GST_OBJECT_LOCK (self);
-      known = gst_shm_ring_sink_get_setting (self, id, value);
-      GST_OBJECT_UNLOCK (self);
-      break;
+      gst_shm_ring_element_get_field (GST_ELEMENT (self), &fields[id], value);
   }
-  if (!known)
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 static void
@@ -500,7 +439,7 @@ gst_shm_ring_sink_finalize (GObject *object)
 {
   GstShmRingSink *self = GST_SHM_RING_SINK (object);
 
-  g_free (self->settings.ring_name);
+  g_free (self->ring_name);
   gst_clear_caps (&self->caps);
   gst_clear_structure (&self->ring.last_stats);
   G_OBJECT_CLASS (parent_class)->finalize (object);

@@ -194,7 +194,6 @@ GstStructure *gst_shm_ring_sink_watch_stats (struct shmring_writer *writer);
 
 /* The properties that make it. */
 typedef struct {
-  gchar *ring_name;                      /* NULL: the element's */
   struct shmring_writer_options options; /* slot_size 0: what the caps need */
   gboolean wait_for_connection;
   gint64 timeout; /* nanoseconds, SHMRING_FOREVER or by itself */
@@ -204,8 +203,8 @@ typedef struct {
 #define GST_SHM_RING_SINK_TIMEOUT_AUTO ((gint64) -2)
 
 typedef struct {
-  GstBaseSink *sink;               /* the owner */
-  GstShmRingSinkSettings settings; /* but for the name */
+  GstBaseSink *sink; /* the owner */
+  GstShmRingSinkSettings settings;
   gchar *name;
   struct shmring_writer *writer; /* of SLOTS */
   GstShmRingSinkWatch *watch;
@@ -235,7 +234,6 @@ typedef struct {
   gboolean had_reader;
   gboolean had_frame;
   gboolean had_jump; /* that was told, too */
-  gint64 wait_began;
   guint64 frames;
 
   /* an error, posted when nothing is locked any more; TEXT NULL: none */

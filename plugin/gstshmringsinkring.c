@@ -79,33 +79,27 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
 {
   struct shmring_writer_options options = settings->options;
   GstShmRingAllocator *slots;
+  GstShmRingSinkTime time;
 
-  self->name = name;
-  self->settings = *settings;
-  self->settings.ring_name = NULL;
-  self->is_refused = FALSE;
-  self->had_reader = FALSE;
-  self->had_frame = FALSE;
-  self->had_jump = FALSE;
-  self->has_last_headers = FALSE;
-  g_atomic_int_set (&self->had_hint, FALSE);
-  self->told_latency = 0;
-  self->frames = 0;
-  self->metas = g_byte_array_new ();
-  self->tags_size = 0;
-  self->left_out = g_ptr_array_new ();
-  self->told_metas = g_hash_table_new (NULL, NULL);
+  gst_shm_ring_sink_time_start (&time, self->sink);
+  options.timeline = time.timeline;
   /* a ring of few slots lends less, without a setting of its own */
   options.lend_limit = MIN (options.lend_limit, options.slots - 2);
-  gst_shm_ring_sink_time_start (&self->time, self->sink);
-  options.timeline = self->time.timeline;
   slots = gst_shm_ring_allocator_new (&options);
   GST_OBJECT_LOCK (self->sink);
-  self->in_place = self->copied = self->dropped_metas = 0;
-  self->slots = slots;
+  *self = (GstShmRingSinkRing){ .sink = self->sink,
+    .unlocked = self->unlocked,
+    .last_stats = self->last_stats,
+    .settings = *settings,
+    .name = name,
+    .slots = slots,
+    .time = time };
   GST_OBJECT_UNLOCK (self->sink);
+  self->metas = g_byte_array_new ();
+  self->left_out = g_ptr_array_new ();
+  self->told_metas = g_hash_table_new (NULL, NULL);
   self->watch = gst_shm_ring_sink_watch_new (
-      GST_ELEMENT (self->sink), name, slots, self->time.timeline);
+      GST_ELEMENT (self->sink), name, slots, time.timeline);
 }
 
 static gint64
@@ -268,73 +262,58 @@ gst_shm_ring_sink_ring_settle (GstShmRingSinkRing *self, GstBuffer *buffer)
   return sink->flushing ? GST_FLOW_FLUSHING : flow;
 }
 
-/* Waits are done without the preroll lock, as the base class waits for the
- * clock: a change to PLAYING needs it too, and nothing would interrupt for
- * that. An interruption stays until the next wait begins, so that none is
- * missed. */
+/* For SLOT, or for a reader where that is NULL; *RES is how it ended. Without
+ * the preroll lock, as the base class waits for the clock: a change to PLAYING
+ * needs it too, and nothing would interrupt for that. An interruption stays
+ * until the next wait begins, so that none is missed. */
 static GstFlowReturn
-gst_shm_ring_sink_ring_begin_wait (GstShmRingSinkRing *self, GstBuffer *buffer)
+gst_shm_ring_sink_ring_wait_once (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_slot *slot, int *res)
 {
+  struct shmring_error error = { 0 };
   GstFlowReturn flow = gst_shm_ring_sink_ring_settle (self, buffer);
+  gint64 began;
 
   if (flow != GST_FLOW_OK)
     return flow;
   gst_shm_ring_allocator_resume (self->slots);
   GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
-  self->wait_began = gst_shm_ring_clock_now ();
-  return GST_FLOW_OK;
+  began = gst_shm_ring_clock_now ();
+  if (slot != NULL)
+    *res = shmring_writer_loan (
+        self->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, &error);
+  else
+    *res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
+  gst_shm_ring_sink_time_waited (
+      &self->time, gst_shm_ring_clock_now () - began);
+  GST_BASE_SINK_PREROLL_LOCK (self->sink);
+  if (*res < 0)
+    return gst_shm_ring_sink_ring_fail (self, *res, error.message);
+  return gst_shm_ring_sink_ring_settle (self, buffer);
 }
 
 static GstFlowReturn
-gst_shm_ring_sink_ring_end_wait (GstShmRingSinkRing *self, GstBuffer *buffer,
-    int res, const struct shmring_error *error)
+gst_shm_ring_sink_ring_wait (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_slot *slot, int *res)
 {
-  gst_shm_ring_sink_time_waited (
-      &self->time, gst_shm_ring_clock_now () - self->wait_began);
-  GST_BASE_SINK_PREROLL_LOCK (self->sink);
-  if (res < 0)
-    return gst_shm_ring_sink_ring_fail (self, res, error->message);
-  return gst_shm_ring_sink_ring_settle (self, buffer);
+  GstFlowReturn flow;
+
+  do
+    flow = gst_shm_ring_sink_ring_wait_once (self, buffer, slot, res);
+  while (flow == GST_FLOW_OK && *res == SHMRING_INTERRUPTED);
+  return flow;
 }
 
 static GstFlowReturn
 gst_shm_ring_sink_ring_wait_reader (GstShmRingSinkRing *self, GstBuffer *buffer)
 {
-  struct shmring_error error = { 0 };
   GstFlowReturn flow;
   int res;
 
   if (!self->settings.wait_for_connection || self->had_reader)
     return GST_FLOW_OK;
-  do {
-    flow = gst_shm_ring_sink_ring_begin_wait (self, buffer);
-    if (flow != GST_FLOW_OK)
-      return flow;
-    res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
-    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res, &error);
-  } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
+  flow = gst_shm_ring_sink_ring_wait (self, buffer, NULL, &res);
   self->had_reader = flow == GST_FLOW_OK;
-  return flow;
-}
-
-static GstFlowReturn
-gst_shm_ring_sink_ring_wait_slot (
-    GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
-{
-  struct shmring_error error = { 0 };
-  GstFlowReturn flow;
-  int res;
-
-  do {
-    flow = gst_shm_ring_sink_ring_begin_wait (self, buffer);
-    if (flow != GST_FLOW_OK)
-      return flow;
-    res = shmring_writer_loan (
-        self->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, &error);
-    flow = gst_shm_ring_sink_ring_end_wait (self, buffer, res, &error);
-  } while (flow == GST_FLOW_OK && res == SHMRING_INTERRUPTED);
-  if (flow == GST_FLOW_OK && res != SHMRING_OK)
-    flow = FLOW_DROP;
   return flow;
 }
 
@@ -397,9 +376,12 @@ gst_shm_ring_sink_ring_get_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
     const struct shmring_frame_info *info, struct shmring_slot *slot)
 {
   GstFlowReturn flow = gst_shm_ring_sink_ring_grow_slots (self, info->size);
+  int res;
 
   if (flow == GST_FLOW_OK)
-    flow = gst_shm_ring_sink_ring_wait_slot (self, buffer, slot);
+    flow = gst_shm_ring_sink_ring_wait (self, buffer, slot, &res);
+  if (flow == GST_FLOW_OK && res != SHMRING_OK)
+    flow = FLOW_DROP;
   return flow;
 }
 

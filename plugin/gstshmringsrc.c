@@ -94,7 +94,6 @@ struct _GstShmRingSrc {
 
   GstShmRingSrcReader reader;
   GstShmRingSrcStream stream;
-  guint64 too_early;        /* frames from before the base time; object lock */
   GstClockTime min_latency; /* object lock */
   GstClockTime latency;     /* the largest that this writer told; object lock */
   GstClockTime agreed;      /* the pipeline's, as it last said; object lock */
@@ -187,12 +186,11 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
 {
   GstShmRingSrc *self = GST_SHM_RING_SRC (bsrc);
   GstShmRingSrcSettings settings;
-  gchar *name, *ring;
+  gchar *name;
 
   GST_OBJECT_LOCK (self);
   name = g_strdup (self->ring_name);
   settings = self->settings;
-  self->too_early = self->stream.copied = 0;
   self->latency = 0;
   self->agreed = GST_CLOCK_TIME_NONE;
   GST_OBJECT_UNLOCK (self);
@@ -200,10 +198,9 @@ gst_shm_ring_src_start (GstBaseSrc *bsrc)
   self->is_discont = self->is_start = FALSE;
   gst_shm_ring_src_time_start (
       &self->time, settings.options.mode == SHMRING_MODE_LATEST);
-  ring = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
-  g_free (name);
-  return ring != NULL
-      && gst_shm_ring_src_reader_start (&self->reader, ring, &settings);
+  name = gst_shm_ring_element_resolve_name (GST_ELEMENT (self), name);
+  return name != NULL
+      && gst_shm_ring_src_reader_start (&self->reader, name, &settings);
 }
 
 /* ---- Caps ---------------------------------------------------------------- */
@@ -301,88 +298,24 @@ gst_shm_ring_src_update_latency (GstShmRingSrc *self, gboolean is_first)
   return latency;
 }
 
-/* ---- Counting ------------------------------------------------------------ */
-
-static guint64
-gst_shm_ring_src_get_too_early (GstShmRingSrc *self)
-{
-  guint64 too_early;
-
-  GST_OBJECT_LOCK (self);
-  too_early = self->too_early;
-  GST_OBJECT_UNLOCK (self);
-  return too_early;
-}
-
-/* Frames that this reader took, without those that did not become buffers. */
-static guint64
-gst_shm_ring_src_received (const GstShmRingSrcStats *stats, guint64 too_early)
-{
-  return stats->ring.received
-      - MIN (stats->ring.received, stats->refused + too_early);
-}
-
-/* Frames that this reader was offered, and that did not become buffers. */
-static guint64
-gst_shm_ring_src_dropped (const GstShmRingSrcStats *stats, guint64 too_early)
-{
-  return stats->ring.dropped + stats->ring.withdrawn + stats->ring.skipped
-      + stats->refused + too_early;
-}
-
-static GstStructure *
-gst_shm_ring_src_get_stats (GstShmRingSrc *self)
-{
-  guint64 too_early = gst_shm_ring_src_get_too_early (self);
-  guint64 copied = gst_shm_ring_src_stream_get_copied (&self->stream);
-  GstShmRingSrcStats stats;
-  const struct shmring_reader_stats *ring = &stats.ring;
-
-  gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
-  return gst_structure_new ("application/x-shmring-src-stats", "received",
-      G_TYPE_UINT64, gst_shm_ring_src_received (&stats, too_early), "bytes",
-      G_TYPE_UINT64, stats.bytes, "copied", G_TYPE_UINT64,
-      ring->copied + copied, "dropped", G_TYPE_UINT64,
-      gst_shm_ring_src_dropped (&stats, too_early), "lagged", G_TYPE_UINT64,
-      ring->dropped - stats.damaged, "withdrawn", G_TYPE_UINT64,
-      ring->withdrawn, "skipped", G_TYPE_UINT64, ring->skipped,
-      "before-base-time", G_TYPE_UINT64, too_early, "damaged", G_TYPE_UINT64,
-      stats.damaged + stats.refused, "flushed", G_TYPE_UINT64, ring->flushed,
-      "lag", G_TYPE_UINT64, ring->lag, "held", G_TYPE_UINT, ring->held, "lease",
-      G_TYPE_UINT, ring->lease, "waits", G_TYPE_UINT64, stats.waits,
-      "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
-}
+/* ---- Frames -------------------------------------------------------------- */
 
 /* Tells of the frames that were lost before the one at TIME, or of that one. */
 static void
 gst_shm_ring_src_tell_drops (
     GstShmRingSrc *self, GstClockTime time, GstClockTime duration)
 {
-  guint64 too_early = gst_shm_ring_src_get_too_early (self), dropped;
-  GstShmRingSrcStats stats;
+  guint64 received, dropped;
   GstMessage *message;
 
-  gst_shm_ring_src_reader_get_stats (&self->reader, &stats);
-  dropped = gst_shm_ring_src_dropped (&stats, too_early);
+  gst_shm_ring_src_reader_get_counts (&self->reader, &received, &dropped);
   if (dropped == self->dropped)
     return;
   self->dropped = dropped;
   message = gst_message_new_qos (GST_OBJECT (self),
       gst_base_src_is_live (GST_BASE_SRC (self)), time, time, time, duration);
-  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
-      gst_shm_ring_src_received (&stats, too_early), dropped);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, received, dropped);
   gst_element_post_message (GST_ELEMENT (self), message);
-}
-
-/* ---- Frames -------------------------------------------------------------- */
-
-static void
-gst_shm_ring_src_count_too_early (GstShmRingSrc *self)
-{
-  GST_OBJECT_LOCK (self);
-  self->too_early++;
-  GST_OBJECT_UNLOCK (self);
-  self->is_discont = TRUE;
 }
 
 /* FRAME's times in this pipeline. False: it has none there. */
@@ -399,8 +332,11 @@ gst_shm_ring_src_place (GstShmRingSrc *self, const struct shmring_frame *frame,
       && gst_shm_ring_clock_origin (GST_ELEMENT (self), &arrival.origin);
   is_placed = gst_shm_ring_src_time_place (
       &self->time, &frame->info, &arrival, pts, dts);
-  if (!is_placed)
-    gst_shm_ring_src_count_too_early (self);
+  if (!is_placed) {
+    gst_shm_ring_src_reader_count (
+        &self->reader, &self->reader.stats.too_early);
+    self->is_discont = TRUE;
+  }
   if (self->is_discont)
     gst_shm_ring_src_tell_drops (self, *pts, MAX (frame->info.duration_ns, -1));
   return is_placed;
@@ -479,8 +415,7 @@ gst_shm_ring_src_next (
   if (frame->is_first || frame->missed > 0)
     self->is_discont = TRUE;
   self->is_start = self->is_start || frame->is_first;
-  flow = gst_shm_ring_src_stream_update (
-      &self->stream, self->reader.ring, &frame->info, &problem);
+  flow = gst_shm_ring_src_stream_update (&self->stream, &frame->info, &problem);
   if (problem != NULL) {
     self->is_discont = TRUE;
     flow = gst_shm_ring_src_reader_refuse (&self->reader, problem);
@@ -636,99 +571,34 @@ gst_shm_ring_src_set_first_timeout (GstShmRingSrc *self, GstClockTime timeout)
   GST_OBJECT_UNLOCK (self);
 }
 
+static const GstShmRingField fields[] = {
+  [PROP_RING_NAME] = GST_SHM_RING_FIELD (GstShmRingSrc, ring_name),
+  [PROP_LEAKY_TYPE] = GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.mode),
+  [PROP_MAX_BUFFERS] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.depth),
+  [PROP_LEASE] = GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.lease),
+  [PROP_MAX_COPY_BYTES] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.max_copy_bytes),
+  [PROP_CONNECTION_TIMEOUT] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.connection_timeout),
+  [PROP_TIMEOUT] = GST_SHM_RING_FIELD (GstShmRingSrc, settings.timeout),
+  [PROP_ON_DISCONNECT] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.on_disconnect),
+  [PROP_WAIT_FOR_KEYFRAME] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.wait_for_keyframe),
+  [PROP_MIN_LATENCY] = GST_SHM_RING_FIELD (GstShmRingSrc, min_latency),
+};
+
 static void
 gst_shm_ring_src_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-  GstShmRingSrc *self = GST_SHM_RING_SRC (object);
-  GstShmRingSrcSettings *settings = &self->settings;
-
-  if (id == PROP_IS_LIVE) {
-    gst_base_src_set_live (GST_BASE_SRC (self), g_value_get_boolean (value));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_free (self->ring_name);
-      self->ring_name = g_value_dup_string (value);
-      break;
-    case PROP_LEAKY_TYPE:
-      settings->options.mode = g_value_get_enum (value);
-      break;
-    case PROP_MAX_BUFFERS:
-      settings->options.depth = g_value_get_uint (value);
-      break;
-    case PROP_LEASE:
-      settings->options.lease = g_value_get_uint (value);
-      break;
-    case PROP_MAX_COPY_BYTES:
-      settings->options.max_copy_bytes = g_value_get_uint64 (value);
-      break;
-    case PROP_CONNECTION_TIMEOUT:
-      settings->connection_timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_TIMEOUT:
-      settings->timeout = g_value_get_uint64 (value);
-      break;
-    case PROP_ON_DISCONNECT:
-      settings->on_disconnect = g_value_get_enum (value);
-      break;
-    case PROP_WAIT_FOR_KEYFRAME:
-      settings->options.wait_for_keyframe = g_value_get_boolean (value);
-      break;
-    case PROP_MIN_LATENCY:
-      self->min_latency = g_value_get_uint64 (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK (self);
-}
-
-static void
-gst_shm_ring_src_get_setting (
-    GObject *object, guint id, GValue *value, GParamSpec *pspec)
-{
-  GstShmRingSrc *self = GST_SHM_RING_SRC (object);
-  const GstShmRingSrcSettings *settings = &self->settings;
-
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_RING_NAME:
-      g_value_set_string (value, self->ring_name);
-      break;
-    case PROP_LEAKY_TYPE:
-      g_value_set_enum (value, settings->options.mode);
-      break;
-    case PROP_MAX_BUFFERS:
-      g_value_set_uint (value, settings->options.depth);
-      break;
-    case PROP_LEASE:
-      g_value_set_uint (value, settings->options.lease);
-      break;
-    case PROP_MAX_COPY_BYTES:
-      g_value_set_uint64 (value, settings->options.max_copy_bytes);
-      break;
-    case PROP_CONNECTION_TIMEOUT:
-      g_value_set_uint64 (value, settings->connection_timeout);
-      break;
-    case PROP_TIMEOUT:
-      g_value_set_uint64 (value, settings->timeout);
-      break;
-    case PROP_ON_DISCONNECT:
-      g_value_set_enum (value, settings->on_disconnect);
-      break;
-    case PROP_WAIT_FOR_KEYFRAME:
-      g_value_set_boolean (value, settings->options.wait_for_keyframe);
-      break;
-    case PROP_MIN_LATENCY:
-      g_value_set_uint64 (value, self->min_latency);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK (self);
+  if (id < G_N_ELEMENTS (fields))
+    gst_shm_ring_element_set_field (GST_ELEMENT (object), &fields[id], value);
+  else if (id == PROP_IS_LIVE)
+    gst_base_src_set_live (GST_BASE_SRC (object), g_value_get_boolean (value));
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 static void
@@ -740,9 +610,10 @@ gst_shm_ring_src_get_property (
   if (id == PROP_IS_LIVE)
     g_value_set_boolean (value, gst_base_src_is_live (GST_BASE_SRC (self)));
   else if (id == PROP_RING_STATS)
-    g_value_take_boxed (value, gst_shm_ring_src_get_stats (self));
+    g_value_take_boxed (
+        value, gst_shm_ring_src_reader_get_stats (&self->reader));
   else
-    gst_shm_ring_src_get_setting (object, id, value, pspec);
+    gst_shm_ring_element_get_field (GST_ELEMENT (self), &fields[id], value);
 }
 
 static void
@@ -764,6 +635,7 @@ gst_shm_ring_src_init (GstShmRingSrc *self)
   self->reader.src = GST_BASE_SRC (self);
   self->stream.src = GST_BASE_SRC (self);
   self->stream.time = &self->time;
+  self->stream.reader = &self->reader;
   gst_pad_add_probe (GST_BASE_SRC_PAD (self),
       GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, gst_shm_ring_src_leave_at_end,
       &self->reader, NULL);

@@ -94,9 +94,11 @@ typedef struct {
 typedef struct {
   struct shmring_reader_stats ring;
   guint64 bytes;
-  guint64 damaged; /* frames of ring.dropped that made no sense */
-  guint64 refused; /* others that made none */
-  guint64 waits;   /* for a frame */
+  guint64 damaged;   /* frames of ring.dropped that made no sense */
+  guint64 refused;   /* others that made none */
+  guint64 too_early; /* from before the base time */
+  guint64 copied;    /* because downstream takes the default layout only */
+  guint64 waits;     /* for a frame */
   GstClockTime wait_time;
 } GstShmRingSrcStats;
 
@@ -157,27 +159,34 @@ GstClockTime gst_shm_ring_src_reader_get_told (GstShmRingSrcReader *self);
 void gst_shm_ring_src_reader_get_latency (
     GstShmRingSrcReader *self, GstClockTime *latency, guint *lease);
 
-/* What was counted since the start, also after the stop. */
-void gst_shm_ring_src_reader_get_stats (
-    GstShmRingSrcReader *self, GstShmRingSrcStats *stats);
+/* One more of COUNTER, one of the stats. */
+void gst_shm_ring_src_reader_count (
+    GstShmRingSrcReader *self, guint64 *counter);
+
+/* What was counted since the start, also after the stop: frames that became
+ * buffers, frames that were offered and did not; all, as the property
+ * ring-stats tells it. */
+void gst_shm_ring_src_reader_get_counts (
+    GstShmRingSrcReader *self, guint64 *received, guint64 *dropped);
+GstStructure *gst_shm_ring_src_reader_get_stats (GstShmRingSrcReader *self);
 
 /* ---- gstshmringsrcstream.c -------------------------------------------------
  *
  * What a source tells downstream of its ring: caps, tags, gaps and buffers,
  * each from the headers of the frames that come.
  *
- * get_caps, get_frame_duration and get_copied may be called from any thread,
+ * get_caps and get_frame_duration may be called from any thread,
  * forget when nothing streams, the others belong to the streaming thread.
  */
 
 typedef struct {
   GstBaseSrc *src; /* the owner */
   GstShmRingSrcTime *time;
+  GstShmRingSrcReader *reader;
 
   /* changed under the source's object lock */
   GstCaps *caps;
   GstShmRingFormat format;
-  guint64 copied; /* because downstream takes the default layout only */
 
   GstAudioInfo audio;
   gboolean is_audio;
@@ -187,12 +196,11 @@ typedef struct {
   gboolean takes_video_meta;
 } GstShmRingSrcStream;
 
-/* Sends what changed with this frame of RING: caps, tags. Not OK: an error was
+/* Sends what changed with this frame: caps, tags. Not OK: an error was
  * posted, or the pad is flushing. *PROBLEM gets why the frame cannot be what it
  * says, a static text: then nothing was sent; else NULL. */
 GstFlowReturn gst_shm_ring_src_stream_update (GstShmRingSrcStream *self,
-    const gchar *ring, const struct shmring_frame_info *info,
-    const gchar **problem);
+    const struct shmring_frame_info *info, const gchar **problem);
 
 /* A buffer without times: FRAME's own memory, or a copy where downstream cannot
  * take its layout, with all that FRAME says. Takes FRAME, of which update()
@@ -219,7 +227,6 @@ GstCaps *gst_shm_ring_src_stream_get_caps (GstShmRingSrcStream *self);
 /* GST_CLOCK_TIME_NONE: not known. */
 GstClockTime gst_shm_ring_src_stream_get_frame_duration (
     GstShmRingSrcStream *self);
-guint64 gst_shm_ring_src_stream_get_copied (GstShmRingSrcStream *self);
 
 void gst_shm_ring_src_stream_forget (GstShmRingSrcStream *self);
 

@@ -263,10 +263,8 @@ gst_shm_ring_src_reader_skip (
 {
   guint64 damaged;
 
-  GST_OBJECT_LOCK (self->src);
-  ++*counter;
+  gst_shm_ring_src_reader_count (self, counter);
   damaged = self->stats.damaged + self->stats.refused;
-  GST_OBJECT_UNLOCK (self->src);
   if (++self->in_a_row >= MAX_REFUSED) {
     GST_ELEMENT_ERROR (self->src, STREAM, FORMAT,
         ("The last %u frames of the ring \"%s\" make no sense: %s. Its writer "
@@ -299,7 +297,7 @@ gst_shm_ring_src_reader_refuse (GstShmRingSrcReader *self, const gchar *problem)
 }
 
 static void
-gst_shm_ring_src_reader_count (GstShmRingSrcReader *self,
+gst_shm_ring_src_reader_took (GstShmRingSrcReader *self,
     const struct shmring_frame_info *info, const GstShmRingSrcWait *wait)
 {
   GST_OBJECT_LOCK (self->src);
@@ -354,7 +352,7 @@ gst_shm_ring_src_reader_next (
   } while (res != SHMRING_OK && flow == GST_FLOW_OK);
   if (res != SHMRING_OK)
     return flow;
-  gst_shm_ring_src_reader_count (self, &(*frame)->info, &wait);
+  gst_shm_ring_src_reader_took (self, &(*frame)->info, &wait);
   return GST_FLOW_OK;
 }
 
@@ -363,6 +361,75 @@ gst_shm_ring_src_reader_had_buffer (GstShmRingSrcReader *self)
 {
   self->had_buffer = TRUE;
   self->in_a_row = 0;
+}
+
+/* ---- Counting ------------------------------------------------------------ */
+
+void
+gst_shm_ring_src_reader_count (GstShmRingSrcReader *self, guint64 *counter)
+{
+  GST_OBJECT_LOCK (self->src);
+  ++*counter;
+  GST_OBJECT_UNLOCK (self->src);
+}
+
+static GstShmRingSrcStats
+gst_shm_ring_src_reader_read_stats (GstShmRingSrcReader *self)
+{
+  GstShmRingSrcStats stats;
+
+  GST_OBJECT_LOCK (self->src);
+  if (self->handle != NULL)
+    shmring_reader_get_stats (self->handle, &self->stats.ring);
+  stats = self->stats;
+  GST_OBJECT_UNLOCK (self->src);
+  return stats;
+}
+
+/* Frames that this reader took, without those that did not become buffers. */
+static guint64
+gst_shm_ring_src_stats_received (const GstShmRingSrcStats *self)
+{
+  return self->ring.received
+      - MIN (self->ring.received, self->refused + self->too_early);
+}
+
+/* Frames that this reader was offered, and that did not become buffers. */
+static guint64
+gst_shm_ring_src_stats_dropped (const GstShmRingSrcStats *self)
+{
+  return self->ring.dropped + self->ring.withdrawn + self->ring.skipped
+      + self->refused + self->too_early;
+}
+
+void
+gst_shm_ring_src_reader_get_counts (
+    GstShmRingSrcReader *self, guint64 *received, guint64 *dropped)
+{
+  const GstShmRingSrcStats stats = gst_shm_ring_src_reader_read_stats (self);
+
+  *received = gst_shm_ring_src_stats_received (&stats);
+  *dropped = gst_shm_ring_src_stats_dropped (&stats);
+}
+
+GstStructure *
+gst_shm_ring_src_reader_get_stats (GstShmRingSrcReader *self)
+{
+  const GstShmRingSrcStats stats = gst_shm_ring_src_reader_read_stats (self);
+  const struct shmring_reader_stats *ring = &stats.ring;
+
+  return gst_structure_new ("application/x-shmring-src-stats", "received",
+      G_TYPE_UINT64, gst_shm_ring_src_stats_received (&stats), "bytes",
+      G_TYPE_UINT64, stats.bytes, "copied", G_TYPE_UINT64,
+      ring->copied + stats.copied, "dropped", G_TYPE_UINT64,
+      gst_shm_ring_src_stats_dropped (&stats), "lagged", G_TYPE_UINT64,
+      ring->dropped - stats.damaged, "withdrawn", G_TYPE_UINT64,
+      ring->withdrawn, "skipped", G_TYPE_UINT64, ring->skipped,
+      "before-base-time", G_TYPE_UINT64, stats.too_early, "damaged",
+      G_TYPE_UINT64, stats.damaged + stats.refused, "flushed", G_TYPE_UINT64,
+      ring->flushed, "lag", G_TYPE_UINT64, ring->lag, "held", G_TYPE_UINT,
+      ring->held, "lease", G_TYPE_UINT, ring->lease, "waits", G_TYPE_UINT64,
+      stats.waits, "wait-time", G_TYPE_UINT64, stats.wait_time, NULL);
 }
 
 /* ---- Other threads ------------------------------------------------------- */
@@ -415,17 +482,6 @@ gst_shm_ring_src_reader_get_latency (
     shmring_query (ring, &info, NULL);
   g_free (ring);
   *latency = MAX (info.latency_ns, 0);
-}
-
-void
-gst_shm_ring_src_reader_get_stats (
-    GstShmRingSrcReader *self, GstShmRingSrcStats *stats)
-{
-  GST_OBJECT_LOCK (self->src);
-  if (self->handle != NULL)
-    shmring_reader_get_stats (self->handle, &self->stats.ring);
-  *stats = self->stats;
-  GST_OBJECT_UNLOCK (self->src);
 }
 
 static void

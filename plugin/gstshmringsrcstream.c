@@ -41,8 +41,7 @@ gst_shm_ring_src_stream_push_caps (
 }
 
 static GstFlowReturn
-gst_shm_ring_src_stream_refused (
-    GstShmRingSrcStream *self, const gchar *ring, GstCaps *caps)
+gst_shm_ring_src_stream_refused (GstShmRingSrcStream *self, GstCaps *caps)
 {
   gst_shm_ring_src_stream_forget_caps (self);
   if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self->src)))
@@ -50,7 +49,7 @@ gst_shm_ring_src_stream_refused (
   GST_ELEMENT_ERROR (self->src, STREAM, WRONG_TYPE,
       ("The ring \"%s\" carries what the element after %s does not take. Put "
        "a converter (videoconvert) or another caps filter between.",
-          ring, GST_OBJECT_NAME (self->src)),
+          self->reader->ring, GST_OBJECT_NAME (self->src)),
       ("%" GST_PTR_FORMAT, caps));
   return GST_FLOW_NOT_NEGOTIATED;
 }
@@ -58,7 +57,7 @@ gst_shm_ring_src_stream_refused (
 /* Takes CAPS, which INFO's frame has. */
 static GstFlowReturn
 gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
-    const gchar *ring, const struct shmring_frame_info *info, GstCaps *caps,
+    const struct shmring_frame_info *info, GstCaps *caps,
     const GstShmRingFormat *format)
 {
   GstFlowReturn flow = GST_FLOW_OK;
@@ -68,14 +67,13 @@ gst_shm_ring_src_stream_change_caps (GstShmRingSrcStream *self,
   gst_shm_ring_src_time_set_caps (self->time, caps);
   if ((self->caps == NULL || !gst_caps_is_equal (self->caps, caps))
       && !gst_shm_ring_src_stream_push_caps (self, caps, format))
-    flow = gst_shm_ring_src_stream_refused (self, ring, caps);
+    flow = gst_shm_ring_src_stream_refused (self, caps);
   return flow;
 }
 
 static GstFlowReturn
 gst_shm_ring_src_stream_update_caps (GstShmRingSrcStream *self,
-    const gchar *ring, const struct shmring_frame_info *info,
-    const gchar **problem)
+    const struct shmring_frame_info *info, const gchar **problem)
 {
   GstFlowReturn flow = GST_FLOW_OK;
   GstShmRingFormat format;
@@ -93,8 +91,7 @@ gst_shm_ring_src_stream_update_caps (GstShmRingSrcStream *self,
   else
     *problem = gst_shm_ring_frame_problem (info, &format);
   if (*problem == NULL)
-    flow =
-        gst_shm_ring_src_stream_change_caps (self, ring, info, caps, &format);
+    flow = gst_shm_ring_src_stream_change_caps (self, info, caps, &format);
   gst_caps_unref (caps);
   return flow;
 }
@@ -138,11 +135,11 @@ gst_shm_ring_src_stream_update_tags (
 }
 
 GstFlowReturn
-gst_shm_ring_src_stream_update (GstShmRingSrcStream *self, const gchar *ring,
+gst_shm_ring_src_stream_update (GstShmRingSrcStream *self,
     const struct shmring_frame_info *info, const gchar **problem)
 {
   GstFlowReturn flow =
-      gst_shm_ring_src_stream_update_caps (self, ring, info, problem);
+      gst_shm_ring_src_stream_update_caps (self, info, problem);
 
   if (flow == GST_FLOW_OK && *problem == NULL)
     gst_shm_ring_src_stream_update_tags (self, info);
@@ -161,9 +158,7 @@ gst_shm_ring_src_stream_copy (GstShmRingSrcStream *self, GstBuffer *buffer)
         ("There is no memory for a copy of a frame."), (NULL));
     return NULL;
   }
-  GST_OBJECT_LOCK (self->src);
-  self->copied++;
-  GST_OBJECT_UNLOCK (self->src);
+  gst_shm_ring_src_reader_count (self->reader, &self->reader->stats.copied);
   return copy;
 }
 
@@ -287,17 +282,6 @@ gst_shm_ring_src_stream_get_frame_duration (GstShmRingSrcStream *self)
     duration = gst_shm_ring_video_frame_duration (&self->format.video);
   GST_OBJECT_UNLOCK (self->src);
   return duration;
-}
-
-guint64
-gst_shm_ring_src_stream_get_copied (GstShmRingSrcStream *self)
-{
-  guint64 copied;
-
-  GST_OBJECT_LOCK (self->src);
-  copied = self->copied;
-  GST_OBJECT_UNLOCK (self->src);
-  return copied;
 }
 
 void
