@@ -5,26 +5,6 @@
 
 #include <string.h>
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("caps");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
-static void assert_caps(GstHarness *h, const gchar *text) {
-    GstCaps *expected = gst_caps_from_string(text), *caps = gst_pad_get_current_caps(h->sinkpad);
-
-    fail_unless(caps != NULL && gst_caps_is_equal(caps, expected), "%" GST_PTR_FORMAT " is not %s",
-                caps, text);
-    gst_caps_unref(caps);
-    gst_caps_unref(expected);
-}
-
 static void publish_caps(struct shmring_writer *writer, const gchar *caps, gsize size) {
     struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
 
@@ -180,11 +160,9 @@ GST_START_TEST(test_change_to_larger) {
 GST_END_TEST;
 
 static Suite *caps_suite(void) {
-    Suite *suite = suite_create("caps");
-    TCase *tcase = tcase_create("ring");
+    TCase *tcase;
+    Suite *suite = ring_suite("caps", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_every_format);
     tcase_add_test(tcase, test_every_format_with_meta);
     tcase_add_test(tcase, test_opaque);

@@ -7,18 +7,8 @@
 
 #include <gst/base/gstbasesrc.h>
 
-static gchar *ring;
 static GstHarness *h;
 static struct shmring_writer *writer;
-
-static void setup(void) {
-    ring = unique_ring("carried");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
 
 /* Both within a test, since its end waits for every streaming thread. */
 static void start(void) {
@@ -223,19 +213,6 @@ GST_END_TEST;
 /* ---- Flushes -----------------------------------------------------------------------------------
  */
 
-static GstPadProbeReturn hold(GstPad *pad, GstPadProbeInfo *info, gpointer gate) {
-    g_mutex_lock(gate);
-    g_mutex_unlock(gate);
-    return GST_PAD_PROBE_OK;
-}
-
-static guint64 number_of(GstBuffer *buffer) {
-    guint64 number = GST_BUFFER_OFFSET(buffer);
-
-    gst_buffer_unref(buffer);
-    return number;
-}
-
 /* The first frame goes out, the next four are flushed, then comes frame 100. */
 static void publish_and_flush(void) {
     struct shmring_frame_info info = gray_info();
@@ -258,13 +235,14 @@ GST_START_TEST(test_flush) {
     g_mutex_init(&gate);
     g_mutex_lock(&gate);
     start();
-    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    hold_buffers(h, &gate);
     publish_and_flush();
     g_mutex_unlock(&gate);
-    assert_equals_uint64(number_of(gst_harness_pull(h)), 0);
+    assert_equals_uint64(pull_number(h), 0);
     buffer = gst_harness_pull(h);
     fail_unless(GST_BUFFER_IS_DISCONT(buffer));
-    assert_equals_uint64(number_of(buffer), 100);
+    assert_equals_uint64(GST_BUFFER_OFFSET(buffer), 100);
+    gst_buffer_unref(buffer);
     assert_equals_uint64(stat_of(h->element, "flushed"), 4);
     assert_equals_uint64(stat_of(h->element, "dropped"), 0);
     stop();
@@ -273,11 +251,9 @@ GST_START_TEST(test_flush) {
 GST_END_TEST;
 
 static Suite *carried_suite(void) {
-    Suite *suite = suite_create("carried");
-    TCase *tcase = tcase_create("ring");
+    TCase *tcase;
+    Suite *suite = ring_suite("carried", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_gap);
     tcase_add_test(tcase, test_gap_first);
     tcase_add_test(tcase, test_picture_with_gap_flag);

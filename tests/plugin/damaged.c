@@ -7,17 +7,6 @@
 
 #define LIES_IN_A_ROW 5
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("damaged");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 /* After the lie comes a frame that is none, and then nothing but lies. */
 static void refuses(struct shmring_frame_info lie, const gchar *part) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
@@ -171,11 +160,9 @@ GST_START_TEST(test_tags) {
 GST_END_TEST;
 
 static Suite *damaged_suite(void) {
-    Suite *suite = suite_create("damaged");
-    TCase *tcase = tcase_create("frames");
+    TCase *tcase;
+    Suite *suite = ring_suite("damaged", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_caps);
     tcase_add_test(tcase, test_sound);
     tcase_add_test(tcase, test_caps_say_more);

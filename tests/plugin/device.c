@@ -5,17 +5,6 @@
 
 #include <unistd.h>
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("device");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 static GstDeviceMonitor *monitor_new(void) {
     GstDeviceMonitor *monitor = gst_device_monitor_new();
 
@@ -43,7 +32,7 @@ static GstDevice *find(GstDeviceMonitor *monitor) {
     return found;
 }
 
-static void assert_caps(GstDevice *device, const gchar *text) {
+static void assert_device_caps(GstDevice *device, const gchar *text) {
     GstCaps *caps = gst_device_get_caps(device), *expected = gst_caps_from_string(text);
 
     fail_unless(gst_caps_is_equal(caps, expected) ||
@@ -71,7 +60,7 @@ GST_START_TEST(test_listed) {
 
     fail_unless(device != NULL);
     fail_unless(gst_device_has_classes(device, "Video/Source"));
-    assert_caps(device, GRAY);
+    assert_device_caps(device, GRAY);
     properties = gst_device_get_properties(device);
     assert_equals_string(gst_structure_get_string(properties, "shmring.name"), ring);
     fail_unless(gst_structure_get_uint(properties, "shmring.writer.pid", &pid));
@@ -153,18 +142,18 @@ GST_START_TEST(test_watched) {
     fail_unless(gst_device_monitor_start(monitor));
     writer = open_writer(ring, 32);
     device = told(monitor, GST_MESSAGE_DEVICE_ADDED);
-    assert_caps(device, "ANY");
+    assert_device_caps(device, "ANY");
     gst_object_unref(device);
     /* its first frame says what it carries */
     publish(writer, &info, 0);
     device = told(monitor, GST_MESSAGE_DEVICE_CHANGED);
-    assert_caps(device, GRAY);
+    assert_device_caps(device, GRAY);
     gst_object_unref(device);
     /* and so does the first of other frames */
     info.caps = "application/x-other";
     publish(writer, &info, 0);
     device = told(monitor, GST_MESSAGE_DEVICE_CHANGED);
-    assert_caps(device, "application/x-other");
+    assert_device_caps(device, "application/x-other");
     gst_object_unref(device);
     shmring_writer_close(writer);
     gst_object_unref(told(monitor, GST_MESSAGE_DEVICE_REMOVED));
@@ -218,11 +207,9 @@ GST_START_TEST(test_stopped_while_it_tells) {
 GST_END_TEST;
 
 static Suite *device_suite(void) {
-    Suite *suite = suite_create("device");
-    TCase *tcase = tcase_create("rings");
+    TCase *tcase;
+    Suite *suite = ring_suite("device", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_listed);
     tcase_add_test(tcase, test_element);
     tcase_add_test(tcase, test_watched);

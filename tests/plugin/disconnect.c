@@ -6,21 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
 enum end { ENDED, CLOSED, KILLED };
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("disconnect");
-}
 
 /* What a killed writer left, the next one takes over and removes. */
 static void teardown(void) {
     shmring_writer_close(open_writer(ring, 32));
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static void write_one(enum end end) {
@@ -133,11 +123,10 @@ GST_START_TEST(test_wait_times_out) {
 GST_END_TEST;
 
 static Suite *disconnect_suite(void) {
-    Suite *suite = suite_create("disconnect");
-    TCase *tcase = tcase_create("ends");
+    TCase *tcase;
+    Suite *suite = ring_suite("disconnect", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, NULL, teardown);
     tcase_add_test(tcase, test_auto);
     tcase_add_test(tcase, test_eos);
     tcase_add_test(tcase, test_error);

@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("encoded");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 static void publish_unit(struct shmring_writer *writer, const gchar *caps, guint32 flags,
                          guint64 number) {
     struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
@@ -29,13 +18,6 @@ static void publish_unit(struct shmring_writer *writer, const gchar *caps, guint
 
 /* ---- Where it begins ---------------------------------------------------------------------- */
 
-static guint64 number_of(GstBuffer *buffer) {
-    guint64 number = GST_BUFFER_OFFSET(buffer);
-
-    gst_buffer_unref(buffer);
-    return number;
-}
-
 GST_START_TEST(test_begins_at_a_key_frame) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer = writer_for(h, ring, 100);
@@ -44,8 +26,8 @@ GST_START_TEST(test_begins_at_a_key_frame) {
     publish_unit(writer, "video/x-h264", SHMRING_FRAME_DELTA, 2);
     publish_unit(writer, "video/x-h264", 0, 3);
     publish_unit(writer, "video/x-h264", SHMRING_FRAME_DELTA, 4);
-    assert_equals_uint64(number_of(gst_harness_pull(h)), 3);
-    assert_equals_uint64(number_of(gst_harness_pull(h)), 4);
+    assert_equals_uint64(pull_number(h), 3);
+    assert_equals_uint64(pull_number(h), 4);
     assert_equals_uint64(stat_of(h->element, "skipped"), 2);
     stop_reading(h, writer);
 }
@@ -56,7 +38,7 @@ GST_START_TEST(test_need_not_wait) {
     struct shmring_writer *writer = writer_for(h, ring, 100);
 
     publish_unit(writer, "video/x-h264", SHMRING_FRAME_DELTA, 1);
-    assert_equals_uint64(number_of(gst_harness_pull(h)), 1);
+    assert_equals_uint64(pull_number(h), 1);
     stop_reading(h, writer);
 }
 GST_END_TEST;
@@ -226,11 +208,9 @@ GST_START_TEST(test_request_after_a_key_frame) {
 GST_END_TEST;
 
 static Suite *encoded_suite(void) {
-    Suite *suite = suite_create("encoded");
-    TCase *tcase = tcase_create("source");
+    TCase *tcase;
+    Suite *suite = ring_suite("encoded", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_begins_at_a_key_frame);
     tcase_add_test(tcase, test_need_not_wait);
     tcase_add_test(tcase, test_headers_first);

@@ -10,17 +10,6 @@
 
 #define NOBODY 65534
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("errors");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 GST_START_TEST(test_impossible_name) {
     GstHarness *h = harness_for("shmringsrc", "a/b", "");
 
@@ -167,11 +156,9 @@ GST_START_TEST(test_no_permission) {
 GST_END_TEST;
 
 static Suite *errors_suite(void) {
-    Suite *suite = suite_create("errors");
-    TCase *tcase = tcase_create("src");
+    TCase *tcase;
+    Suite *suite = ring_suite("errors", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     /* first: it forks, and where tests share a process the others leave threads to GStreamer */
     tcase_add_test(tcase, test_no_permission);
     tcase_add_test(tcase, test_impossible_name);

@@ -6,14 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
-static gchar *ring;
 static GstHarness *h;
 static struct shmring_reader *reader;
 
 static void setup(void) {
-    ring = unique_ring("events");
     h = harness_for("shmringsink", ring, "");
     gst_harness_set_live(h, FALSE);
     gst_harness_set_src_caps_str(h, GRAY);
@@ -23,8 +19,6 @@ static void setup(void) {
 static void teardown(void) {
     shmring_reader_free(reader);
     gst_harness_teardown(h);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static struct shmring_frame *carry(guint8 seed, GstClockTime pts) {
@@ -297,13 +291,6 @@ GST_START_TEST(test_segment) {
 }
 GST_END_TEST;
 
-static gint64 latency_in_ring(void) {
-    struct shmring_info info = SHMRING_INFO_INIT;
-
-    assert_equals_int(shmring_query(ring, &info, NULL), SHMRING_OK);
-    return info.latency_ns;
-}
-
 /* What upstream says of itself is nothing; what the sink agreed to keep to is. */
 GST_START_TEST(test_latency) {
     gst_harness_set_live(h, TRUE);
@@ -317,10 +304,9 @@ GST_START_TEST(test_latency) {
 GST_END_TEST;
 
 static Suite *events_suite(void) {
-    Suite *suite = suite_create("events");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("events", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_gap);
     tcase_add_test(tcase, test_gap_picture);

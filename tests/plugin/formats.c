@@ -5,13 +5,8 @@
 
 #include <string.h>
 
-static gchar *ring;
 static GstHarness *h;
 static struct shmring_reader *reader;
-
-static void setup(void) {
-    ring = unique_ring("formats");
-}
 
 static void start(const gchar *properties) {
     h = harness_for("shmringsink", ring, properties);
@@ -22,10 +17,6 @@ static void stop(void) {
     shmring_reader_free(reader);
     gst_harness_teardown(h);
     fail_if(ring_exists(ring));
-}
-
-static void teardown(void) {
-    g_free(ring);
 }
 
 /* In a thread: when the ring moved, the writer waits until its reader has followed. */
@@ -293,11 +284,9 @@ GST_START_TEST(test_other_caps) {
 GST_END_TEST;
 
 static Suite *formats_suite(void) {
-    Suite *suite = suite_create("formats");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("formats", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, test_format, GST_VIDEO_FORMAT_ENCODED, count_formats());
     tcase_add_test(tcase, test_fields);
     tcase_add_test(tcase, test_bayer);

@@ -7,18 +7,14 @@
 
 static const gchar *const factories[] = {"shmringsink", "shmringsrc"};
 
-static gchar *ring;
 static GRand *dice;
 
 static void setup(void) {
-    ring = unique_ring("generic");
     dice = g_rand_new_with_seed(1);
 }
 
 static void teardown(void) {
-    fail_if(ring_exists(ring));
     g_rand_free(dice);
-    g_free(ring);
 }
 
 static GstElement *make(gint which) {
@@ -26,11 +22,6 @@ static GstElement *make(gint which) {
 
     fail_unless(element != NULL);
     return element;
-}
-
-static void set_state(GstElement *element, GstState state) {
-    fail_if(gst_element_set_state(element, state) == GST_STATE_CHANGE_FAILURE, "%s to %s",
-            GST_OBJECT_NAME(element), gst_element_state_get_name(state));
 }
 
 /* ---- States ------------------------------------------------------------------------------- */
@@ -64,20 +55,11 @@ GST_START_TEST(test_states) {
 }
 GST_END_TEST;
 
-static GstElement *pipeline(const gchar *format) {
-    gchar *text = g_strdup_printf(format, ring);
-    GstElement *made = gst_parse_launch(text, NULL);
-
-    fail_unless(made != NULL, "%s", text);
-    g_free(text);
-    return made;
-}
-
 /* Each waits for the other at times, and neither may keep the other from changing. */
 GST_START_TEST(test_states_of_a_pair) {
-    GstElement *writer = pipeline("videotestsrc ! video/x-raw,format=GRAY8,width=8,height=8 ! "
-                                  "shmringsink name=%s wait-for-connection=true");
-    GstElement *reader = pipeline("shmringsrc ring-name=%s on-disconnect=wait ! fakesink");
+    GstElement *writer = pipeline_of("videotestsrc ! video/x-raw,format=GRAY8,width=8,height=8 ! "
+                                     "shmringsink name=%s wait-for-connection=true");
+    GstElement *reader = pipeline_of("shmringsrc ring-name=%s on-disconnect=wait ! fakesink");
 
     for (gint i = 0; i < 200; i++) {
         GstState state = g_rand_int_range(dice, GST_STATE_NULL, GST_STATE_PLAYING + 1);
@@ -341,11 +323,10 @@ GST_START_TEST(test_description) {
 GST_END_TEST;
 
 static Suite *generic_suite(void) {
-    Suite *suite = suite_create("generic");
-    TCase *tcase = tcase_create("elements");
+    TCase *tcase;
+    Suite *suite = ring_suite("generic", &tcase);
     gint count = G_N_ELEMENTS(factories);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, test_states, 0, count);
     tcase_add_test(tcase, test_states_of_a_pair);

@@ -5,17 +5,6 @@
 
 #define FRAMES 200
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("hoard");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 /* Would wait for ever if a frame too many were held. */
 static void publish_all(struct shmring_writer *writer) {
     struct shmring_frame_info info = gray_info();
@@ -183,11 +172,9 @@ GST_START_TEST(test_outlive_the_element) {
 GST_END_TEST;
 
 static Suite *hoard_suite(void) {
-    Suite *suite = suite_create("hoard");
-    TCase *tcase = tcase_create("frames");
+    TCase *tcase;
+    Suite *suite = ring_suite("hoard", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_default_lease);
     tcase_add_test(tcase, test_no_lease);
     tcase_add_test(tcase, test_lease_that_is_granted);

@@ -4,17 +4,6 @@
 
 #define FRAME (40 * GST_MSECOND)
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("latency");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 static gboolean ask(GstElement *src, GstClockTime *min, GstClockTime *max) {
     GstQuery *query = gst_query_new_latency();
     gboolean live;
@@ -53,7 +42,7 @@ GST_START_TEST(test_before_the_first_frame) {
     struct shmring_writer *writer = open_writer(ring, 32);
 
     shmring_writer_set_latency(writer, 200 * GST_MSECOND);
-    fail_if(gst_element_set_state(h->element, GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE);
+    set_state(h->element, GST_STATE_PAUSED);
     assert_answer(h->element, 200 * GST_MSECOND, GST_CLOCK_TIME_NONE);
     stop_reading(h, writer);
 }
@@ -205,11 +194,9 @@ GST_START_TEST(test_nothing_comes_late) {
 GST_END_TEST;
 
 static Suite *latency_suite(void) {
-    Suite *suite = suite_create("latency");
-    TCase *tcase = tcase_create("answers");
+    TCase *tcase;
+    Suite *suite = ring_suite("latency", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_without_ring);
     tcase_add_test(tcase, test_before_the_first_frame);
     tcase_add_test(tcase, test_changes);

@@ -8,18 +8,14 @@
 
 #define MANY 50
 
-static gchar *ring;
 static struct shmring_writer *writer;
 
 static void setup(void) {
-    ring = unique_ring("leaving");
     writer = open_writer(ring, 32);
 }
 
 static void teardown(void) {
     shmring_writer_close(writer);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static void publish_frames(guint count) {
@@ -49,12 +45,6 @@ GST_START_TEST(test_num_buffers) {
 }
 GST_END_TEST;
 
-static GstPadProbeReturn hold(GstPad *pad, GstPadProbeInfo *info, gpointer gate) {
-    g_mutex_lock(gate);
-    g_mutex_unlock(gate);
-    return GST_PAD_PROBE_OK;
-}
-
 /* What is slow downstream has the last frame, and the ring has not the source. */
 GST_START_TEST(test_last_buffer_on_its_way) {
     GstHarness *h = harness_for("shmringsrc", ring, "num-buffers=1");
@@ -62,7 +52,7 @@ GST_START_TEST(test_last_buffer_on_its_way) {
 
     g_mutex_init(&gate);
     g_mutex_lock(&gate);
-    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    hold_buffers(h, &gate);
     gst_harness_play(h);
     assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
     publish_frames(MANY);
@@ -105,9 +95,9 @@ GST_START_TEST(test_paused_while_downstream_is_full) {
 
     g_mutex_init(&gate);
     g_mutex_lock(&gate);
-    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    hold_buffers(h, &gate);
     publish_frames(1);
-    fail_if(gst_element_set_state(h->element, GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE);
+    set_state(h->element, GST_STATE_PAUSED);
     publish_frames(MANY);
     g_mutex_unlock(&gate);
     gst_harness_teardown(h);
@@ -124,7 +114,7 @@ GST_START_TEST(test_stuck) {
 
     g_mutex_init(&gate);
     g_mutex_lock(&gate);
-    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, &gate, NULL);
+    hold_buffers(h, &gate);
     shmring_writer_set_patience(writer, 50 * GST_MSECOND);
     publish_frames(1);
     while (stat_of(h->element, "received") < 1)
@@ -169,10 +159,9 @@ GST_START_TEST(test_leaky_comes_late) {
 GST_END_TEST;
 
 static Suite *leaving_suite(void) {
-    Suite *suite = suite_create("leaving");
-    TCase *tcase = tcase_create("source");
+    TCase *tcase;
+    Suite *suite = ring_suite("leaving", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_num_buffers);
     tcase_add_test(tcase, test_last_buffer_on_its_way);

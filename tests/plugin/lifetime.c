@@ -2,19 +2,6 @@
 /* Frames outlive what brought them, and elements leave nothing behind. */
 #include "support.h"
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("lifetime");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 static GstBuffer *one_buffer(struct shmring_writer *writer, guint8 seed) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_frame_info info = gray_info();
@@ -172,11 +159,9 @@ GST_START_TEST(test_repeated_states) {
 GST_END_TEST;
 
 static Suite *lifetime_suite(void) {
-    Suite *suite = suite_create("lifetime");
-    TCase *tcase = tcase_create("frames");
+    TCase *tcase;
+    Suite *suite = ring_suite("lifetime", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_buffer_outlives_element);
     tcase_add_test(tcase, test_buffer_outlives_writer);
     tcase_add_test(tcase, test_region_outlives_buffer);

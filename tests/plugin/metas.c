@@ -8,7 +8,7 @@
 
 #include "gstshmringmeta.h"
 
-#define GRAY "video/x-raw,format=GRAY8,width=80,height=40,framerate=25/1"
+#define PICTURE "video/x-raw,format=GRAY8,width=80,height=40,framerate=25/1"
 
 static GstVideoInfo video;
 static GstAudioInfo audio;
@@ -503,13 +503,6 @@ static void use_mutated(gint rounds, void (*use)(const guint8 *bytes, gsize size
     g_rand_free(rand);
 }
 
-/* CONTRIBUTING.md has the command for more of them. */
-static gint rounds(gint few) {
-    const gchar *many = g_getenv("SHMRING_ROUNDS");
-
-    return many != NULL ? atoi(many) : few;
-}
-
 GST_START_TEST(test_any_bytes) {
     use_mutated(rounds(20000), read_bytes);
 }
@@ -530,8 +523,6 @@ static void carry_bytes(const guint8 *bytes, gsize size) {
 }
 
 GST_START_TEST(test_any_bytes_through_a_source) {
-    gchar *ring = unique_ring("metas");
-
     source = harness_for("shmringsrc", ring, "");
     source_writer = open_writer(ring, 32);
     gst_harness_play(source);
@@ -539,22 +530,19 @@ GST_START_TEST(test_any_bytes_through_a_source) {
     use_mutated(rounds(2000), carry_bytes);
     gst_harness_teardown(source);
     shmring_writer_close(source_writer);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 GST_END_TEST;
 
 /* ---- Through the sink --------------------------------------------------------------------- */
 
 GST_START_TEST(test_in_header) {
-    gchar *ring = unique_ring("metas");
     GstHarness *h = harness_for("shmringsink", ring, "");
-    GstBuffer *buffer = make_picture(GRAY, 0);
+    GstBuffer *buffer = make_picture(PICTURE, 0);
     struct shmring_reader *reader;
     struct shmring_frame *frame;
     GThread *thread;
 
-    gst_harness_set_src_caps_str(h, GRAY);
+    gst_harness_set_src_caps_str(h, PICTURE);
     reader = attach_reader(ring);
     add_unknown(buffer);
     for (gint i = 0; i < 100; i++)
@@ -568,7 +556,7 @@ GST_START_TEST(test_in_header) {
     expect_region(buffer, "face", 99, 0.5);
     assert_equals_uint64(count_of(h->element, "dropped-metas"), 1);
     gst_buffer_unref(buffer);
-    buffer = make_picture(GRAY, 0);
+    buffer = make_picture(PICTURE, 0);
     add_unknown(buffer);
     assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
     assert_equals_uint64(count_of(h->element, "dropped-metas"), 2);
@@ -579,16 +567,13 @@ GST_START_TEST(test_in_header) {
     shmring_frame_release(frame);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 GST_END_TEST;
 
 static Suite *metas_suite(void) {
-    Suite *suite = suite_create("metas");
-    TCase *tcase = tcase_create("block");
+    TCase *tcase;
+    Suite *suite = ring_suite("metas", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_crop);
     tcase_add_test(tcase, test_crop_beyond_picture);

@@ -10,7 +10,6 @@
 #define PAUSES 2000 /* SHMRING_ROUNDS: of the others too */
 #define LONGEST 300 /* microseconds */
 
-static gchar *ring;
 static struct shmring_writer *writer;
 static GThread *publisher;
 static gint is_over, published;
@@ -36,7 +35,6 @@ static gpointer publish_all(gpointer unused) {
 }
 
 static void setup(void) {
-    ring = unique_ring("pausing");
     writer = open_writer(ring, 32);
     g_atomic_int_set(&is_over, FALSE);
     publisher = g_thread_new("publisher", publish_all, NULL);
@@ -46,15 +44,6 @@ static void teardown(void) {
     g_atomic_int_set(&is_over, TRUE);
     g_thread_join(publisher);
     shmring_writer_close(writer);
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
-/* CONTRIBUTING.md has the command for more of them. */
-static gint rounds(gint few) {
-    const gchar *many = g_getenv("SHMRING_ROUNDS");
-
-    return many != NULL ? atoi(many) : few;
 }
 
 static GstHarness *play(void) {
@@ -63,10 +52,6 @@ static GstHarness *play(void) {
     gst_harness_set_drop_buffers(h, TRUE);
     gst_harness_play(h);
     return h;
-}
-
-static void set_state(GstHarness *h, GstState state) {
-    fail_if(gst_element_set_state(h->element, state) == GST_STATE_CHANGE_FAILURE);
 }
 
 static void wait_for_frame(GstHarness *h) {
@@ -81,9 +66,9 @@ static void pause_often(GstHarness *h, gint pauses, gboolean frames_come) {
     const gint every = rounds(10) > PAUSES / 4 ? 1 : 10;
 
     for (gint i = 0; i < pauses; i++) {
-        set_state(h, GST_STATE_PAUSED);
+        set_state(h->element, GST_STATE_PAUSED);
         g_usleep(g_rand_int_range(rand, 0, LONGEST));
-        set_state(h, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_PLAYING);
         g_usleep(g_rand_int_range(rand, 0, LONGEST));
         if (frames_come && i % every == 0)
             wait_for_frame(h);
@@ -94,7 +79,7 @@ static void pause_often(GstHarness *h, gint pauses, gboolean frames_come) {
 static void stop(GstHarness *h) {
     gint64 begin = g_get_monotonic_time();
 
-    set_state(h, GST_STATE_NULL);
+    set_state(h->element, GST_STATE_NULL);
     g_printerr("stopped in %.3f s\n", (gdouble)(g_get_monotonic_time() - begin) / 1e6);
     fail_unless(g_get_monotonic_time() - begin < 2 * G_USEC_PER_SEC);
     gst_harness_teardown(h);
@@ -204,10 +189,9 @@ GST_START_TEST(test_pauses_and_ends) {
 GST_END_TEST;
 
 static Suite *pausing_suite(void) {
-    Suite *suite = suite_create("pausing");
-    TCase *tcase = tcase_create("storms");
+    TCase *tcase;
+    Suite *suite = ring_suite("pausing", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_pauses);
     tcase_add_test(tcase, test_time_goes_on);

@@ -31,10 +31,9 @@ static const struct {
 #endif
 };
 
-static gchar *ring, *folder, *video, *direct, *through;
+static gchar *folder, *video, *direct, *through;
 
 static void setup(void) {
-    ring = unique_ring("pictures");
     folder = g_dir_make_tmp("shmring-pictures-XXXXXX", NULL);
     fail_unless(folder != NULL);
     video = g_build_filename(folder, "video", NULL);
@@ -48,13 +47,11 @@ static void remove_file(gchar *path) {
 }
 
 static void teardown(void) {
-    fail_if(ring_exists(ring));
     remove_file(video);
     remove_file(direct);
     remove_file(through);
     assert_equals_int(g_rmdir(folder), 0);
     g_free(folder);
-    g_free(ring);
 }
 
 G_GNUC_PRINTF(1, 2)
@@ -112,10 +109,9 @@ GST_START_TEST(test_decoded_video) {
 GST_END_TEST;
 
 static Suite *pictures_suite(void) {
-    Suite *suite = suite_create("pictures");
-    TCase *tcase = tcase_create("files");
+    TCase *tcase;
+    Suite *suite = ring_suite("pictures", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, test_decoded_video, 0, G_N_ELEMENTS(cases));
     return suite;

@@ -5,25 +5,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 /* A wait of a frame's duration outlasts every test. */
 #define SLOW "video/x-raw,format=GRAY8,width=8,height=4,framerate=1/1000"
 #define SLOTS 8
 #define LEND 3
 
-static gchar *ring;
 static GstHarness *h;
 
 static void setup(void) {
-    ring = unique_ring("pool");
     h = harness_for("shmringsink", ring, "");
 }
 
 static void teardown(void) {
     if (h != NULL)
         gst_harness_teardown(h);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static void release(GstBufferPool *pool) {
@@ -449,10 +444,9 @@ GST_START_TEST(test_end_of_a_wait) {
 GST_END_TEST;
 
 static Suite *pool_suite(void) {
-    Suite *suite = suite_create("pool");
-    TCase *tcase = tcase_create("pool");
+    TCase *tcase;
+    Suite *suite = ring_suite("pool", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_offer);
     tcase_add_test(tcase, test_no_offer_for_opaque);

@@ -6,17 +6,6 @@
 #include <signal.h>
 #include <string.h>
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("processes");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 /* A gst-launch-1.0 of FORMAT with the ring's name in it, begun to play: its signal handlers are in
  * place then. */
 struct launch {
@@ -191,11 +180,9 @@ GST_START_TEST(test_interrupted_reader) {
 GST_END_TEST;
 
 static Suite *processes_suite(void) {
-    Suite *suite = suite_create("processes");
-    TCase *tcase = tcase_create("gst-launch");
+    TCase *tcase;
+    Suite *suite = ring_suite("processes", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_every_frame);
     tcase_add_test(tcase, test_reader_first);
     tcase_add_test(tcase, test_two_writers_in_turn);

@@ -3,15 +3,11 @@
  * (I4). */
 #include "writing.h"
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
-static gchar *ring;
 static GstHarness *h;
 static struct shmring_reader *reader;
 static GstBufferPool *pool;
 
 static void setup(void) {
-    ring = unique_ring("publish");
     h = harness_for("shmringsink", ring, "");
     gst_harness_set_src_caps_str(h, GRAY);
     reader = attach_reader(ring);
@@ -23,8 +19,6 @@ static void teardown(void) {
     gst_object_unref(pool);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static GstBuffer *painted(guint8 seed) {
@@ -153,14 +147,13 @@ GST_END_TEST;
 
 /* The slot of one ring is foreign to another. */
 GST_START_TEST(test_foreign) {
-    gchar *other = unique_ring("publish-other");
+    gchar *other = g_strdup_printf("%s-other", ring);
     GstHarness *there = harness_for("shmringsink", other, "");
 
     gst_harness_set_src_caps_str(there, GRAY);
     assert_equals_int(gst_harness_push(there, painted(6)), GST_FLOW_OK);
     assert_equals_uint64(count_of(there->element, "copied"), 1);
     gst_harness_teardown(there);
-    fail_if(ring_exists(other));
     g_free(other);
     gst_harness_push(h, make_picture(GRAY, 7));
     expect_counts(0, 1);
@@ -210,10 +203,9 @@ GST_START_TEST(test_slot_comes_back_last) {
 GST_END_TEST;
 
 static Suite *publish_suite(void) {
-    Suite *suite = suite_create("publish");
-    TCase *tcase = tcase_create("publish");
+    TCase *tcase;
+    Suite *suite = ring_suite("publish", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_kept_buffer);
     tcase_add_test(tcase, test_kept_memory);

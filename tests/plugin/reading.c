@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reading.h"
 
+#include <gst/base/gstbasesrc.h>
 #include <string.h>
 
-struct shmring_writer *writer_for(GstHarness *h, const gchar *ring, guint64 slot_size) {
-    struct shmring_writer *writer = open_writer(ring, slot_size);
+struct shmring_writer *writer_for(GstHarness *h, const gchar *name, guint64 slot_size) {
+    struct shmring_writer *writer = open_writer(name, slot_size);
 
     gst_harness_play(h);
     assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
@@ -14,6 +15,41 @@ struct shmring_writer *writer_for(GstHarness *h, const gchar *ring, guint64 slot
 void stop_reading(GstHarness *h, struct shmring_writer *writer) {
     gst_harness_teardown(h);
     shmring_writer_close(writer);
+}
+
+GstHarness *with_base_time(const gchar *properties) {
+    GstHarness *h = harness_for("shmringsrc", ring, properties);
+
+    gst_harness_use_systemclock(h);
+    gst_element_set_base_time(h->element, 900 * GST_SECOND);
+    return h;
+}
+
+static GstPadProbeReturn hold(GstPad *pad, GstPadProbeInfo *info, gpointer gate) {
+    g_mutex_lock(gate);
+    g_mutex_unlock(gate);
+    return GST_PAD_PROBE_OK;
+}
+
+void hold_buffers(GstHarness *h, GMutex *gate) {
+    gst_pad_add_probe(GST_BASE_SRC_PAD(h->element), GST_PAD_PROBE_TYPE_BUFFER, hold, gate, NULL);
+}
+
+guint64 pull_number(GstHarness *h) {
+    GstBuffer *buffer = gst_harness_pull(h);
+    guint64 number = GST_BUFFER_OFFSET(buffer);
+
+    gst_buffer_unref(buffer);
+    return number;
+}
+
+void assert_caps(GstHarness *h, const gchar *text) {
+    GstCaps *expected = gst_caps_from_string(text), *caps = gst_pad_get_current_caps(h->sinkpad);
+
+    fail_unless(caps != NULL && gst_caps_is_equal(caps, expected), "%" GST_PTR_FORMAT " is not %s",
+                caps, text);
+    gst_caps_unref(caps);
+    gst_caps_unref(expected);
 }
 
 static guint64 number_in(const GstStructure *stats, const gchar *name) {

@@ -2,17 +2,6 @@
 /* on-disconnect=wait: one source through the lives of several writers. */
 #include "reading.h"
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("reconnect");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 /* A writer of one frame with CAPS, after H's source came to it; and the frame. */
 static GstBuffer *next_life(GstHarness *h, const gchar *caps, gsize size) {
     struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
@@ -29,14 +18,6 @@ static GstBuffer *next_life(GstHarness *h, const gchar *caps, gsize size) {
     shmring_writer_end(writer);
     shmring_writer_close(writer);
     return buffer;
-}
-
-static void assert_caps(GstHarness *h, const gchar *text) {
-    GstCaps *expected = gst_caps_from_string(text), *caps = gst_pad_get_current_caps(h->sinkpad);
-
-    fail_unless(gst_caps_is_equal(caps, expected), "%" GST_PTR_FORMAT, caps);
-    gst_caps_unref(caps);
-    gst_caps_unref(expected);
 }
 
 GST_START_TEST(test_caps_of_each) {
@@ -104,7 +85,7 @@ GST_START_TEST(test_stops_between) {
     for (gint i = 0; i < 5; i++) {
         gst_harness_play(h);
         gst_buffer_unref(next_life(h, "a/x", 32));
-        fail_if(gst_element_set_state(h->element, GST_STATE_NULL) == GST_STATE_CHANGE_FAILURE);
+        set_state(h->element, GST_STATE_NULL);
         assert_equals_uint64(stat_of(h->element, "received"), 1);
     }
     gst_harness_teardown(h);
@@ -165,11 +146,9 @@ GST_START_TEST(test_times_go_on) {
 GST_END_TEST;
 
 static Suite *reconnect_suite(void) {
-    Suite *suite = suite_create("reconnect");
-    TCase *tcase = tcase_create("writers");
+    TCase *tcase;
+    Suite *suite = ring_suite("reconnect", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_caps_of_each);
     tcase_add_test(tcase, test_one_stream);
     tcase_add_test(tcase, test_frames_of_each);

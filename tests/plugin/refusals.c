@@ -7,19 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 #define NOBODY 65534
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("refusals");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
 
 static void refuses(const gchar *properties, gint code, const gchar *part) {
     GstHarness *h = harness_for("shmringsink", ring, properties);
@@ -136,11 +124,9 @@ GST_START_TEST(test_cannot_grow) {
 GST_END_TEST;
 
 static Suite *refusals_suite(void) {
-    Suite *suite = suite_create("refusals");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("refusals", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_no_space);
     tcase_add_test(tcase, test_impossible_size);
     tcase_add_test(tcase, test_in_use);

@@ -8,12 +8,7 @@
     (GST_BUFFER_FLAG_CORRUPTED | GST_BUFFER_FLAG_GAP | GST_BUFFER_FLAG_DELTA_UNIT |                \
      GST_BUFFER_FLAG_HEADER | GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF)
 
-static gchar *ring;
 static GstHarness *sink, *src;
-
-static void setup(void) {
-    ring = unique_ring("roundtrip");
-}
 
 static void start(const gchar *sink_properties, const gchar *src_properties) {
     gchar *properties = g_strdup_printf("wait-for-connection=true %s", sink_properties);
@@ -26,11 +21,6 @@ static void start(const gchar *sink_properties, const gchar *src_properties) {
 static void stop(void) {
     gst_harness_teardown(sink);
     gst_harness_teardown(src);
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 /* In a thread, since after a move of the ring the writer waits for its reader to follow. */
@@ -255,15 +245,6 @@ static void count(GstElement *fakesink, GstBuffer *buffer, GstPad *pad, gint *fr
     (*frames)++;
 }
 
-static GstElement *pipeline(const gchar *format) {
-    gchar *text = g_strdup_printf(format, ring);
-    GstElement *made = gst_parse_launch(text, NULL);
-
-    fail_unless(made != NULL, "%s", text);
-    g_free(text);
-    return made;
-}
-
 static void wait_eos(GstElement *element) {
     GstBus *bus = gst_element_get_bus(element);
     GstMessage *message =
@@ -277,10 +258,10 @@ static void wait_eos(GstElement *element) {
 }
 
 GST_START_TEST(test_pipelines) {
-    GstElement *writer = pipeline("videotestsrc num-buffers=300 ! videoconvert ! "
-                                  "shmringsink name=%s wait-for-connection=true");
+    GstElement *writer = pipeline_of("videotestsrc num-buffers=300 ! videoconvert ! "
+                                     "shmringsink name=%s wait-for-connection=true");
     GstElement *reader =
-        pipeline("shmringsrc ring-name=%s ! fakesink name=sink signal-handoffs=true");
+        pipeline_of("shmringsrc ring-name=%s ! fakesink name=sink signal-handoffs=true");
     GstElement *fakesink = gst_bin_get_by_name(GST_BIN(reader), "sink");
     gint frames = 0;
 
@@ -295,11 +276,9 @@ GST_START_TEST(test_pipelines) {
 GST_END_TEST;
 
 static Suite *roundtrip_suite(void) {
-    Suite *suite = suite_create("roundtrip");
-    TCase *tcase = tcase_create("ring");
+    TCase *tcase;
+    Suite *suite = ring_suite("roundtrip", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_formats);
     tcase_add_test(tcase, test_times_and_flags);
     tcase_add_test(tcase, test_every_flag);

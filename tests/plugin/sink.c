@@ -4,19 +4,7 @@
 
 #include <string.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 #define BGR641 "video/x-raw,format=BGR,width=641,height=3,framerate=25/1"
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("sink");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
 
 static GstElement *element_with_bus(const gchar *text) {
     GstElement *element = gst_parse_launch(text, NULL);
@@ -488,36 +476,32 @@ GST_START_TEST(test_flush) {
 GST_END_TEST;
 
 static Suite *sink_suite(void) {
-    Suite *suite = suite_create("shmringsink");
-    TCase *plain = tcase_create("plain");
-    TCase *on_ring = tcase_create("ring");
+    TCase *tcase;
+    Suite *suite = ring_suite("sink", &tcase);
 
-    suite_add_tcase(suite, plain);
-    tcase_add_test(plain, test_names);
-    tcase_add_test(plain, test_defaults);
-    suite_add_tcase(suite, on_ring);
-    tcase_add_checked_fixture(on_ring, setup, teardown);
-    tcase_add_test(on_ring, test_element_name);
-    tcase_add_test(on_ring, test_default_caps);
-    tcase_add_test(on_ring, test_any_caps);
-    tcase_add_test(on_ring, test_any_features);
-    tcase_add_test(on_ring, test_other_memory_only);
-    tcase_add_test(on_ring, test_frame);
-    tcase_add_test(on_ring, test_times);
-    tcase_add_test(on_ring, test_tight_rows);
-    tcase_add_test(on_ring, test_padded_rows);
-    tcase_add_test(on_ring, test_lying_meta);
-    tcase_add_test(on_ring, test_name_in_use);
-    tcase_add_test(on_ring, test_no_caps);
-    tcase_add_test(on_ring, test_no_caps_but_an_end);
-    tcase_add_test(on_ring, test_opaque);
-    tcase_add_test(on_ring, test_long_caps);
-    tcase_add_test(on_ring, test_endless_caps);
-    tcase_add_test(on_ring, test_endless_metas);
-    tcase_add_test(on_ring, test_patience);
-    tcase_add_test(on_ring, test_eos);
-    tcase_add_test(on_ring, test_stop);
-    tcase_add_test(on_ring, test_flush);
+    tcase_add_test(tcase, test_names);
+    tcase_add_test(tcase, test_defaults);
+    tcase_add_test(tcase, test_element_name);
+    tcase_add_test(tcase, test_default_caps);
+    tcase_add_test(tcase, test_any_caps);
+    tcase_add_test(tcase, test_any_features);
+    tcase_add_test(tcase, test_other_memory_only);
+    tcase_add_test(tcase, test_frame);
+    tcase_add_test(tcase, test_times);
+    tcase_add_test(tcase, test_tight_rows);
+    tcase_add_test(tcase, test_padded_rows);
+    tcase_add_test(tcase, test_lying_meta);
+    tcase_add_test(tcase, test_name_in_use);
+    tcase_add_test(tcase, test_no_caps);
+    tcase_add_test(tcase, test_no_caps_but_an_end);
+    tcase_add_test(tcase, test_opaque);
+    tcase_add_test(tcase, test_long_caps);
+    tcase_add_test(tcase, test_endless_caps);
+    tcase_add_test(tcase, test_endless_metas);
+    tcase_add_test(tcase, test_patience);
+    tcase_add_test(tcase, test_eos);
+    tcase_add_test(tcase, test_stop);
+    tcase_add_test(tcase, test_flush);
     return suite;
 }
 

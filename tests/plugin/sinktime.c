@@ -5,22 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 #define DAY (24 * 3600 * GST_SECOND)
 
 /* What a busy machine adds. */
 #define SLACK (400 * (gint64)GST_MSECOND)
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("sinktime");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
 
 static gint64 now(void) {
     return g_get_monotonic_time() * 1000;
@@ -399,13 +387,6 @@ GST_END_TEST;
 /* ---- The latency that readers are told ----------------------------------------------------------
  */
 
-static gint64 told(void) {
-    struct shmring_info info = SHMRING_INFO_INIT;
-
-    assert_equals_int(shmring_query(ring, &info, NULL), SHMRING_OK);
-    return info.latency_ns;
-}
-
 /* It announces 2 s, or nothing, and takes 200 ms. */
 GST_START_TEST(test_measured_latency) {
     GstHarness *h = harness_for("shmringsink", ring, "");
@@ -419,8 +400,8 @@ GST_START_TEST(test_measured_latency) {
     reader = attach_reader(ring);
     for (guint i = 0; i < 10; i++)
         shmring_frame_release(carry(h, reader, -200 * (gint64)GST_MSECOND));
-    fail_unless(told() >= 200 * (gint64)GST_MSECOND);
-    fail_unless(told() < 200 * (gint64)GST_MSECOND + SLACK);
+    fail_unless(latency_in_ring() >= 200 * (gint64)GST_MSECOND);
+    fail_unless(latency_in_ring() < 200 * (gint64)GST_MSECOND + SLACK);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
 }
@@ -433,7 +414,7 @@ GST_START_TEST(test_no_latency) {
 
     gst_element_set_base_time(h->element, (GstClockTime)now() - 5 * GST_SECOND);
     shmring_frame_release(carry(h, reader, -4 * (gint64)GST_SECOND));
-    assert_equals_int64(told(), 0);
+    assert_equals_int64(latency_in_ring(), 0);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
 }
@@ -454,18 +435,16 @@ GST_START_TEST(test_after_a_wait) {
     for (guint i = 0; i < 4; i++)
         shmring_frame_release(take_frame(reader));
     shmring_frame_release(carry(h, reader, -600 * (gint64)GST_MSECOND));
-    fail_unless(told() < 500 * (gint64)GST_MSECOND);
+    fail_unless(latency_in_ring() < 500 * (gint64)GST_MSECOND);
     shmring_reader_free(reader);
     gst_harness_teardown(h);
 }
 GST_END_TEST;
 
 static Suite *sinktime_suite(void) {
-    Suite *suite = suite_create("sinktime");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("sinktime", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_live);
     tcase_add_test(tcase, test_other_clock);
     tcase_add_test(tcase, test_clock_in_steps);

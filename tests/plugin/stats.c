@@ -4,20 +4,14 @@
 
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
-static gchar *ring;
 static GstHarness *h;
 
 static void setup(void) {
-    ring = unique_ring("stats");
     h = harness_for("shmringsink", ring, "slots=4 timeout=0");
 }
 
 static void teardown(void) {
     gst_harness_teardown(h);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 static guint num_readers(void) {
@@ -224,10 +218,9 @@ GST_START_TEST(test_handler_stops_sink) {
 GST_END_TEST;
 
 static Suite *stats_suite(void) {
-    Suite *suite = suite_create("stats");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("stats", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_before_ring);
     tcase_add_test(tcase, test_counts);

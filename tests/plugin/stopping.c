@@ -2,25 +2,17 @@
 /* Whoever hears something of shmringsink may stop the pipeline at once, from where it is heard. */
 #include "writing.h"
 
-#include <glib/gstdio.h>
-
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
-
-static gchar *ring;
 static GstElement *pipeline, *sink;
 static GAsyncQueue *heard;
 static gint stopped;
 
 static void setup(void) {
-    ring = unique_ring("stopping");
     heard = g_async_queue_new();
     stopped = 0;
 }
 
 static void teardown(void) {
     g_async_queue_unref(heard);
-    fail_if(ring_exists(ring));
-    g_free(ring);
 }
 
 /* The first that hears it stops. */
@@ -90,13 +82,6 @@ static void assert_stopped(void) {
 
 #define SOURCE "videotestsrc is-live=true ! " GRAY
 
-static void remove_name(const gchar *suffix) {
-    gchar *path = g_strdup_printf("/dev/shm/%s%s", ring, suffix);
-
-    fail_unless(g_unlink(path) == 0);
-    g_free(path);
-}
-
 GST_START_TEST(test_name_removed) {
     play_until(SOURCE, "", GST_MESSAGE_WARNING);
     shmring_reader_free(attach_reader(ring));
@@ -143,10 +128,9 @@ GST_START_TEST(test_signals) {
 GST_END_TEST;
 
 static Suite *stopping_suite(void) {
-    Suite *suite = suite_create("stopping");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("stopping", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_name_removed);
     tcase_add_test(tcase, test_error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "support.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,21 +25,66 @@ void gst_harness_set_live(GstHarness *h, gboolean is_live) {
 }
 #endif
 
-gchar *unique_ring(const gchar *test) {
+gchar *ring;
+static const gchar *ring_suffix;
+
+static void name_ring(void) {
     static gint count;
 
-    return g_strdup_printf("plugin-test-%d-%d-%s", (int)getpid(), count++, test);
+    ring = g_strdup_printf("plugin-test-%d-%d-%s", (int)getpid(), count++, ring_suffix);
 }
 
-gboolean ring_exists(const gchar *ring) {
+static void forget_ring(void) {
+    fail_if(ring_exists(ring), "something of %s is left", ring);
+    g_free(ring);
+}
+
+Suite *ring_suite(const gchar *name, TCase **tcase) {
+    Suite *suite = suite_create(name);
+
+    ring_suffix = name;
+    *tcase = tcase_create(name);
+    tcase_add_checked_fixture(*tcase, name_ring, forget_ring);
+    suite_add_tcase(suite, *tcase);
+    return suite;
+}
+
+gboolean ring_exists(const gchar *name) {
     GDir *dir = g_dir_open("/dev/shm", 0, NULL);
     gboolean found = FALSE;
-    const gchar *name;
+    const gchar *file;
 
-    while ((name = g_dir_read_name(dir)) != NULL)
-        found = found || strstr(name, ring) != NULL;
+    while ((file = g_dir_read_name(dir)) != NULL)
+        found = found || strstr(file, name) != NULL;
     g_dir_close(dir);
     return found;
+}
+
+void remove_name(const gchar *suffix) {
+    gchar *path = g_strdup_printf("/dev/shm/%s%s", ring, suffix);
+
+    fail_unless(g_unlink(path) == 0);
+    g_free(path);
+}
+
+gint rounds(gint few) {
+    const gchar *many = g_getenv("SHMRING_ROUNDS");
+
+    return many != NULL ? atoi(many) : few;
+}
+
+GstElement *pipeline_of(const gchar *format) {
+    gchar *text = g_strdup_printf(format, ring);
+    GstElement *made = gst_parse_launch(text, NULL);
+
+    fail_unless(made != NULL, "%s", text);
+    g_free(text);
+    return made;
+}
+
+void set_state(GstElement *element, GstState state) {
+    fail_if(gst_element_set_state(element, state) == GST_STATE_CHANGE_FAILURE, "%s to %s",
+            GST_OBJECT_NAME(element), gst_element_state_get_name(state));
 }
 
 static void empty_bus(GstBus *bus) {
@@ -61,8 +107,8 @@ static GstBusSyncReply keep_message(GstBus *bus, GstMessage *message, gpointer d
     return GST_BUS_DROP;
 }
 
-GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties) {
-    gchar *text = g_strdup_printf("%s ring-name=%s %s", element, ring, properties);
+GstHarness *harness_for(const gchar *element, const gchar *name, const gchar *properties) {
+    gchar *text = g_strdup_printf("%s ring-name=%s %s", element, name, properties);
     GstElement *made = gst_parse_launch(text, NULL);
     gboolean is_sink = g_str_equal(element, "shmringsink");
     GstBus *bus = gst_bus_new();
@@ -181,26 +227,26 @@ void assert_picture(GstBuffer *buffer, const gchar *caps, guint8 seed) {
     gst_buffer_unref(expected);
 }
 
-struct shmring_reader *attach_reader(const gchar *ring) {
+struct shmring_reader *attach_reader(const gchar *name) {
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     struct shmring_reader *reader;
     struct shmring_error error = {0};
 
     options.wait_for_keyframe = false;
-    fail_unless(shmring_reader_new(ring, &options, &reader, &error) == SHMRING_OK, "%s",
+    fail_unless(shmring_reader_new(name, &options, &reader, &error) == SHMRING_OK, "%s",
                 error.message);
     fail_unless(shmring_reader_attach(reader, SHMRING_FOREVER, &error) == SHMRING_OK, "%s",
                 error.message);
     return reader;
 }
 
-struct shmring_writer *open_writer(const gchar *ring, guint64 slot_size) {
+struct shmring_writer *open_writer(const gchar *name, guint64 slot_size) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     struct shmring_writer *writer;
     struct shmring_error error = {0};
 
     options.slot_size = slot_size;
-    fail_unless(shmring_writer_open(ring, &options, &writer, &error) == SHMRING_OK, "%s",
+    fail_unless(shmring_writer_open(name, &options, &writer, &error) == SHMRING_OK, "%s",
                 error.message);
     return writer;
 }

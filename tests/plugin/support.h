@@ -18,15 +18,32 @@ void gst_harness_set_live(GstHarness *h, gboolean is_live);
 #define g_memdup2(data, size) g_memdup(data, (guint)(size))
 #endif
 
-/* A ring's name that no other test, and no other run of this one, uses. */
-gchar *unique_ring(const gchar *test);
+/* The name of a test's ring, which no other test, and no other run of this one, uses. */
+extern gchar *ring;
 
-/* Whether /dev/shm has anything of RING. */
-gboolean ring_exists(const gchar *ring);
+/* A suite with one TCASE: each of its tests has a RING, and leaves nothing of that. */
+Suite *ring_suite(const gchar *name, TCase **tcase);
+
+/* Whether /dev/shm has anything of NAME. */
+gboolean ring_exists(const gchar *name);
+
+/* Removes RING's name, or with SUFFIX .ctl its other one. */
+void remove_name(const gchar *suffix);
+
+/* A test with dice takes FEW; CONTRIBUTING.md has the command for more. */
+gint rounds(gint few);
+
+#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 
 /* A harness around "ELEMENT ring-name=RING PROPERTIES" that keeps the element's messages, until it
  * goes to NULL. */
 GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *properties);
+
+/* The pipeline that FORMAT describes, with RING for its %s. */
+GstElement *pipeline_of(const gchar *format);
+
+/* Sets STATE, which must not fail. */
+void set_state(GstElement *element, GstState state);
 
 /* The element's first error is DOMAIN/CODE, and its text has PART in it. */
 void assert_error(GstElement *element, GQuark domain, gint code, const gchar *part);

@@ -13,19 +13,16 @@
 #define FLASH_AT 5
 #define FRAMES 10
 
-static gchar *ring, *picture_ring, *sound_ring;
+static gchar *picture_ring, *sound_ring;
 
 static void setup(void) {
-    ring = unique_ring("sync");
     picture_ring = g_strdup_printf("%s-picture", ring);
     sound_ring = g_strdup_printf("%s-sound", ring);
 }
 
 static void teardown(void) {
-    fail_if(ring_exists(ring));
     g_free(picture_ring);
     g_free(sound_ring);
-    g_free(ring);
 }
 
 /* ---- The process with the camera and the microphone --------------------------------------------
@@ -165,10 +162,9 @@ GST_START_TEST(test_flash_and_beep) {
 GST_END_TEST;
 
 static Suite *sync_suite(void) {
-    Suite *suite = suite_create("sync");
-    TCase *tcase = tcase_create("processes");
+    TCase *tcase;
+    Suite *suite = ring_suite("sync", &tcase);
 
-    suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_flash_and_beep);
     return suite;

@@ -2,17 +2,6 @@
 /* A frame's time in the reading pipeline: its running time, and its moment of capture. */
 #include "reading.h"
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("time");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 /* ---- A clock that is not the system's, as an audio sink's --------------------------------------
  */
 
@@ -67,14 +56,6 @@ GST_END_TEST;
 
 /* ---- The system's clock ------------------------------------------------------------------------
  */
-
-static GstHarness *with_base_time(const gchar *properties) {
-    GstHarness *h = harness_for("shmringsrc", ring, properties);
-
-    gst_harness_use_systemclock(h);
-    gst_element_set_base_time(h->element, 900 * GST_SECOND);
-    return h;
-}
 
 /* A frame with the pts 5 s, which was then CLOCK on CLOCK_MONOTONIC. */
 static void publish_at(struct shmring_writer *writer, GstClockTime clock) {
@@ -218,11 +199,9 @@ GST_START_TEST(test_capture_time) {
 GST_END_TEST;
 
 static Suite *time_suite(void) {
-    Suite *suite = suite_create("time");
-    TCase *tcase = tcase_create("frames");
+    TCase *tcase;
+    Suite *suite = ring_suite("time", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_other_clock);
     tcase_add_test(tcase, test_live);
     tcase_add_test(tcase, test_not_live);

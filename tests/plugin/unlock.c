@@ -3,23 +3,7 @@
  * was when the pipeline only paused. A wait that does not end makes the test time out. */
 #include "support.h"
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 #define SLOTS 8
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("unlock");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
-static void set_state(GstHarness *h, GstState state) {
-    fail_if(gst_element_set_state(h->element, state) == GST_STATE_CHANGE_FAILURE);
-}
 
 /* ---- The source --------------------------------------------------------------------------- */
 
@@ -27,10 +11,10 @@ GST_START_TEST(test_src_without_ring) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
 
     for (gint i = 0; i < 20; i++) {
-        set_state(h, GST_STATE_PLAYING);
-        set_state(h, GST_STATE_PAUSED);
-        set_state(h, GST_STATE_PLAYING);
-        set_state(h, GST_STATE_NULL);
+        set_state(h->element, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_PAUSED);
+        set_state(h->element, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_NULL);
     }
     gst_harness_teardown(h);
 }
@@ -41,9 +25,9 @@ GST_START_TEST(test_src_without_frames) {
     struct shmring_writer *writer = open_writer(ring, 32);
 
     for (gint i = 0; i < 20; i++) {
-        set_state(h, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_PLAYING);
         assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
-        set_state(h, GST_STATE_NULL);
+        set_state(h->element, GST_STATE_NULL);
     }
     gst_harness_teardown(h);
     shmring_writer_close(writer);
@@ -56,15 +40,15 @@ GST_START_TEST(test_src_pauses) {
     struct shmring_writer *writer = open_writer(ring, 32);
     struct shmring_frame_info info = gray_info();
 
-    set_state(h, GST_STATE_PLAYING);
+    set_state(h->element, GST_STATE_PLAYING);
     for (info.frame_number = 0; info.frame_number < 50; info.frame_number++) {
         GstBuffer *buffer;
 
         assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
-        set_state(h, GST_STATE_PAUSED);
+        set_state(h->element, GST_STATE_PAUSED);
         for (gint i = 0; i < 2 * SLOTS; i++)
             publish(writer, &info, 0);
-        set_state(h, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_PLAYING);
         assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
         info.frame_number++;
         publish(writer, &info, 0);
@@ -113,7 +97,7 @@ GST_START_TEST(test_sink_stops_when_full) {
     struct shmring_reader *reader;
     GThread *thread = fill(h, &reader);
 
-    set_state(h, GST_STATE_NULL);
+    set_state(h->element, GST_STATE_NULL);
     assert_equals_int(FLOW_OF(thread), GST_FLOW_FLUSHING);
     gst_harness_teardown(h);
     shmring_reader_free(reader);
@@ -139,8 +123,8 @@ GST_START_TEST(test_sink_pauses_when_full) {
     GThread *thread = fill(h, &reader);
 
     for (gint i = 0; i < 20; i++) {
-        set_state(h, GST_STATE_PAUSED);
-        set_state(h, GST_STATE_PLAYING);
+        set_state(h->element, GST_STATE_PAUSED);
+        set_state(h->element, GST_STATE_PLAYING);
     }
     for (guint8 i = 0; i <= SLOTS; i++) {
         struct shmring_frame *frame = take_frame(reader);
@@ -155,11 +139,9 @@ GST_START_TEST(test_sink_pauses_when_full) {
 GST_END_TEST;
 
 static Suite *unlock_suite(void) {
-    Suite *suite = suite_create("unlock");
-    TCase *tcase = tcase_create("waits");
+    TCase *tcase;
+    Suite *suite = ring_suite("unlock", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_src_without_ring);
     tcase_add_test(tcase, test_src_without_frames);
     tcase_add_test(tcase, test_src_pauses);

@@ -4,17 +4,6 @@
 
 #include <string.h>
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("uri");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 static GstElement *element_of(const gchar *uri) {
     GError *error = NULL;
     GstElement *element = gst_element_make_from_uri(GST_URI_SRC, uri, NULL, &error);
@@ -200,11 +189,9 @@ GST_START_TEST(test_first_frame_has_a_time) {
 GST_END_TEST;
 
 static Suite *uri_suite(void) {
-    Suite *suite = suite_create("uri");
-    TCase *tcase = tcase_create("shmring");
+    TCase *tcase;
+    Suite *suite = ring_suite("uri", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_name);
     tcase_add_test(tcase, test_properties);
     tcase_add_test(tcase, test_round_trip);

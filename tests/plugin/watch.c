@@ -2,23 +2,10 @@
 /* What shmringsink says of its readers: who does not read, and what they ask for. */
 #include "writing.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GRAY "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1"
 #define ENCODED "application/x-test"
-
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("watch");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
 
 /* ---- Who does not read --------------------------------------------------------------------------
  */
@@ -64,13 +51,6 @@ GST_END_TEST;
 
 /* ---- Names -------------------------------------------------------------------------------------
  */
-
-static void remove_name(const gchar *suffix) {
-    gchar *path = g_strdup_printf("/dev/shm/%s%s", ring, suffix);
-
-    fail_unless(g_unlink(path) == 0);
-    g_free(path);
-}
 
 /* Nothing flows; the next reader finds the ring. */
 GST_START_TEST(test_names) {
@@ -180,11 +160,9 @@ GST_START_TEST(test_hint) {
 GST_END_TEST;
 
 static Suite *watch_suite(void) {
-    Suite *suite = suite_create("watch");
-    TCase *tcase = tcase_create("sink");
+    TCase *tcase;
+    Suite *suite = ring_suite("watch", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_stuck);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_key_request);

@@ -64,6 +64,13 @@ guint64 count_of(GstElement *sink, const gchar *field) {
     return count;
 }
 
+gint64 latency_in_ring(void) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+
+    assert_equals_int(shmring_query(ring, &info, NULL), SHMRING_OK);
+    return info.latency_ns;
+}
+
 static gpointer read_all(gpointer data) {
     struct shmring_reader *reader = data;
     struct shmring_frame *frame;
@@ -88,15 +95,15 @@ static void run_to_end(GstElement *pipeline) {
     gst_message_unref(message);
 }
 
-GstElement *play(const gchar *ring, const gchar *elements, guint *frames) {
-    gchar *sink = g_strdup_printf("shmringsink name=%s wait-for-connection=true", ring);
+GstElement *play(const gchar *name, const gchar *elements, guint *frames) {
+    gchar *sink = g_strdup_printf("shmringsink name=%s wait-for-connection=true", name);
     gchar *text = g_strdup_printf("%s ! %s", elements, sink);
     GstElement *pipeline = gst_parse_launch(text, NULL);
     struct shmring_reader *reader;
     GThread *thread;
 
     fail_unless(pipeline != NULL, "%s", text);
-    fail_unless(shmring_reader_new(ring, NULL, &reader, NULL) == SHMRING_OK);
+    fail_unless(shmring_reader_new(name, NULL, &reader, NULL) == SHMRING_OK);
     thread = g_thread_new("reader", read_all, reader);
     run_to_end(pipeline);
     *frames = GPOINTER_TO_UINT(g_thread_join(thread));

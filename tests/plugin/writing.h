@@ -24,6 +24,9 @@ void paint(GstBuffer *buffer, guint8 seed);
 /* FIELD of the element's ring-stats; 0 when there are none. */
 guint64 count_of(GstElement *sink, const gchar *field);
 
+/* The latency that RING's readers are told. */
+gint64 latency_in_ring(void);
+
 /* Plays "PIPELINE ! shmringsink name=RING ..." to its end while a lossless reader reads; returns
  * the pipeline, still in PLAYING, and how many frames that the reader got. */
 GstElement *play(const gchar *ring, const gchar *pipeline, guint *frames);

@@ -9,17 +9,6 @@
 #define CAPS "video/x-raw,format=RGB,width=64,height=48,framerate=1/10"
 #define SOURCE "videotestsrc num-buffers=200 ! " CAPS " ! "
 
-static gchar *ring;
-
-static void setup(void) {
-    ring = unique_ring("zerocopy");
-}
-
-static void teardown(void) {
-    fail_if(ring_exists(ring));
-    g_free(ring);
-}
-
 #define ANY G_MAXUINT
 
 /* Plays ELEMENTS in front of the sink, which publishes FRAMES, all of which its reader gets;
@@ -242,11 +231,9 @@ GST_START_TEST(test_repeated_states) {
 GST_END_TEST;
 
 static Suite *zerocopy_suite(void) {
-    Suite *suite = suite_create("zerocopy");
-    TCase *tcase = tcase_create("pipelines");
+    TCase *tcase;
+    Suite *suite = ring_suite("zerocopy", &tcase);
 
-    suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_source);
     tcase_add_test(tcase, test_videoconvert);
     tcase_add_test(tcase, test_videoscale);
