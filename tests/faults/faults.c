@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A victim does all that a writer, or a reader, does, and is killed or stopped at one step of it;
- * once for each step. Those that live on check what they see: whole frames, in order, none twice,
- * each gap told (I4 to I6); the writer goes on; in the end each claim and slot is free, and no name
- * is left (I7, I1).
+ * A victim does all that a writer, or a reader, does, and is killed or stopped at one step of it,
+ * or forks a child that frees what it inherited; once for each step. Those that live on check what
+ * they see: whole frames, in order, none twice, each gap told (I4 to I6); the writer goes on; in
+ * the end each claim and slot is free, and no name is left (I7, I1).
  *
  * usage: faults [--every N] [--seed N] [SCENARIO...]      each Nth step, from step SEED % N on
  */
@@ -73,6 +73,31 @@ static void resize(struct shmring_writer *writer, uint32_t slots) {
     struct shmring_error error = {0};
     int result = shmring_writer_resize(writer, slots, FRAME_SIZE, 4096, &error);
     REQUIRE(result == 0, "resize: %d %s", result, error.message);
+}
+
+/* What the victim has, and its child inherits; not while it is being freed. */
+static struct {
+    struct shmring_writer *writer;
+    struct shmring_reader *reader;
+    struct shmring_frame *frame;
+} own;
+
+static void close_own_writer(void) {
+    struct shmring_writer *writer = own.writer;
+    own.writer = NULL;
+    shmring_writer_close(writer);
+}
+
+static void free_own_reader(void) {
+    struct shmring_reader *reader = own.reader;
+    own.reader = NULL;
+    shmring_reader_free(reader);
+}
+
+static void release_own_frame(void) {
+    struct shmring_frame *frame = own.frame;
+    own.frame = NULL;
+    shmring_frame_release(frame);
 }
 
 static struct shmring_reader *new_reader(enum shmring_mode mode, uint32_t lease) {
@@ -201,37 +226,37 @@ static void write_frames(struct shmring_writer *writer) {
 
 static void victim_writes(void) {
     fault_arm(true);
-    struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
+    own.writer = open_writer(SHMRING_FOREVER);
     fault_arm(false);
-    wait_for_readers(writer, 2);
+    wait_for_readers(own.writer, 2);
     fault_arm(true);
-    write_frames(writer);
+    write_frames(own.writer);
 }
 
 static void victim_goes_on_writing(void) {
-    struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
-    wait_for_readers(writer, 2);
+    own.writer = open_writer(SHMRING_FOREVER);
+    wait_for_readers(own.writer, 2);
     fault_arm(true);
-    write_frames(writer);
+    write_frames(own.writer);
 }
 
 static void victim_resizes(void) {
-    struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
-    wait_for_readers(writer, 2);
-    publish(writer, 1);
+    own.writer = open_writer(SHMRING_FOREVER);
+    wait_for_readers(own.writer, 2);
+    publish(own.writer, 1);
     fault_arm(true);
-    resize(writer, SLOTS + 1);
-    publish(writer, 2);
+    resize(own.writer, SLOTS + 1);
+    publish(own.writer, 2);
 }
 
 static void victim_ends(void) {
-    struct shmring_writer *writer = open_writer(SHMRING_FOREVER);
-    wait_for_readers(writer, 2);
-    publish(writer, 1);
+    own.writer = open_writer(SHMRING_FOREVER);
+    wait_for_readers(own.writer, 2);
+    publish(own.writer, 1);
     fault_arm(true);
-    shmring_writer_end(writer);
-    publish(writer, 2); /* the next stream */
-    shmring_writer_close(writer);
+    shmring_writer_end(own.writer);
+    publish(own.writer, 2); /* the next stream */
+    close_own_writer();
 }
 
 /* A dead writer's ring is there; a second one dies while it adopts it. */
@@ -245,24 +270,26 @@ static void victim_adopts(void) {
     }
     waitpid(first, NULL, 0);
     fault_arm(true);
-    publish(open_writer(SHMRING_FOREVER), 2);
+    own.writer = open_writer(SHMRING_FOREVER);
+    publish(own.writer, 2);
 }
 
 static void read_frames(enum shmring_mode mode) {
-    struct shmring_reader *reader = new_reader(mode, 1);
-    struct shmring_frame *view = take(reader), *copy = take(reader);
-    require_whole(view);
-    shmring_frame_release(view);
+    own.reader = new_reader(mode, 1);
+    own.frame = take(own.reader);
+    struct shmring_frame *copy = take(own.reader);
+    require_whole(own.frame);
+    release_own_frame();
     require_whole(copy);
     shmring_frame_release(copy);
-    shmring_reader_leave(reader);
-    view = take(reader);
-    shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE);
+    shmring_reader_leave(own.reader);
+    own.frame = take(own.reader);
+    shmring_reader_request_keyframe(own.reader, SHMRING_TIME_NONE);
     for (int i = 0; i < 3; i++)
-        shmring_frame_release(take(reader));
-    shmring_reader_free(reader);
-    require_whole(view);
-    shmring_frame_release(view);
+        shmring_frame_release(take(own.reader));
+    free_own_reader();
+    require_whole(own.frame);
+    release_own_frame();
 }
 
 static void victim_reads(void) {
@@ -277,14 +304,50 @@ static void victim_looks(void) {
 
 /* ---- One step ---- */
 
-static pid_t start_victim(void (*act)(void), uint64_t step, int signal) {
+static void die(void) {
+    kill(getpid(), SIGKILL);
+}
+
+static void stop(void) {
+    kill(getpid(), SIGSTOP);
+}
+
+static void fork_and_free(void) {
+    int status;
+    fault_arm(false);
+    pid_t child = fork();
+    REQUIRE(child >= 0, "fork");
+    if (child == 0) {
+        alarm(60);
+        shmring_frame_release(own.frame);
+        shmring_reader_free(own.reader);
+        shmring_writer_close(own.writer);
+        _exit(0);
+    }
+    REQUIRE(waitpid(child, &status, 0) == child && status == 0, "a child: %#x", status);
+    fault_arm(true);
+}
+
+/* Its ring is as if there had been no child; it dies as those that are killed. */
+static void end_parent(void) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct shmring_error error = {0};
+    int result = own.writer ? shmring_query(name, &info, &error) : 0;
+    REQUIRE(result == 0 && (!own.writer || info.state == SHMRING_STATE_LIVE), "state %d %s",
+            info.state, error.message);
+    die();
+}
+
+static pid_t start_victim(void (*act)(void), uint64_t step, void (*how)(void)) {
     pid_t child = fork();
     REQUIRE(child >= 0, "fork");
     if (child)
         return child;
-    fault_choose(step, signal);
+    fault_choose(step, how, how == fork_and_free);
     act();
     fault_arm(false);
+    if (how == fork_and_free && fault_count() >= step)
+        end_parent();
     _exit(fault_count() < step ? 0 : 1);
 }
 
@@ -295,10 +358,10 @@ static bool was_killed(int status) {
     return WIFSIGNALED(status);
 }
 
-static bool hit_writer(void (*act)(void), uint64_t step, int signal) {
+static bool hit_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
     pid_t readers[] = {start(SHMRING_MODE_ALL, 2), start(SHMRING_MODE_LATEST, 1)};
     int status;
-    pid_t victim = start_victim(act, step, signal);
+    pid_t victim = start_victim(act, step, how);
     REQUIRE(waitpid(victim, &status, 0) == victim, "waitpid");
     conclude(open_writer(SHMRING_FOREVER), 2, readers);
     return was_killed(status);
@@ -315,10 +378,10 @@ static void require_in_use(void) {
 }
 
 /* It is no dead one: nobody gets its ring, and its readers wait. */
-static bool hit_stopping_writer(void (*act)(void), uint64_t step, int signal) {
+static bool hit_stopping_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
     pid_t readers[] = {start(SHMRING_MODE_ALL, 2), start(SHMRING_MODE_LATEST, 1)};
     int status;
-    pid_t victim = start_victim(act, step, signal);
+    pid_t victim = start_victim(act, step, how);
     REQUIRE(waitpid(victim, &status, WUNTRACED) == victim, "waitpid");
     bool reached = WIFSTOPPED(status);
     if (reached) {
@@ -339,14 +402,14 @@ static bool let_go_on(struct shmring_writer *writer, pid_t victim) {
     return true;
 }
 
-static bool hit_reader(void (*act)(void), uint64_t step, int signal) {
+static bool hit_reader(void (*act)(void), uint64_t step, void (*how)(void)) {
     bool reached = false, over = false;
     int status;
     struct shmring_writer *writer =
-        open_writer(signal == SIGSTOP ? STOPPED_PATIENCE_NS : SHMRING_FOREVER);
+        open_writer(how == stop ? STOPPED_PATIENCE_NS : SHMRING_FOREVER);
     pid_t readers[] = {start(SHMRING_MODE_ALL, 1)};
     wait_for_readers(writer, 1);
-    pid_t victim = start_victim(act, step, signal);
+    pid_t victim = start_victim(act, step, how);
     for (uint64_t number = 1; !over; number++) {
         publish(writer, number);
         if (number % 64 == 0)
@@ -358,8 +421,8 @@ static bool hit_reader(void (*act)(void), uint64_t step, int signal) {
         else if (found)
             over = true;
     }
-    reached = signal == SIGSTOP ? reached : was_killed(status);
-    REQUIRE(signal != SIGSTOP || WIFEXITED(status), "it did not go on: %#x", status);
+    reached = how == stop ? reached : was_killed(status);
+    REQUIRE(how != stop || WIFEXITED(status), "it did not go on: %#x", status);
     conclude(writer, 1, readers);
     return reached;
 }
@@ -368,20 +431,26 @@ static bool hit_reader(void (*act)(void), uint64_t step, int signal) {
 
 static const struct scenario {
     const char *name;
-    bool (*hit)(void (*act)(void), uint64_t step, int signal);
+    bool (*hit)(void (*act)(void), uint64_t step, void (*how)(void));
     void (*act)(void);
-    int signal;
+    void (*how)(void);
 } scenarios[] = {
-    {"write", hit_writer, victim_writes, SIGKILL},
-    {"resize", hit_writer, victim_resizes, SIGKILL},
-    {"end", hit_writer, victim_ends, SIGKILL},
-    {"adopt", hit_writer, victim_adopts, SIGKILL},
-    {"read", hit_reader, victim_reads, SIGKILL},
-    {"look", hit_reader, victim_looks, SIGKILL},
-    {"stop-write", hit_stopping_writer, victim_goes_on_writing, SIGSTOP},
-    {"stop-resize", hit_stopping_writer, victim_resizes, SIGSTOP},
-    {"stop-read", hit_reader, victim_reads, SIGSTOP},
-    {"stop-look", hit_reader, victim_looks, SIGSTOP},
+    {"write", hit_writer, victim_writes, die},
+    {"resize", hit_writer, victim_resizes, die},
+    {"end", hit_writer, victim_ends, die},
+    {"adopt", hit_writer, victim_adopts, die},
+    {"read", hit_reader, victim_reads, die},
+    {"look", hit_reader, victim_looks, die},
+    {"stop-write", hit_stopping_writer, victim_goes_on_writing, stop},
+    {"stop-resize", hit_stopping_writer, victim_resizes, stop},
+    {"stop-read", hit_reader, victim_reads, stop},
+    {"stop-look", hit_reader, victim_looks, stop},
+    {"fork-write", hit_writer, victim_writes, fork_and_free},
+    {"fork-resize", hit_writer, victim_resizes, fork_and_free},
+    {"fork-end", hit_writer, victim_ends, fork_and_free},
+    {"fork-adopt", hit_writer, victim_adopts, fork_and_free},
+    {"fork-read", hit_reader, victim_reads, fork_and_free},
+    {"fork-look", hit_reader, victim_looks, fork_and_free},
 };
 
 static double now(void) {
@@ -406,7 +475,7 @@ static void run(const struct scenario *s, uint64_t every, uint64_t seed) {
         current_step = step;
         alarm(300); /* whatever hangs */
         stress_name(name, s->name);
-        reached = s->hit(s->act, step, s->signal);
+        reached = s->hit(s->act, step, s->how);
         hits += reached;
     }
     REQUIRE(hits, "no step was reached");

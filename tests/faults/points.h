@@ -2,22 +2,29 @@
 /*
  * Included before each source of the ring when it is built for tests/faults: each access to an
  * atomic word is a step, and so is each block of code (the compiler's trace-pc). At the step that
- * is chosen the process gets a signal.
+ * is chosen the process is hit.
  */
 #ifndef POINTS_H
 #define POINTS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 void fault_point(void);
 
-/* At step AT, counted from now and over all armed times, this process gets SIGNAL. */
-void fault_choose(uint64_t at, int signal);
+/* At step AT, counted from now and over all armed times, HIT is called. With BETWEEN_FORKS at the
+ * first from there on at which the ring does not hold off fork(). */
+void fault_choose(uint64_t at, void (*hit)(void), bool between_forks);
 void fault_arm(bool armed);
 /* Steps so far. */
 uint64_t fault_count(void);
+
+int fault_lock(pthread_mutex_t *mutex, const char *name);
+int fault_unlock(pthread_mutex_t *mutex, const char *name);
+#define pthread_mutex_lock(mutex) fault_lock(mutex, #mutex)
+#define pthread_mutex_unlock(mutex) fault_unlock(mutex, #mutex)
 
 #undef atomic_load_explicit
 #undef atomic_store_explicit
