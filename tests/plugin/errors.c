@@ -98,6 +98,71 @@ GST_START_TEST(test_sink_of_what_is_cut_off) {
 }
 GST_END_TEST;
 
+/* ---- Memory that this process cannot have ------------------------------------------------------
+ */
+
+#define LARGE_SIZE (4 << 20)
+#define LESS (1 << 20)
+
+static struct shmring_frame_info large_info(void) {
+    struct shmring_frame_info info = gray_info();
+
+    info.width = info.height = 2048;
+    info.stride[0] = 2048;
+    info.size = LARGE_SIZE;
+    return info;
+}
+
+static void assert_no_memory(GstHarness *h) {
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT, ring);
+    limit_memory(0);
+}
+
+static void assert_next_is(GstHarness *h, struct shmring_writer *writer, guint8 seed) {
+    struct shmring_frame_info info = large_info();
+    GstBuffer *buffer;
+
+    gst_element_set_state(h->element, GST_STATE_READY);
+    gst_harness_play(h);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    publish(writer, &info, seed);
+    buffer = gst_harness_pull(h);
+    assert_equals_int(gst_buffer_get_size(buffer), LARGE_SIZE);
+    gst_buffer_unref(buffer);
+}
+
+GST_START_TEST(test_no_memory_for_the_ring) {
+    GstHarness *h = harness_for("shmringsrc", ring, "");
+    struct shmring_writer *writer = writer_for(h, ring, LARGE_SIZE);
+
+    shmring_writer_close(writer);
+    gst_element_set_state(h->element, GST_STATE_READY);
+    writer = open_writer(ring, LARGE_SIZE);
+    limit_memory(4 * LARGE_SIZE);
+    gst_harness_play(h);
+    assert_no_memory(h);
+    assert_next_is(h, writer, 1);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_memory_for_a_copy) {
+    GstHarness *h;
+    struct shmring_writer *writer;
+    struct shmring_frame_info info = large_info();
+
+    limit_memory(0); /* before the source's thread is there */
+    h = harness_for("shmringsrc", ring, "lease=0");
+    writer = writer_for(h, ring, LARGE_SIZE);
+    limit_memory(LESS);
+    publish(writer, &info, 0);
+    assert_no_memory(h);
+    for (guint8 i = 1; i < 20; i++)
+        assert_next_is(h, writer, i);
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
 /* ---- Permissions -------------------------------------------------------------------------------
  */
 
@@ -167,6 +232,8 @@ static Suite *errors_suite(void) {
     tcase_add_test(tcase, test_no_port);
     tcase_add_test(tcase, test_src_of_what_is_cut_off);
     tcase_add_test(tcase, test_sink_of_what_is_cut_off);
+    tcase_add_test(tcase, test_no_memory_for_the_ring);
+    tcase_add_test(tcase, test_no_memory_for_a_copy);
     return suite;
 }
 

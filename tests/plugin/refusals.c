@@ -123,6 +123,79 @@ GST_START_TEST(test_cannot_grow) {
 }
 GST_END_TEST;
 
+/* ---- Memory that this process cannot have ------------------------------------------------------
+ */
+
+#define LARGE "video/x-raw,format=GRAY8,width=1024,height=1024,framerate=25/1"
+#define A_FRAME ((gsize)2 << 20) /* and no 8 slots of one */
+
+static void assert_no_memory(GstHarness *h) {
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                 "Cannot allocate memory");
+}
+
+/* In a run of its own, after one that failed. */
+static void assert_goes_on(GstHarness *h) {
+    fail_unless(gst_element_set_state(h->element, GST_STATE_READY) == GST_STATE_CHANGE_SUCCESS);
+    fail_if(ring_exists(ring));
+    gst_harness_play(h);
+    gst_harness_set_src_caps_str(h, LARGE);
+    assert_equals_int(gst_harness_push(h, make_picture(LARGE, 1)), GST_FLOW_OK);
+}
+
+GST_START_TEST(test_no_memory) {
+    GstHarness *h = harness_for("shmringsink", ring, "slot-size=1048576");
+    GstBuffer *buffer = make_picture(GRAY, 0);
+
+    limit_memory(A_FRAME);
+    gst_harness_set_src_caps_str(h, GRAY);
+    fail_if(gst_harness_push(h, buffer) == GST_FLOW_OK);
+    limit_memory(0);
+    assert_no_memory(h);
+    assert_goes_on(h);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_memory_to_grow) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    GstBuffer *buffer = make_picture(LARGE, 1);
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    assert_equals_int(gst_harness_push(h, make_picture(GRAY, 0)), GST_FLOW_OK);
+    gst_harness_set_src_caps_str(h, LARGE);
+    limit_memory(A_FRAME);
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_ERROR);
+    limit_memory(0);
+    assert_no_memory(h);
+    assert_goes_on(h);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
+/* Upstream gets ordinary memory then, and slots as soon as there is some for them. */
+GST_START_TEST(test_no_memory_to_lend) {
+    GstHarness *h = harness_for("shmringsink", ring, "");
+    GstBufferPool *pool;
+    GstBuffer *buffer;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    gst_harness_set_src_caps_str(h, LARGE);
+    limit_memory(2 * A_FRAME);
+    pool = active_pool(h, LARGE);
+    buffer = acquire(pool);
+    limit_memory(0);
+    fail_if(is_slot(buffer));
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+    buffer = acquire(pool);
+    fail_unless(is_slot(buffer));
+    assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+    gst_buffer_pool_set_active(pool, FALSE);
+    gst_object_unref(pool);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 static Suite *refusals_suite(void) {
     TCase *tcase;
     Suite *suite = ring_suite("refusals", &tcase);
@@ -133,6 +206,9 @@ static Suite *refusals_suite(void) {
     tcase_add_test(tcase, test_not_a_ring);
     tcase_add_test(tcase, test_no_permission);
     tcase_add_test(tcase, test_cannot_grow);
+    tcase_add_test(tcase, test_no_memory);
+    tcase_add_test(tcase, test_no_memory_to_grow);
+    tcase_add_test(tcase, test_no_memory_to_lend);
     return suite;
 }
 

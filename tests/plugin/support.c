@@ -2,7 +2,9 @@
 #include "support.h"
 
 #include <glib/gstdio.h>
+#include <malloc.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if !GST_CHECK_VERSION(1, 20, 0)
@@ -272,6 +274,26 @@ void publish(struct shmring_writer *writer, const struct shmring_frame_info *inf
     fail_unless(shmring_writer_publish(writer, &slot, info, NULL, &error) == SHMRING_OK, "%s",
                 error.message);
     shmring_slot_return(&slot);
+}
+
+static gsize memory_size(void) {
+    gchar *text;
+    gsize pages;
+
+    fail_unless(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
+    pages = (gsize)g_ascii_strtoull(text, NULL, 10);
+    g_free(text);
+    return pages * (gsize)sysconf(_SC_PAGESIZE);
+}
+
+void limit_memory(gsize more) {
+    struct rlimit limit;
+
+    /* a thread's own arena has 64 MB of addresses in reserve */
+    mallopt(M_ARENA_MAX, 1);
+    assert_equals_int(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = more ? memory_size() + more : limit.rlim_max;
+    assert_equals_int(setrlimit(RLIMIT_AS, &limit), 0);
 }
 
 struct shmring_frame_info gray_info(void) {

@@ -67,6 +67,9 @@ struct shmring_reader *attach_reader(const gchar *ring);
 struct shmring_writer *open_writer(const gchar *ring, guint64 slot_size);
 struct shmring_frame *take_frame(struct shmring_reader *reader);
 
+/* From now on this process gets no more than MORE bytes beyond what it has, until MORE is 0. */
+void limit_memory(gsize more);
+
 /* Publishes SIZE bytes of picture_byte(, SEED) as INFO says. */
 void publish(struct shmring_writer *writer, const struct shmring_frame_info *info, guint8 seed);
 
