@@ -63,7 +63,8 @@ def compile_program(top, folder, build, into):
 
 def build(top, commit):
     """Our programs and elements around that commit's ring, plugin and package."""
-    commit = run(["git", "-C", top, "rev-parse", "--short", f"{commit}^{{commit}}"]).decode().strip()
+    commit = run(["git", "-C", top, "rev-parse", "--short", f"{commit}^{{commit}}"])
+    commit = commit.decode().strip()
     ours = pathlib.Path(os.environ["SHMRING_BENCH_BUILD"])
     folder = ours / "compared" / commit
     unpack(top, commit, folder)

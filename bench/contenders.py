@@ -11,13 +11,15 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = os.environ.get("SHMRING_BENCH_PYTHON", sys.executable)
-SHM_AREA = 64 * 2**20  # at least: in a small one shmsink locks up at once
+# In a smaller one shmsink locks up at once; and where more frames wait than its socket holds.
+SHM_AREA, SHM_ENCODED_AREA = 64 * 2**20, 4 * 2**20
 WRITER_CPU, READER_CPU = 0, min(1, os.cpu_count() - 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A process: NAME in its command is the lap's own. The next one starts when PATH is there."""
+    """A process: NAME in its command is the lap's own. The next one starts when PATH is there. It
+    is as many ends as it has roles; none: it serves the others."""
 
     command: tuple
     cpu: int
@@ -36,6 +38,12 @@ class Contender:
     run: object = None  # instead of ends: a function of the environment that returns figures
     ends_within_s: float = 3
 
+    def shortened(self, seconds):
+        """Measured for SECONDS only."""
+        return dataclasses.replace(self, ends=tuple(dataclasses.replace(place, command=tuple(
+            f"seconds={seconds}" if word.startswith("seconds=") else word
+            for word in place.command)) for place in self.ends))
+
     def named(self, name, **changes):
         return dataclasses.replace(self, name=name, **changes)
 
@@ -48,6 +56,7 @@ def has_element(name):
         stderr=subprocess.DEVNULL).returncode == 0
 
 
+@functools.lru_cache(None)
 def has_module(name):
     return subprocess.run([PYTHON, "-c", f"import {name}"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL).returncode == 0
@@ -158,9 +167,9 @@ def two_rings(take):
 def shm_elements(take, before="", after="", readers=1):
     """With room for as many frames as a ring has slots by default, and one."""
     path = "/tmp/NAME.sock"
-    caps = ENCODED_CAPS if take.encoded else CAPS
+    caps, area = (ENCODED_CAPS, SHM_ENCODED_AREA) if take.encoded else (CAPS, SHM_AREA)
     writer = launch(source(**take.source), before, f"shmsink socket-path={path} sync=false "
-                    f"wait-for-connection=true shm-size={SHM_AREA}", path=path)
+                    f"wait-for-connection=true shm-size={area}", path=path)
     reader = launch(f"shmsrc socket-path={path} is-live={str(take.fps > 0).lower()}", caps, after,
                     sink(**take.sink), cpu=READER_CPU)
     return Contender("shmsink", (writer,) + (reader,) * readers, ours=False, ends_within_s=0.2,
@@ -178,16 +187,34 @@ def unixfd_elements(take, before="", after="", readers=1):
                      "no unixfdsink: it comes with GStreamer 1.24")
 
 
+# In a folder of its own, and on a message bus of its own: what of both runs here is not disturbed.
+PIPEWIRE = """mkdir -p "$XDG_RUNTIME_DIR" && exec dbus-run-session -- sh -c '
+    pipewire & until [ -S "$XDG_RUNTIME_DIR/pipewire-0" ]; do sleep 0.02; done
+    wireplumber & until pw-cli ls Client | grep -q WirePlumber; do sleep 0.02; done
+    : >"$XDG_RUNTIME_DIR/ready"; wait'"""
+AFTER_WRITER = 'until pw-cli ls Node | grep -q "\\"NAME\\""; do sleep 0.02; done; exec "$@"'
+
+
 def pipewire_elements(take):
-    writer = launch(source(**take.source), "pipewiresink mode=provide "
-                    "stream-properties=props,node.name=NAME")
-    reader = launch("pipewiresrc target-object=NAME", sink(**take.sink), cpu=READER_CPU)
-    missing = ("no pipewiresink: apt install gstreamer1.0-pipewire"
-               if not has_element("pipewiresink") else
-               "no PipeWire runs here" if not os.path.exists(
-                   os.path.join(os.environ.get("XDG_RUNTIME_DIR", "/run"), "pipewire-0")) else "")
-    return Contender("pipewiresink", (writer, reader), lossless=False, ours=False, skipped=missing,
-                     ends_within_s=0.2)
+    """Only where frames are paced: it passes those that its clock asks for. It copies the frames:
+    with buffers of its own pipewiresink 0.3.65 crashes."""
+    folder = "/tmp/NAME-run"
+    env = ("env", *(f"{key}={folder}" for key in
+                    ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME")))
+    ends = (Place(("sh", "-c", PIPEWIRE), None, f"{folder}/ready", roles=0),
+            launch(source(**take.source), "identity drop-allocation=true", "pipewiresink "
+                   "mode=provide stream-properties=props,node.name=NAME"),
+            Place(("sh", "-c", AFTER_WRITER, "sh", *launch(
+                "pipewiresrc target-object=NAME", CAPS, sink(**take.sink)).command), READER_CPU))
+    missing = [what for program, what in (
+        ("pipewire", "pipewire"), ("pw-cli", "pipewire-bin"), ("wireplumber", "wireplumber"),
+        ("dbus-run-session", "dbus-daemon")) if not shutil.which(program)]
+    if not has_element("pipewiresink"):
+        missing.append("gstreamer1.0-pipewire")
+    return Contender("pipewiresink", tuple(dataclasses.replace(e, command=env + e.command)
+                                           for e in ends), lossless=False, ours=False,
+                     ends_within_s=0.2,
+                     skipped=missing and f"apt install {' '.join(missing)}" or "")
 
 
 # ---- Python ----
@@ -207,9 +234,10 @@ def from_c(title, read_way, write=(), read=(), lossless=True):
 
 
 def python_peer(title, way, write=(), read=(), module=None, package=None, lossless=True):
-    missing = "" if not module or has_module(module) else f"no {package} (pip), or not for this Python"
-    return python_pair(title, way, way, write, read, lossless).named(title, ours=False,
-                                                                     skipped=missing)
+    missing = ("" if not module or has_module(module) else
+               f"no {package} (pip), or not for this Python")
+    return python_pair(title, way, way, write, read, lossless).named(
+        title, ours=False, skipped=missing, ends_within_s=0.3)
 
 
 def python_both(title, way, write=(), read=()):
@@ -218,9 +246,9 @@ def python_both(title, way, write=(), read=()):
     return Contender(title, (dataclasses.replace(end, roles=2),), ours=False)
 
 
-def byte_peer(title, name, write=(), read=(), lossless=True):
+def predecessor(title, kind, write=(), read=(), lossless=True):
     """One of the byte ring and the single frame: written by C, read by Python."""
-    return Contender(title, (dataclasses.replace(program(name, "NAME", **dict(write)),
-                                                 path="/dev/shm/NAME"),
-                             python_end(name, "read", READER_CPU, **dict(read))), lossless,
-                     ours=False)
+    writer = program("predecessors", kind, "NAME", **dict(write))
+    return Contender(title, (dataclasses.replace(writer, path="/dev/shm/NAME"),
+                             python_end(f"predecessor-{kind}", "read", READER_CPU, **dict(read))),
+                     lossless, ours=False)

@@ -139,6 +139,11 @@ static GParamSpec *uint_property(const gchar *name, const gchar *what) {
                              G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
 }
 
+static GParamSpec *seconds_property(void) {
+    return g_param_spec_double("seconds", "seconds", "Measured", 0, G_MAXINT, 1,
+                               G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
+}
+
 static void install_switch(GObjectClass *klass, guint id, const gchar *name, const gchar *what) {
     g_object_class_install_property(
         klass, id,
@@ -159,10 +164,7 @@ static void bench_src_class_init(BenchSrcClass *klass) {
     g_object_class_install_property(
         object, SRC_ENCODED_SIZE,
         uint_property("encoded-size", "Bytes of a frame that is not raw"));
-    g_object_class_install_property(object, SRC_SECONDS,
-                                    g_param_spec_double("seconds", "seconds", "Measured", 0,
-                                                        G_MAXINT, 1,
-                                                        G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS));
+    g_object_class_install_property(object, SRC_SECONDS, seconds_property());
     install_switch(object, SRC_FILL, "fill", "Write every byte");
     gst_element_class_add_pad_template(
         GST_ELEMENT_CLASS(klass),
@@ -218,11 +220,6 @@ static void bench_stamp_init(BenchStamp *stamp) {
     stamp->seconds = 1;
     /* What the sink offers reaches the source. */
     gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(stamp), TRUE);
-}
-
-static GParamSpec *seconds_property(void) {
-    return g_param_spec_double("seconds", "seconds", "Measured", 0, G_MAXINT, 1,
-                               G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
 }
 
 static void add_template(gpointer klass, const gchar *name, GstPadDirection direction) {
@@ -282,6 +279,8 @@ static GstFlowReturn bench_sink_render(GstBaseSink *base, GstBuffer *buffer) {
     if (more)
         return GST_FLOW_OK;
     wait_for_goodbye();
+    /* A queue before us would keep the end of the stream from here. */
+    gst_element_post_message(GST_ELEMENT(base), gst_message_new_eos(GST_OBJECT(base)));
     return GST_FLOW_EOS;
 }
 

@@ -8,14 +8,15 @@ import itertools
 import json
 import os
 import pathlib
-import resource
 import select
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 ENDS_WITHIN_S = 30
-PEER_WITHIN_S = 6  # beyond what is measured: shmsink locks up now and then
+PEER_STARTS_WITHIN_S, PEER_ENDS_WITHIN_S = 12, 6  # shmsink locks up now and then
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 2**20
 
@@ -30,32 +31,71 @@ def unique_name():
     return f"bench-{os.getpid()}-{next(_counter)}"
 
 
-def busy_seconds():
-    """That all processors together worked, for anybody, or were taken away."""
-    with open("/proc/stat") as file:
-        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / TICKS
+# ---- What others do meanwhile ----
+
+def processes(proc="/proc"):
+    """{pid: (parent, session, seconds that it and the children that it outlived have worked)}"""
+    found = {}
+    for path in glob.glob(f"{proc}/[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it is gone
+            words = pathlib.Path(path).read_text().rpartition(")")[2].split()
+            found[int(path.split("/")[-2])] = (int(words[1]), int(words[3]),
+                                               sum(map(int, words[11:15])) / TICKS)
+    return found
 
 
-def own_seconds():
-    """That this process and those that it started worked."""
-    return sum(sum(resource.getrusage(who)[:2])
-               for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+def seconds_of_others(me, proc="/proc"):
+    """That all have worked but ME and whom it started, and that the machine was taken away.
+
+    Summed up process by process, where the kernel counts nanoseconds: /proc/stat takes samples, 250
+    a second, and who is woken by a clock of 250 or 500 is in all of them or in none."""
+    all_of_them = processes(proc)
+
+    def is_mine(pid):
+        while pid in all_of_them and pid != me:
+            pid = all_of_them[pid][0]
+        return pid == me
+
+    stolen = int(pathlib.Path(proc, "stat").read_text().split(maxsplit=9)[8]) / TICKS
+    return stolen + sum(seconds for pid, (_, _, seconds) in all_of_them.items()
+                        if not is_mine(pid))
+
+
+class Others:
+    """How much of the machine others take, from now on."""
+
+    def __init__(self):
+        self.began, self.before = time.monotonic(), seconds_of_others(os.getpid())
+
+    def share(self):
+        seconds = time.monotonic() - self.began
+        took = (seconds_of_others(os.getpid()) - self.before) / seconds / os.cpu_count()
+        return min(1, max(0, took))
 
 
 def watch(run, env):
     """What RUN(ENV) returns, and what others took of the machine meanwhile."""
-    began, busy, own = time.monotonic(), busy_seconds(), own_seconds()
+    others = Others()
     figures = run(env)
-    seconds, busy, own = time.monotonic() - began, busy_seconds() - busy, own_seconds() - own
-    return {**figures, "others": max(0, busy - own) / seconds / os.cpu_count()}
+    return {**figures, "others": others.share()}
 
 
-def descendants(pid):
-    yield pid
-    for task in glob.glob(f"/proc/{pid}/task/*/children"):
-        for child in pathlib.Path(task).read_text().split():
-            yield from descendants(int(child))
+# ---- Memory ----
+
+def pids_of(ends):
+    """Each end is a session of its own, and so is whom it started."""
+    leaders = {end.process.pid for end in ends}
+    return [pid for pid, (_, session, _) in processes().items() if session in leaders]
+
+
+def mappings(pid):
+    """(path, inode, where it ends in the file) of each shared memory that is mapped."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/maps") as maps:
+        for line in maps:
+            where = line.rstrip("\n").split(maxsplit=5)
+            if len(where) == 6 and where[5].startswith(("/dev/shm/", "/memfd:")):
+                first, end = (int(part, 16) for part in where[0].split("-"))
+                yield where[5], where[4], int(where[2], 16) + end - first
 
 
 def memory_of(pids):
@@ -65,32 +105,54 @@ def memory_of(pids):
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(("RssAnon:", "RssFile:")):
                 own += int(line.split()[1]) * 1024
-        with open(f"/proc/{pid}/maps") as maps:
-            for line in maps:
-                where = line.split(maxsplit=5)
-                if len(where) == 6 and where[5].startswith(("/dev/shm/", "/memfd:")):
-                    first, end = (int(part, 16) for part in where[0].split("-"))
-                    key = where[4]
-                    shared[key] = max(shared.get(key, 0), int(where[2], 16) + end - first)
+        for _, inode, size in mappings(pid):
+            shared[inode] = max(shared.get(inode, 0), size)
     return own / MIB, sum(shared.values()) / MIB
+
+
+class Leftovers:
+    """Files in /dev/shm that appeared from now on and that the processes of a lap had mapped: peers
+    choose their names themselves, and leave them there when they are killed, or always."""
+
+    def __init__(self):
+        self.before, self.ours = set(os.listdir("/dev/shm")), set()
+
+    def look(self, pids):
+        self.ours |= {path for pid in pids for path, _, _ in mappings(pid)
+                      if os.path.dirname(path) == "/dev/shm"
+                      and os.path.basename(path) not in self.before}
+
+    def remove(self):
+        """But for what others have come to use."""
+        left = {path for path in self.ours if os.path.exists(path)}
+        if left:
+            pids = filter(str.isdigit, os.listdir("/proc"))
+            left -= {path for pid in pids for path, _, _ in mappings(pid)}
+        for path in left:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+# ---- Processes ----
 
 
 class End:
     """A process that prints "warm", and later a line of JSON for each of its roles."""
 
     def __init__(self, command, cpu, env, roles=1):
-        self.command, self.roles, self.lines, self.rest = command, roles, [], b""
+        self.command, self.roles, self.rest = command, roles, b""
+        self.said = tempfile.TemporaryFile()  # no pipe: whom it started may hold that open
         prepared = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=subprocess.PIPE, env=env, preexec_fn=prepared,
+                                            stderr=self.said, env=env, preexec_fn=prepared,
                                             start_new_session=True)
         except FileNotFoundError:
             raise LapError(f"no program {command[0]}: run this by ./dev bench") from None
 
     def _failed(self, what):
-        self.process.kill()
-        said = self.process.stderr.read().decode(errors="replace").strip()
+        self.said.seek(0)
+        said = self.said.read().decode(errors="replace").strip()
         return LapError(f"{' '.join(self.command)} {what}" + (f": {said[-400:]}" if said else ""))
 
     def read_line(self, deadline):
@@ -136,22 +198,26 @@ class End:
             self.process.wait(seconds)
 
     def kill(self):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """With whom it started."""
+        for pid in pids_of([self]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for pipe in (self.process.stdin, self.process.stdout, self.said):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
 
 def clean_up(name):
     for path in itertools.chain(glob.glob(f"/dev/shm/{name}*"), glob.glob(f"/tmp/{name}*")):
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.unlink(path)
 
 
-def start_all(contender, name, env, deadline):
-    ends = []
+def start_all(contender, name, env, deadline, ends):
+    """Each is put into ENDS, so that it is ended if the next one does not start."""
     for place in contender.ends:
         ends.append(End([word.replace("NAME", name) for word in place.command], place.cpu, env,
                         place.roles))
@@ -160,7 +226,6 @@ def start_all(contender, name, env, deadline):
             if time.monotonic() > deadline or ends[-1].process.poll() is not None:
                 raise ends[-1]._failed("did not start")
             time.sleep(0.005)
-    return ends
 
 
 def check_lossless(contender, results):
@@ -205,26 +270,30 @@ def figures_of(results, others, memory):
 
 def measure(contender, env, warm_s):
     """{figure: value} of one lap."""
-    name, ends, deadline = unique_name(), [], time.monotonic() + ENDS_WITHIN_S
+    starts, stops = (ENDS_WITHIN_S,) * 2 if contender.ours else (
+        PEER_STARTS_WITHIN_S, PEER_ENDS_WITHIN_S)
+    name, ends, left, deadline = unique_name(), [], Leftovers(), time.monotonic() + starts
     try:
-        ends = start_all(contender, name, env, deadline)
+        start_all(contender, name, env, deadline, ends)
         for end in ends:
             end.wait_warm(deadline)
+        left.look(pids_of(ends))
         time.sleep(warm_s)
-        began, busy = time.monotonic(), busy_seconds()
-        ends[0].go()
-        deadline = time.monotonic() + (ENDS_WITHIN_S if contender.ours else PEER_WITHIN_S)
+        others = Others()
+        next(end for end in ends if end.roles).go()
+        deadline = time.monotonic() + stops
         results = [result for end in ends for result in end.results(deadline)]
-        seconds, busy = time.monotonic() - began, busy_seconds() - busy
-        others = max(0, busy - cpu_of(results)) / seconds / os.cpu_count()
-        memory = memory_of([pid for end in ends for pid in descendants(end.process.pid)])
+        others = others.share()
+        memory = memory_of(pids_of(end for end in ends if end.roles))
         if contender.lossless:
             check_lossless(contender, results)
         figures = figures_of(results, others, memory)
         figures["written"] = results[0]["first"] + results[0]["frames"] + 1
         return figures
     finally:
+        left.look(pids_of(ends))
         for end in reversed(ends):
-            end.goodbye(contender.ends_within_s)
+            end.goodbye(contender.ends_within_s if end.roles else 0)
             end.kill()
         clean_up(name)
+        left.remove()

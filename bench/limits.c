@@ -5,7 +5,6 @@
  *   bench-limits write NAME [sleep=1]   two frames in shared memory and nothing else: as fast as
  *   bench-limits read NAME [sleep=1]    two cores write and read; spinning, or by one futex
  *   bench-limits copy                   memcpy from as many frames to as many as a ring has
- *   bench-limits fill                   fills as many frames in turn
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -126,26 +125,15 @@ static int run_copy(const char *name, char **argv) {
     return 0;
 }
 
-static int run_fill(const char *name, char **argv) {
-    struct pen pen;
-    pen_init(&pen, argv);
-    uint8_t *frames = frames_of(pen.size);
-    pen.fill = true;
-    for (uint64_t i = 0; pen_next(&pen); i = (i + 1) % SLOTS)
-        pen_write(&pen, frames + i * pen.size);
-    free(frames);
-    return 0;
-}
-
 static const struct {
     const char *name;
     int (*run)(const char *name, char **argv);
-} commands[] = {{"write", run_write}, {"read", run_read}, {"copy", run_copy}, {"fill", run_fill}};
+} commands[] = {{"write", run_write}, {"read", run_read}, {"copy", run_copy}};
 
 int main(int argc, char **argv) {
     for (size_t i = 0; argc > 2 && i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argv[2], argv + 3);
-    fprintf(stderr, "usage: %s write|read|copy|fill NAME [KEY=VALUE...]\n", argv[0]);
+    fprintf(stderr, "usage: %s write|read|copy NAME [KEY=VALUE...]\n", argv[0]);
     return 2;
 }

@@ -51,8 +51,9 @@ class Meter:
     def say(self, role, missed, first, **extra):
         took = sorted(self.took)
         times = {f"p{p}_us": took[(len(took) - 1) * p // 100] / 1000 for p in PERCENTS if took}
-        say(json.dumps({"role": role, "pid": os.getpid(), "frames": self.frames, "seconds": self.seconds,
-                        "cpu": self.cpu, "faults": self.faults, "switches": self.switches,
+        say(json.dumps({"role": role, "pid": os.getpid(), "frames": self.frames,
+                        "seconds": self.seconds, "cpu": self.cpu, "faults": self.faults,
+                        "switches": self.switches,
                         "missed": missed, "first": first, **times, **extra}))
 
 

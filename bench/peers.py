@@ -31,7 +31,7 @@ def open_shared(name):
 class ByteRing:
     """As readers of such rings are: each message is copied out as bytes, in two pieces where it is
     split by the end of the data, and an empty ring is slept on for a millisecond. What kills them,
-    an index that is not masked to 32 bits, is mended: more than 4 GiB cross. See byte-ring.c."""
+    an index that is not masked to 32 bits, is mended: more than 4 GiB cross. See predecessors.c."""
 
     HEAD, TAIL, CAPACITY, DATA = 0, 4, 8, 16
     U32 = struct.Struct("<I")
@@ -73,7 +73,7 @@ def read_byte_ring(name, settings):
 
 def read_single_frame(name, settings):
     """As readers of such a frame are: looks each millisecond whether the time changed, and copies.
-    See single-frame.c."""
+    See predecessors.c."""
     memory, header = open_shared(name), struct.Struct("<iiiqi")
     before = 0
     while True:
@@ -96,8 +96,8 @@ def iceoryx2_service(name, size):
     builder = node.service_builder(iceoryx2.ServiceName.new(name))
     frames = (builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8]).enable_safe_overflow(False)
               .subscriber_max_buffer_size(MESSAGES).open_or_create())
-    events = node.service_builder(iceoryx2.ServiceName.new(name + "-event")).event().open_or_create()
-    return node, frames, events
+    service = iceoryx2.ServiceName.new(name + "-event")
+    return node, frames, node.service_builder(service).event().open_or_create()
 
 
 class Iceoryx2Writer:
@@ -145,7 +145,8 @@ def zenoh_session(role, name):
 
     config = zenoh.Config()
     config.insert_json5("listen/endpoints", "[]")
-    config.insert_json5(f"{role}/endpoints", f'["tcp/127.0.0.1:{20000 + zlib.crc32(name.encode()) % 10000}"]')
+    port = 20000 + zlib.crc32(name.encode()) % 10000
+    config.insert_json5(f"{role}/endpoints", f'["tcp/127.0.0.1:{port}"]')
     config.insert_json5("scouting/multicast/enabled", "false")
     config.insert_json5("transport/shared_memory/enabled", "true")
     return zenoh.open(config)
@@ -271,5 +272,5 @@ def read_zmq(name, settings):
 
 
 WRITERS = {"iceoryx2": Iceoryx2Writer, "zenoh": ZenohWriter, "ecal": EcalWriter, "zmq": ZmqWriter}
-READERS = {"byte-ring": read_byte_ring, "single-frame": read_single_frame,
+READERS = {"predecessor-ring": read_byte_ring, "predecessor-frame": read_single_frame,
            "iceoryx2": read_iceoryx2, "zenoh": read_zenoh, "ecal": read_ecal, "zmq": read_zmq}

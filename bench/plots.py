@@ -48,10 +48,7 @@ def tell_colours(figures):
                    fontsize=8, loc="lower center", ncols=3)
 
 
-def bar_page(rows, wanted, figure, path, log=False):
-    wanted = [name for name in wanted if name in rows]
-    if not wanted:
-        return
+def bar_page(rows, wanted, path, figure="rate", log=False):
     heights = [len(rows[name]["laps"]) + 1.6 for name in wanted]
     figures, all_axes = plt.subplots(len(wanted), 1, figsize=(7.5, 0.3 + 0.26 * sum(heights)),
                                      gridspec_kw={"height_ratios": heights}, squeeze=False)
@@ -71,9 +68,6 @@ def save(figures, path, below=0):
 
 def latency_page(rows, wanted, path):
     """p50, p90, p99 and max of each contender, one line each."""
-    wanted = [name for name in wanted if name in rows]
-    if not wanted:
-        return
     figures, all_axes = plt.subplots(1, len(wanted), figsize=(7.5, 3.6), sharey=True,
                                      squeeze=False)
     for name, axes in zip(wanted, all_axes[0]):
@@ -91,10 +85,8 @@ def latency_page(rows, wanted, path):
     save(figures, path)
 
 
-def size_page(rows, path):
+def size_page(rows, wanted, path):
     """What handing over costs, however large the frame."""
-    if "sizes" not in rows:
-        return
     laps = rows["sizes"]["laps"]
     figures, axes = plt.subplots(figsize=(7.5, 2.6))
     found = [spread(each, "rate") for each in laps.values()]
@@ -107,15 +99,26 @@ def size_page(rows, path):
     save(figures, path)
 
 
+PAGES = (
+    ("Frames a second from pipeline to pipeline", "elements", bar_page,
+     ("videotestsrc", "in-place", "every-byte", "copied", "converted"), {}),
+    ("From the source to the sink, frame by frame", "latency", latency_page,
+     ("paced-30", "paced-60", "paced-125"), {}),
+    ("Frames a second from Python to Python", "python", bar_page, ("python", "python-bytes"),
+     {"log": True}),
+    ("From Python to Python, at 60 frames/s", "python-latency", bar_page, ("python-60",),
+     {"figure": "p50_us", "log": True}),
+    ("Frames a second, however large they are", "sizes", size_page, ("sizes",), {}),
+)
+
+
 def draw(rows, folder):
-    os.makedirs(folder, exist_ok=True)
+    """[(title, file)] of those that there are rows for."""
+    drawn = []
     with plt.rc_context(STYLE):
-        bar_page(rows, ("videotestsrc", "in-place", "every-byte", "copied", "converted"), "rate",
-                 os.path.join(folder, "performance-elements.svg"))
-        latency_page(rows, ("paced-30", "paced-60", "paced-125"),
-                     os.path.join(folder, "performance-latency.svg"))
-        bar_page(rows, ("python", "python-bytes"), "rate",
-                 os.path.join(folder, "performance-python.svg"), log=True)
-        bar_page(rows, ("python-60",), "p50_us",
-                 os.path.join(folder, "performance-python-latency.svg"), log=True)
-        size_page(rows, os.path.join(folder, "performance-sizes.svg"))
+        for title, name, page, wanted, options in PAGES:
+            wanted = [row for row in wanted if row in rows]
+            if wanted:
+                drawn.append((title, os.path.join(folder, f"performance-{name}.svg")))
+                page(rows, wanted, drawn[-1][1], **options)
+    return drawn

@@ -163,6 +163,7 @@ static int run_attach(const char *name, char **argv) {
 static int run_follow(const char *name, char **argv) {
     struct meter meter = {0};
     struct shmring_reader *reader = new_reader(name, argv);
+    say_warm();
     meter_begin(&meter);
     for (int64_t left = number_argument(argv, "count", 1); left > 0; left--, meter.frames++) {
         struct shmring_frame *frame = take(reader, false);
@@ -187,7 +188,7 @@ static int run_observe(const char *name, char **argv) {
     struct shmring_observer *observer = NULL;
     struct shmring_error error;
     uint64_t seq = 0;
-    int64_t failed = 0, run_ns = 1000000000 * number_argument(argv, "seconds", 1);
+    int64_t failed = 0, run_ns = (int64_t)(1e9 * strtod(argument(argv, "seconds", "1"), NULL));
     while (shmring_observer_open(name, &observer, &error) == -2 /* ENOENT */)
         ;
     if (!observer)

@@ -18,12 +18,14 @@ class Row:
     title: str
     contenders: tuple  # the first one is ours
     figures: tuple = ("rate", "cpu_us")
+    laps: int = 0  # at most; 0: as many as of other rows
+    share: tuple = ()  # what, of the first contender's first figure, is not that of these
 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
     """FIGURE of WHOM in ROW is at least or at most BOUND times that of each of BESIDE; without
-    BESIDE it is BOUND itself. `less` contenders are taken off both."""
+    BESIDE it is BOUND itself. Before that `less` is taken off, and the rest divided by `by`."""
 
     text: str
     row: str
@@ -33,6 +35,7 @@ class Goal:
     at_least: bool = True
     beside: tuple = ()  # contenders' names; "peers": the best of those that are not ours
     less: str = ""
+    by: int = 1
 
 
 # ---- The ring alone ----
@@ -79,7 +82,7 @@ def element_rows(seconds):
                          {"all": 1}))):
         yield Row(name, f"Pipeline to pipeline, {title}", tuple(filter(None, (
             c.ring_elements(take), c.shm_elements(take), c.unixfd_elements(take),
-            c.pipewire_elements(take), c.source_alone(take), c.in_process(take), limit))),
+            c.source_alone(take), c.in_process(take), limit))),
             ("rate", "cpu_us", "faults", "switches", "own_mib", "shared_mib"))
     take = Take(seconds, video=True)
     yield Row("videotestsrc", "Pipeline to pipeline, videotestsrc writes in place", (
@@ -89,15 +92,22 @@ def element_rows(seconds):
     yield Row("copied", "Pipeline to pipeline, the source has memory of its own", (
         c.ring_elements(take, drop), c.shm_elements(take, drop), c.unixfd_elements(take, drop),
         c.source_alone(take, drop), c.alone("memcpy", "limits", "copy", seconds=seconds)))
+    plain = Take(seconds)
+    yield Row("copied-untouched", "Pipeline to pipeline, copied, nobody else touches the frames", (
+        c.ring_elements(plain, drop), c.shm_elements(plain, drop), c.unixfd_elements(plain, drop),
+        c.source_alone(plain, drop)))
     yield Row("converted", "BGRx ! videoconvert ! sink, every byte written and converted", (
-        c.ring_elements(take, bgrx), c.shm_elements(take, bgrx), c.source_alone(take, bgrx)))
-    yield Row("queued", "A queue at both sides", (
-        c.ring_elements(take, "queue", "queue"), c.shm_elements(take, "queue", "queue")))
-    yield Row("four-readers", "Four readers on one processor", (
-        c.ring_elements(take, readers=4), c.shm_elements(take, readers=4)))
+        c.ring_elements(take, bgrx), c.shm_elements(take, bgrx), c.unixfd_elements(take, bgrx),
+        c.source_alone(take, bgrx)))
+    for name, title, options in (
+            ("queued", "A queue at both sides", {"before": "queue", "after": "queue"}),
+            ("four-readers", "Four readers on one processor", {"readers": 4})):
+        yield Row(name, title, tuple(make(take, **options) for make in (
+            c.ring_elements, c.shm_elements, c.unixfd_elements)))
     yield Row("two-rings", "A tee to two rings, two readers", (c.two_rings(take),))
+    encoded = Take(seconds, encoded=40960)
     yield Row("encoded", "40 KB H.264-sized frames, nothing decoded", (
-        c.ring_elements(Take(seconds, encoded=40960)), c.shm_elements(Take(seconds, encoded=40960))))
+        c.ring_elements(encoded), c.shm_elements(encoded), c.unixfd_elements(encoded)))
 
 
 def paced_rows(seconds):
@@ -126,7 +136,7 @@ def python_peers(write, read, spin=False):
     yield c.python_peer("eCAL", "ecal", write, read, "ecal", "eclipse-ecal", lossless=False)
     yield c.python_peer("pyzmq ipc", "zmq", write, read, "zmq", "pyzmq")
     yield c.python_both("multiprocessing.Queue", "queue", write, read)
-    yield c.byte_peer("byte ring", "byte-ring", write, read)
+    yield c.predecessor("byte ring", "ring", write, read)
 
 
 def pipeline_peers(take, read):
@@ -163,7 +173,9 @@ def python_rows(seconds, paced_s):
         *pipeline_peers(take, {})), ("rate", "cpu_us", "missed"))
     write, read = {**write, "fill": 1}, {"all": 1}
     yield Row("python-bytes", "Python to Python, every byte written and read", (
-        c.python_pair("Reader", "ring", "ring", write, read), *python_peers(write, read)))
+        c.python_pair("Reader", "ring", "ring", write, read),
+        c.python_pair("Reader, the writer copies", "ring-copy", "ring", write, read),
+        *python_peers(write, read)))
     write, read = {"seconds": paced_s, "fps": 60, "fill": 1}, {"timed": 1}
     yield Row("python-60", "Python to Python, 60 frames/s, every byte written", (
         c.python_pair("Reader", "ring", "ring", write, read),
@@ -171,8 +183,8 @@ def python_rows(seconds, paced_s):
                       lossless=False),
         c.from_c("shmringsrc ! appsink", "appsink", write, {**read, **ring}),
         *python_peers(write, read), *pipeline_peers(Take(paced_s, fill=True, fps=60), read),
-        c.byte_peer("single frame, may tear", "single-frame", write, {**read, "may_tear": 1},
-                    lossless=False)),
+        c.predecessor("single frame, may tear", "frame", write, {**read, "may_tear": 1},
+                      lossless=False)),
         ("p50_us", "p90_us", "p99_us", "p100_us", "cpu_us", "missed"))
 
 
@@ -186,14 +198,15 @@ def story_rows(seconds):
     yield Row("start", "Until the first frame", (
         c.Contender("attach", (writer, attach), lossless=False),
         c.Contender("attach, every byte read", (writer, read), lossless=False),
+        stories.creates("a new ring, its first writer"),
         stories.starts("a writer that stopped, the next one", False),
         stories.starts("a writer that was killed, the next one", True)),
         ("p50_us", "p100_us", "read_faults"))
     observe = c.program("ring", "observe", "NAME", cpu=c.READER_CPU, seconds=seconds)
     yield Row("observer", "Looks at the newest frame while a writer is as fast as it can", (
-        c.Contender("every byte written", (c.program("ring", "write", "NAME", seconds=seconds + 1,
+        c.Contender("every byte written", (c.program("ring", "write", "NAME", seconds=seconds,
                                                      fill=1), observe), lossless=False),
-        c.Contender("nothing written", (c.program("ring", "write", "NAME", seconds=seconds + 1),
+        c.Contender("nothing written", (c.program("ring", "write", "NAME", seconds=seconds),
                                         observe), lossless=False),
         c.from_c("every byte written, plain Python", "ring-raw", {"seconds": seconds, "fill": 1},
                  lossless=False)), ("rate", "missed", "tries", "p50_us", "p100_us"))
@@ -203,12 +216,13 @@ def story_rows(seconds):
             lambda s: c.unixfd_elements(Take(s, fps=60)),
             lambda s: c.ring_alone("C to C", {"seconds": s, "fps": 60}),
             lambda s: c.python_pair("Python to Python", "ring", "ring",
-                                    {"seconds": s, "fps": 60}))), ("syscalls",))
+                                    {"seconds": s, "fps": 60}))), ("syscalls",), laps=2)
     yield Row("application", "MJPEG 1080p decoded, thresholded in Python: CPU of all of it", (
         stories.application("through the ring", stories.through_ring, seconds, ours=True),
         stories.application("cv2.VideoCapture, one process", stories.through_opencv, seconds),
         stories.application("decoding alone", stories.decoded_only, seconds),
-        stories.application("thresholding alone", stories.detected_only, seconds)), ("cpu_us",))
+        stories.application("thresholding alone", stories.detected_only, seconds)), ("cpu_us",),
+        laps=3, share=("the hand-over", "decoding alone", "thresholding alone"))
 
 
 def all_rows(seconds, paced_s):
@@ -232,19 +246,27 @@ GOALS = (
          ("peers",)),
     Goal("60 frames/s, p99: of the best peer", "paced-60", "shmring", "p99_us", 0.5, False,
          ("peers",)),
-    Goal("60 frames/s, CPU of both: of shmsink", "paced-untouched", "shmring", "cpu_us", 1.0, False,
-         ("shmsink",)),
+    *(Goal(f"60 frames/s, {what}, CPU of both: of shmsink", row, "shmring", "cpu_us", 1.0, False,
+           ("shmsink",)) for row, what in (("paced-untouched", "untouched"),
+                                           ("paced-60", "every byte"))),
+    Goal("untouched, through the elements: of shmsink", "untouched", "shmring", "rate", 1.2,
+         beside=("shmsink",)),
     Goal("untouched, through the elements", "untouched", "shmring", "rate", 300_000),
     Goal("untouched, into Python", "into-python", "Reader", "rate", 600_000),
     *(Goal(f"{size}: of the same at 1080p", "sizes", size, "rate", 0.8, beside=("1080p",))
       for size in SIZES if size != "1080p"),
-    *(Goal(f"8 readers, {mode}: writer's CPU, 7 more, us", "readers", f"8 {mode}", "write_cpu_us",
-           3.5, False, less=f"1 {mode}") for mode in ("all", "latest")),
+    *(Goal(f"a further reader, {mode}: writer's CPU us a frame", "readers", f"8 {mode}",
+           "write_cpu_us", 0.5, False, less=f"1 {mode}", by=7) for mode in ("all", "latest")),
     Goal("attach, first frame, us", "start", "attach, every byte read", "p50_us", 3000, False),
     Goal("killed, restarted, first frame, us", "start", "a writer that was killed, the next one",
          "p50_us", 20_000, False),
-    Goal("an observer: looks without a frame", "observer", "every byte written", "missed", 0, False),
+    Goal("an observer: looks without a frame", "observer", "every byte written", "missed", 0,
+         False),
+    Goal("an observer in plain Python: most tries", "observer", "every byte written, plain Python",
+         "tries", 16, False),
     Goal("Python, untouched: of the best peer", "python", "Reader", "rate", 1.0, beside=("peers",)),
+    Goal("into Python, untouched: of the best peer", "into-python", "Reader", "rate", 1.0,
+         beside=("peers",)),
     Goal("Python, every byte: of the best peer", "python-bytes", "Reader", "rate", 1.0,
          beside=("peers",)),
     Goal("Python, 60 frames/s, p50: of the best peer", "python-60", "Reader", "p50_us", 1.0, False,

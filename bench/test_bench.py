@@ -2,7 +2,10 @@
 """The benchmarks still work: every row runs, on the shortest laps. How fast anything is, is not
 tested; how figures are told from noise is."""
 
+import contextlib
+import dataclasses
 import importlib.util
+import io
 import json
 import os
 import pathlib
@@ -10,8 +13,11 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import unittest.mock
 
+import bench
 import compare
 import contenders
 import figures
@@ -23,6 +29,17 @@ import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
 WITHIN_S = 500
+
+
+PAGE = """# By hand
+<!-- goals and plots, by ./dev bench --report -->
+of the run before
+<!-- end -->
+Between, by hand
+<!-- all rows, by ./dev bench --report -->
+of the run before
+<!-- end -->
+"""
 
 
 class RunTest(unittest.TestCase):
@@ -41,7 +58,9 @@ class RunTest(unittest.TestCase):
     def test_every_row(self):
         with tempfile.TemporaryDirectory() as folder:
             saved = os.path.join(folder, "figures.json")
-            status, out, err = self.run_bench("--quick", "--json", saved, "--plots", folder)
+            page = pathlib.Path(folder, "page.md")
+            page.write_text(PAGE)
+            status, out, err = self.run_bench("--quick", "--json", saved, "--report", str(page))
             self.assertEqual(status, 0, err)
             found = json.loads(pathlib.Path(saved).read_text())["rows"]
             for row in rows.all_rows(1, 1):
@@ -53,14 +72,26 @@ class RunTest(unittest.TestCase):
                     self.assertEqual(len(ours), 1)
                     self.assertGreater(ours[0][row.figures[0]], 0)
             self.assertIn("| in place, videotestsrc: of shmsink", out)
+            self.check_page(page.read_text(), found)
             if importlib.util.find_spec("matplotlib"):
                 drawn = pathlib.Path(folder, "performance-elements.svg").read_text()
                 self.assertIn("Pipeline to pipeline", drawn)
             else:
                 self.assertIn("plots: skipped", out)
-            again = self.run_bench("--from", saved)
+            again = self.run_bench("--from", saved, "--ordering", saved)
             self.assertEqual(again[0], 0, again[2])
             self.assertIn("Pipeline to pipeline", again[1])
+            self.assertRegex(again[1], r"\| in-place +\| same, of \d")
+
+    def check_page(self, text, found):
+        """What was written by hand stays, what was made is made anew."""
+        self.assertIn("# By hand", text)
+        self.assertIn("Between, by hand", text)
+        self.assertNotIn("of the run before", text)
+        goals, rest = text.split("Between, by hand")
+        self.assertIn("### Goals", goals)
+        for row in found.values():
+            self.assertIn(f"### {row['title']}", rest)
 
     def test_without_the_environment_it_says_so(self):
         status, out, err = self.run_bench("ring", env={**os.environ, "PATH": "/nowhere"})
@@ -72,6 +103,143 @@ class RunTest(unittest.TestCase):
         status, _, err = self.run_bench("no-such-row")
         self.assertEqual(status, 1)
         self.assertIn("no row no-such-row; there are ring, ", err)
+
+
+class OthersTest(unittest.TestCase):
+    """What others take of the machine: all that was worked, less what this process and those that
+    it started have worked, alive or not."""
+
+    ME, CHILD, GRANDCHILD, OTHER, BUILD, COMPILER = 100, 101, 102, 1, 200, 201
+
+    def machine(self, folder, seconds, stolen=0):
+        """A /proc with {pid: (parent, seconds of its own, of children that it outlived)}."""
+        ticks = {pid: (parent, int(own * lap.TICKS), int(reaped * lap.TICKS))
+                 for pid, (parent, own, reaped) in seconds.items()}
+        for pid, (parent, own, reaped) in ticks.items():
+            path = pathlib.Path(folder, str(pid))
+            path.mkdir()
+            (path / "stat").write_text(f"{pid} (a ) b) S {parent} 1 1 0 -1 0 0 0 0 0 "
+                                       f"{own} 0 {reaped} 0 20 0 1 0\n")
+        pathlib.Path(folder, "stat").write_text(
+            f"cpu  1 2 3 4 5 6 7 {int(stolen * lap.TICKS)} 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+        return lap.seconds_of_others(self.ME, folder)
+
+    def passed(self, before, after, stolen=0):
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            return self.machine(two, after, stolen) - self.machine(one, before)
+
+    def test_nobody_else(self):
+        """Children that work, end and are waited for."""
+        before = {self.ME: (self.OTHER, 1, 5), self.CHILD: (self.ME, 0, 0),
+                  self.GRANDCHILD: (self.CHILD, 2, 0), self.OTHER: (0, 9, 0)}
+        child_has_waited = {self.ME: (self.OTHER, 2, 5), self.CHILD: (self.ME, 1, 4),
+                            self.OTHER: (0, 9, 0)}
+        all_have_ended = {self.ME: (self.OTHER, 2, 30), self.OTHER: (0, 9, 0)}
+        self.assertEqual(self.passed(before, child_has_waited), 0)
+        self.assertEqual(self.passed(before, all_have_ended), 0)
+
+    def test_others(self):
+        """One that goes on, one that began and ended meanwhile; and the machine's own host."""
+        before = {self.ME: (self.OTHER, 1, 5), self.OTHER: (0, 9, 0),
+                  self.BUILD: (self.OTHER, 1, 0), self.COMPILER: (self.BUILD, 3, 0)}
+        after = {self.ME: (self.OTHER, 7, 9), self.OTHER: (0, 9, 0), self.BUILD: (self.OTHER, 2, 5)}
+        self.assertEqual(self.passed(before, after), 3)
+        self.assertEqual(self.passed(before, after, stolen=2), 5)
+
+    def test_a_child_counts_as_ours(self):
+        """On this machine: it works for a while, alive and when it was waited for."""
+        work = "import time\nwhile time.process_time() < 0.2: pass\nprint(), input()"
+        with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            alive = lap.processes()
+            child.communicate(b"\n")
+        mine = lap.processes()[os.getpid()]
+        self.assertEqual(alive[child.pid][:2], (os.getpid(), os.getsid(0)))
+        self.assertGreaterEqual(alive[child.pid][2], 0.15)
+        self.assertGreaterEqual(mine[2] - alive[os.getpid()][2], 0.15)
+
+
+class LeftoversTest(unittest.TestCase):
+    """Peers choose names in /dev/shm themselves."""
+
+    PEER = """if True:
+        import mmap, sys, time
+        with open(sys.argv[1], "ab+") as file:
+            file.truncate(4096)
+            memory = mmap.mmap(file.fileno(), 4096)
+        print("warm", flush=True)
+        time.sleep(1000)
+        """
+
+    def setUp(self):
+        self.file = pathlib.Path("/dev/shm", f"peer-{os.getpid()}")
+        self.addCleanup(self.file.unlink, missing_ok=True)
+
+    def command(self):
+        return sys.executable, "-c", self.PEER, str(self.file)
+
+    def look(self, left):
+        """A process that hangs is seen with the file, and ended."""
+        end = lap.End(self.command(), None, dict(os.environ))
+        self.addCleanup(end.kill)
+        end.wait_warm(time.monotonic() + 30)
+        left.look(lap.pids_of([end]))
+        return end
+
+    def test_what_a_peer_left_goes_and_nothing_else(self):
+        ours = pathlib.Path("/dev/shm", f"ours-{os.getpid()}")
+        self.addCleanup(ours.unlink)
+        left = lap.Leftovers()
+        ours.write_bytes(b"x")
+        self.look(left).kill()
+        left.remove()
+        self.assertEqual([self.file.exists(), ours.exists()], [False, True])
+
+    def test_a_file_that_was_there_stays(self):
+        self.file.write_bytes(b"x")
+        left = lap.Leftovers()
+        self.look(left).kill()
+        left.remove()
+        self.assertTrue(self.file.exists())
+
+    def test_a_file_that_is_in_use_stays(self):
+        left = lap.Leftovers()
+        self.look(left)
+        left.remove()
+        self.assertTrue(self.file.exists())
+
+    def test_an_interrupted_lap(self):
+        """As by Ctrl-C while a peer hangs."""
+        peer = contenders.Contender("peer", (contenders.Place(self.command(), None),), ours=False,
+                                    ends_within_s=0)
+        with unittest.mock.patch.object(lap.End, "go", side_effect=KeyboardInterrupt):
+            with self.assertRaises(KeyboardInterrupt):
+                lap.measure(peer, dict(os.environ), 0)
+        self.assertFalse(self.file.exists())
+
+
+class PatienceTest(unittest.TestCase):
+    """One peer that hangs does not keep the others from being measured."""
+
+    def run_rows(self, count):
+        hangs = contenders.Contender("hangs", run=self.hang, ours=False)
+        works = contenders.Contender("works", run=lambda env: {"rate": 1})
+        all_of_them = [rows.Row(f"row {i}", f"title {i}", (works, hangs)) for i in range(count)]
+        plan = dataclasses.replace(bench.QUICK, tries=2, gives_up=2)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return bench.measure(all_of_them, plan, None)
+
+    def hang(self, env):
+        self.hung = getattr(self, "hung", 0) + 1
+        raise lap.LapError("was silent")
+
+    def test_it_is_left_out_with_the_reason(self):
+        found = self.run_rows(4)
+        self.assertEqual([row["left_out"]["hangs"] for row in found.values()],
+                         ["it failed: was silent"] * 2 + ["it failed in row 0 and row 1"] * 2)
+        self.assertEqual(self.hung, 2 * 2)
+        self.assertEqual([len(row["laps"]["works"]) for row in found.values()], [1] * 4)
 
 
 class FrameTest(unittest.TestCase):
@@ -145,6 +313,45 @@ class FiguresTest(unittest.TestCase):
     def test_a_goal_that_cannot_be_told(self):
         value, verdict, _ = self.goal([50, 60, 100, 160, 200], [100] * 5)
         self.assertIn("too noisy", verdict)
+
+    def test_what_is_left_is_divided(self):
+        """What each of 7 further readers costs."""
+        goal = rows.Goal("x", "row", "8", "rate", 0.5, False, less="1", by=7)
+        row = {"laps": {"8": laps([9] * 5), "1": laps([2] * 5)}, "ours": ["8", "1"], "limits": []}
+        self.assertEqual(report.judge(goal, row), (1, "**missed**", ""))
+
+    def test_the_share_of_one_part(self):
+        row = {"laps": {"all": laps([100] * 3), "a": laps([60] * 3), "b": laps([30] * 3)},
+               "ours": ["all"], "figures": ["rate"], "share": ["c", "a", "b"]}
+        self.assertEqual(report.share_text(row), "c: 10 frames/s a frame, 10.0% of all.")
+        self.assertIn("not told", report.share_text({**row, "laps": {"all": laps([100])}}))
+
+    def test_goals_are_of_rows_that_there_are(self):
+        names = {row.name: {c.name for c in row.contenders} for row in rows.all_rows(1, 1)}
+        for goal in rows.GOALS:
+            wanted = {goal.whom, goal.less, *goal.beside} - {"", "peers"}
+            self.assertLessEqual(wanted, names[goal.row], goal.text)
+
+    def test_the_order_of_two_runs(self):
+        def run(**rates):
+            found = {name: laps([rate]) for name, rate in rates.items()}
+            return {"row": {"laps": found, "figures": ["rate"]}}
+
+        now = run(a=3, b=2, c=1)
+        self.assertRegex(report.ordering_text(now, run(a=30, b=20, c=10)), "same, of 3 +[|] +[|]")
+        self.assertRegex(report.ordering_text(now, run(a=2, b=3, d=9)),
+                         "differs, of 2 .* a before b")
+
+    def test_a_page_without_marks(self):
+        with self.assertRaisesRegex(lap.LapError, "lacks the line <!-- all rows"):
+            report.put("# Page", "all rows", "x")
+
+    def test_the_page_has_its_marks(self):
+        page = (HERE.parent / "docs" / "performance.md").read_text()
+        for what in ("goals and plots", "all rows"):
+            page = report.put(page, what, "made")
+        self.assertEqual(page.count("\nmade\n"), 2)
+        self.assertIn("## Why goals are missed", page)
 
     def test_another_commit_takes_part_with_what_is_ours(self):
         row = rows.Row("x", "x", (contenders.ring_alone("ours"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The ways that lead frames of a ring into Python and out of it. A writer has write(pen): one frame.
-A reader is iterated: memory with a frame in it, which may change once the next is asked for."""
+"""The ways that lead frames of a ring into Python and out of it. A writer has write(pen): one
+frame. A reader is iterated: memory with a frame in it, which may change once the next is asked for."""
 
 import asyncio
 
