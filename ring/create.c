@@ -13,7 +13,6 @@
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
-#include "names.h"
 #include "process.h"
 #include "sweep.h"
 

@@ -25,6 +25,20 @@ void segment_remove_names(const struct segment *seg);
 
 /* ---- Between create.c, names.c and adopt.c ---- */
 
+/* The two names: who has them, and putting a complete segment there. (names.c) */
+struct naming {
+    struct segment *seg;
+    struct ring_paths made, wanted;
+    struct shmring_error *error;
+};
+
+/* Gives them to a segment of a writer that has none yet. A dead writer's segment is superseded, and
+ * its numbering goes on. 0; -ESTALE: somebody swept the new one; or a refusal. */
+int names_take(const struct naming *naming);
+
+/* From WITH, a segment of this writer, where nobody else took them from it. As names_take. */
+int names_move(const struct naming *naming, const struct segment *with, bool only_look);
+
 /* The number of the first frame. Until the names are in place nobody else looks. */
 void segment_begin_at(struct segment *seg, uint64_t base);
 

@@ -157,13 +157,8 @@ int reader_attach(struct shmring_reader *r, int64_t deadline, struct shmring_err
 /* ---- Moving on ---- */
 
 bool reader_is_left_behind(const struct shmring_reader *r) {
-    struct segment *seg = NULL;
     struct layout_header header;
-    if (segment_look(r->name, SEGMENT_OBSERVE, &seg, &header, NULL) < 0)
-        return false;
-    bool left = !segment_has_writer(seg);
-    segment_unref(seg);
-    return left;
+    return segment_ask_writer(r->name, &header) == 0;
 }
 
 /* The new one belongs to a stream that we did not attach to. */

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guard.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +6,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "shmring.h"
+#include "segment.h"
 
 /* Two a segment. */
 #define GUARDS 256

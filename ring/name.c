@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "error.h"
 
@@ -52,6 +53,11 @@ void name_temporary_paths(struct ring_paths *paths, const char *name, const uint
     snprintf(paths->frames, sizeof paths->frames, SHM_DIR "/%.200s.%s" NEW_SUFFIX, name, digits);
     snprintf(paths->ctl, sizeof paths->ctl, SHM_DIR "/%.200s.%s" CTL_SUFFIX NEW_SUFFIX, name,
              digits);
+}
+
+bool name_leads_to(const char *path, dev_t device, ino_t inode) {
+    struct stat status;
+    return stat(path, &status) == 0 && status.st_ino == inode && status.st_dev == device;
 }
 
 static size_t remove_suffix(const char *text, size_t length, const char *suffix) {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shmring.h"
 
@@ -24,6 +25,9 @@ int name_check(const char *name, struct shmring_error *error);
 /* Paths of a ring's objects, and of the same while they are being made. NAME was checked. */
 void name_paths(struct ring_paths *paths, const char *name);
 void name_temporary_paths(struct ring_paths *paths, const char *name, const uint8_t instance[16]);
+
+/* True while PATH is a name of that file. */
+bool name_leads_to(const char *path, dev_t device, ino_t inode);
 
 /* True when ENTRY, a file name in SHM_DIR, is a temporary name of ring NAME, or of any (NULL). */
 bool name_is_leftover(const char *name, const char *entry);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "names.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,10 +33,8 @@ static int not_a_ring(const struct naming *n) {
 
 static int in_use(const struct naming *n) {
     struct layout_header header = {0};
-    struct segment *seg = NULL;
     char writer[64];
-    if (segment_look(n->seg->name, SEGMENT_OBSERVE, &seg, &header, NULL) == 0)
-        segment_unref(seg);
+    segment_ask_writer(n->seg->name, &header);
     segment_writer_text(&header, writer, sizeof writer);
     return error_set(n->error, -EBUSY,
                      "ring '%s' is in use by %s: take another name, or stop that writer",
@@ -56,11 +52,6 @@ static int open_present(const struct naming *n, const char *path, int *fd, struc
         return not_a_ring(n);
     return *fd >= 0 ? 0
                     : error_set(n->error, result, "cannot open %s: %s", path, strerror(-result));
-}
-
-static bool still_named(const char *path, const struct stat *was) {
-    struct stat now;
-    return stat(path, &now) == 0 && now.st_ino == was->st_ino && now.st_dev == was->st_dev;
 }
 
 static int check_magic(const struct naming *n, int fd, const char *magic) {
@@ -188,7 +179,7 @@ static int check_frames(const struct naming *n, struct segment *old) {
 /* We hold the old .ctl's byte 0 until the new names are in place: only one may take over. */
 static int take_over_locked(const struct naming *n, struct segment *old,
                             const struct stat *status) {
-    if (!still_named(n->wanted.ctl, status))
+    if (!name_leads_to(n->wanted.ctl, status->st_dev, status->st_ino))
         return -EAGAIN;
     int result = check_magic(n, old->ctl_fd, LAYOUT_CTL_MAGIC);
     if (result == 0)
@@ -204,12 +195,7 @@ static int take_over_locked(const struct naming *n, struct segment *old,
  * or a name is missing. */
 static int locked(const struct naming *n) {
     struct layout_header header;
-    struct segment *seg = NULL;
-    if (segment_look(n->seg->name, SEGMENT_OBSERVE, &seg, &header, NULL) < 0)
-        return -EAGAIN;
-    bool written = segment_has_writer(seg);
-    segment_unref(seg);
-    return written ? in_use(n) : -EAGAIN;
+    return segment_ask_writer(n->seg->name, &header) > 0 ? in_use(n) : -EAGAIN;
 }
 
 static int take_over(const struct naming *n) {
@@ -251,7 +237,7 @@ static int hold_name(const struct naming *n, const char *path, const char *magic
         return error_set(n->error, -EBUSY,
                          "ring '%s' cannot have its name: %s is of another ring, which is in use",
                          n->seg->name, path);
-    return still_named(path, &status) ? 0 : -ESTALE;
+    return name_leads_to(path, status.st_dev, status.st_ino) ? 0 : -ESTALE;
 }
 
 static int hold_names(const struct naming *n, const struct segment *with, struct segment *held) {

@@ -225,7 +225,7 @@ static const char *why_silent(const struct shmring_reader *r) {
     const struct segment *seg = r->at->seg;
     if (r->is_lost)
         return "its writer died, and no other has come";
-    if (reader_state(r) == STATE_ACTIVE && !(segment_has_name(seg) && segment_has_ctl_name(seg)))
+    if (reader_state(r) == STATE_ACTIVE && !segment_has_names(seg))
         return "somebody removed it from /dev/shm; its writer puts it back with its next frame";
     return "its writer lives but does not publish";
 }

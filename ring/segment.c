@@ -14,7 +14,6 @@
 
 #include "error.h"
 #include "futex.h"
-#include "guard.h"
 #include "lock.h"
 #include "process.h"
 
@@ -361,21 +360,20 @@ void segment_borrow_map(struct segment *seg, struct segment *from) {
 
 /* ---- What it knows of itself ---- */
 
-static bool leads_to(const char *path, const struct segment *seg, ino_t inode) {
-    struct stat status;
-    return stat(path, &status) == 0 && status.st_ino == inode && status.st_dev == seg->device;
-}
-
 bool segment_has_name(const struct segment *seg) {
     struct ring_paths paths;
     name_paths(&paths, seg->name);
-    return leads_to(paths.frames, seg, seg->inode);
+    return name_leads_to(paths.frames, seg->device, seg->inode);
 }
 
 bool segment_has_ctl_name(const struct segment *seg) {
     struct ring_paths paths;
     name_paths(&paths, seg->name);
-    return leads_to(paths.ctl, seg, seg->ctl_inode);
+    return name_leads_to(paths.ctl, seg->device, seg->ctl_inode);
+}
+
+bool segment_has_names(const struct segment *seg) {
+    return segment_has_name(seg) && segment_has_ctl_name(seg);
 }
 
 bool segment_was_cut(const struct segment *seg) {
@@ -392,6 +390,16 @@ int segment_refuse_cut(const struct segment *seg, struct shmring_error *error) {
 
 bool segment_has_writer(const struct segment *seg) {
     return lock_is_held(seg->ctl_fd >= 0 ? seg->ctl_fd : seg->frames_fd, LOCK_WRITER);
+}
+
+int segment_ask_writer(const char *name, struct layout_header *snapshot) {
+    struct segment *seg = NULL;
+    int result = segment_look(name, SEGMENT_OBSERVE, &seg, snapshot, NULL);
+    if (result < 0)
+        return result;
+    bool lives = segment_has_writer(seg);
+    segment_unref(seg);
+    return lives;
 }
 
 void segment_ring_doorbell(struct segment *seg) {

@@ -75,6 +75,19 @@ void segment_mark_written(struct segment *seg);
 /* True when one that this process writes, of the ring of that name, has that file. */
 bool segment_is_written_here(const char *name, ino_t file);
 
+/*
+ * A file that somebody cuts off while it is mapped is a SIGBUS for whoever touches it next, and no
+ * look beforehand helps. Where the program asked for it (shmring_guard), what is mapped here then
+ * becomes private zeros, and is known to have been cut; libwayland-server and PulseAudio do so too.
+ * (guard.c)
+ */
+#define GUARD_NONE (-1) /* of no mapping */
+/* A mapping from now on. GUARD_NONE: there are too many; this one is not guarded. */
+int guard_add(void *begin, size_t size, int protection);
+/* Before it is unmapped. */
+void guard_remove(int guard);
+bool guard_was_cut(int guard);
+
 /* Between these two calls no fork() of this process happens: for files that are locked or mapped
  * and that no segment closes in the child yet. */
 void segment_hold_forks(void);
@@ -109,15 +122,18 @@ int segment_look(const char *name, enum segment_use use, struct segment **opened
 /* The header as it is now, without mapping it. 0, or -EPROTO when the file was cut off. */
 int segment_read_header(const struct segment *seg, struct layout_header *snapshot);
 
-/* True while NAME, or NAME.ctl, still leads to this segment. */
+/* True while NAME, NAME.ctl, or both still lead to this segment. */
 bool segment_has_name(const struct segment *seg);
 bool segment_has_ctl_name(const struct segment *seg);
+bool segment_has_names(const struct segment *seg);
 /* Somebody shortened a file that is mapped: what is read there is not the ring. */
 bool segment_was_cut(const struct segment *seg);
 /* Says so. */
 int segment_refuse_cut(const struct segment *seg, struct shmring_error *error);
 /* True while the segment's writer lives. */
 bool segment_has_writer(const struct segment *seg);
+/* Of what has the name now: 1, its writer lives; 0, it does not; or as segment_look. */
+int segment_ask_writer(const char *name, struct layout_header *snapshot);
 
 /* Readers: a slot may have become free. */
 void segment_ring_doorbell(struct segment *seg);

@@ -113,7 +113,7 @@ static int remove_locked(struct segment *seg, const struct layout_header *header
     int result = is_read(seg) ? refuse(seg, header, error) : 0;
     if (result < 0)
         return result;
-    if (!segment_has_name(seg) || !segment_has_ctl_name(seg))
+    if (!segment_has_names(seg))
         return error_set(error, -EAGAIN, "ring '%s' is just being moved: ask again", seg->name);
     return unlink(paths.frames) == 0 && unlink(paths.ctl) == 0 ? 0 : -errno;
 }
@@ -144,11 +144,11 @@ bool sweep_dead_rings(void) {
 /* Only a ring whose removal ended half way has no NAME; one that is being made has its lock. */
 static bool is_lonely(int fd, const struct ring_paths *paths) {
     char magic[sizeof LAYOUT_CTL_MAGIC] = {0};
-    struct stat held, named, frames;
+    struct stat held, frames;
     return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
            memcmp(magic, LAYOUT_CTL_MAGIC, sizeof magic) == 0 && lock_try(fd, LOCK_WRITER) == 0 &&
-           fstat(fd, &held) == 0 && lstat(paths->ctl, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev && lstat(paths->frames, &frames) < 0 && errno == ENOENT;
+           fstat(fd, &held) == 0 && name_leads_to(paths->ctl, held.st_dev, held.st_ino) &&
+           lstat(paths->frames, &frames) < 0 && errno == ENOENT;
 }
 
 static bool remove_lonely_ctl(const char *name, bool only_look) {

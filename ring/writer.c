@@ -377,7 +377,7 @@ int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slo
  */
 void writer_recover_names(struct shmring_writer *w, int64_t deadline) {
     struct segment *seg = w->distributor->seg;
-    bool missing = !w->moving && (!segment_has_name(seg) || !segment_has_ctl_name(seg));
+    bool missing = !w->moving && !segment_has_names(seg);
     bool moved = missing && writer_supersede(w, deadline, NULL) == 0;
     /* The next loan tries it once more, with time. */
     w->names_missing = missing && !moved && deadline == AT_ONCE;
