@@ -23,15 +23,6 @@ static void close_ring(void) {
 
 enum { KEY = 0, DELTA = SHMRING_FRAME_DELTA, GAP = SHMRING_FRAME_GAP };
 
-static void put_as(uint64_t number, uint32_t flags) {
-    struct shmring_frame_info info = info_of(number);
-    struct shmring_slot slot = loan(writer, SHMRING_LOAN_FILL);
-    info.flags = flags;
-    fill(slot.data, number);
-    ck_assert_int_eq(shmring_writer_publish(writer, &slot, &info, NULL, NULL), 0);
-    shmring_slot_return(&slot);
-}
-
 static void assert_next(uint64_t number, uint64_t missed) {
     struct shmring_frame *frame = take(reader, number);
     ck_assert_uint_eq(frame->missed, missed);
@@ -54,14 +45,14 @@ static void attach(bool wait_for_keyframe) {
 /* ---- What is left out ---- */
 
 START_TEST(after_an_attach) {
-    put_as(1, KEY);
-    put_as(2, DELTA);
+    put_flagged(writer, 1, KEY);
+    put_flagged(writer, 2, DELTA);
     attach(true);
-    put_as(3, DELTA);
-    put_as(4, DELTA);
+    put_flagged(writer, 3, DELTA);
+    put_flagged(writer, 4, DELTA);
     assert_nothing();
-    put_as(5, KEY);
-    put_as(6, DELTA);
+    put_flagged(writer, 5, KEY);
+    put_flagged(writer, 6, DELTA);
     assert_next(5, 2);
     assert_next(6, 0);
     ck_assert_uint_eq(reader_stats(reader).skipped, 2);
@@ -71,8 +62,8 @@ END_TEST
 
 START_TEST(who_wants_all_gets_all) {
     attach(false);
-    put_as(1, DELTA);
-    put_as(2, DELTA);
+    put_flagged(writer, 1, DELTA);
+    put_flagged(writer, 2, DELTA);
     read_many(reader, 1, 2);
     ck_assert_uint_eq(reader_stats(reader).skipped, 0);
 }
@@ -91,20 +82,20 @@ END_TEST
 
 static void lose_third(void) {
     attach(true);
-    put_as(1, KEY);
-    put_as(2, DELTA);
+    put_flagged(writer, 1, KEY);
+    put_flagged(writer, 2, DELTA);
     read_many(reader, 1, 2);
-    put_as(3, DELTA);
+    put_flagged(writer, 3, DELTA);
     shmring_writer_flush(writer);
 }
 
 START_TEST(after_a_loss) {
     lose_third();
-    put_as(4, DELTA);
+    put_flagged(writer, 4, DELTA);
     assert_nothing();
     ck_assert(shmring_writer_take_key_request(writer, NULL));
-    put_as(5, DELTA);
-    put_as(6, KEY);
+    put_flagged(writer, 5, DELTA);
+    put_flagged(writer, 6, KEY);
     assert_next(6, 3);
     ck_assert_uint_eq(reader_stats(reader).skipped, 2);
     ck_assert_uint_eq(reader_stats(reader).flushed, 1);
@@ -113,19 +104,19 @@ END_TEST
 
 START_TEST(silence_does_not_make_a_loss_forgotten) {
     lose_third();
-    put_as(4, GAP);
-    put_as(5, DELTA);
+    put_flagged(writer, 4, GAP);
+    put_flagged(writer, 5, DELTA);
     assert_next(4, 1);
     assert_nothing();
-    put_as(6, KEY);
+    put_flagged(writer, 6, KEY);
     assert_next(6, 1);
 }
 END_TEST
 
 START_TEST(a_key_frame_after_a_loss) {
     lose_third();
-    put_as(4, KEY);
-    put_as(5, DELTA);
+    put_flagged(writer, 4, KEY);
+    put_flagged(writer, 5, DELTA);
     assert_next(4, 1);
     assert_next(5, 0);
     ck_assert_uint_eq(reader_stats(reader).skipped, 0);
@@ -134,9 +125,9 @@ END_TEST
 
 START_TEST(headers_stand_alone) {
     attach(true);
-    put_as(1, DELTA);
-    put_as(2, SHMRING_FRAME_HEADER);
-    put_as(3, DELTA);
+    put_flagged(writer, 1, DELTA);
+    put_flagged(writer, 2, SHMRING_FRAME_HEADER);
+    put_flagged(writer, 3, DELTA);
     assert_next(2, 1);
     assert_next(3, 0);
 }
@@ -144,19 +135,19 @@ END_TEST
 
 START_TEST(what_the_source_lost_is_its_own_matter) {
     attach(true);
-    put_as(1, KEY);
-    put_as(2, DELTA | SHMRING_FRAME_DISCONT);
+    put_flagged(writer, 1, KEY);
+    put_flagged(writer, 2, DELTA | SHMRING_FRAME_DISCONT);
     read_many(reader, 1, 2);
 }
 END_TEST
 
 START_TEST(it_is_known_over_a_resize) {
     attach(true);
-    put_as(1, KEY);
+    put_flagged(writer, 1, KEY);
     read_many(reader, 1, 1);
     ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), 0);
     assert_nothing();
-    put_as(2, DELTA);
+    put_flagged(writer, 2, DELTA);
     assert_next(2, 0);
     struct shmring_info info = SHMRING_INFO_INIT;
     ck_assert_int_eq(shmring_query(name, &info, NULL), 0);
@@ -189,9 +180,9 @@ START_TEST(after_ten_seconds_all_pass) {
         {11 * SECOND, false, true}, {5 * SECOND, false, false}, {11 * SECOND, true, false}};
     struct shmring_frame *frame = NULL;
     if (waits[_i].had_key)
-        put_as(1, KEY);
+        put_flagged(writer, 1, KEY);
     struct attachment *at = join(waits[_i].since);
-    put_as(1 + waits[_i].had_key, DELTA);
+    put_flagged(writer, 1 + waits[_i].had_key, DELTA);
     int result = attachment_take(at, &frame, NULL);
     ck_assert_int_eq(result, waits[_i].passes ? SHMRING_OK : TAKE_NOTHING);
     shmring_frame_release(frame);

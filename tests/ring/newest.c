@@ -23,15 +23,6 @@ static void close_ring(void) {
     shmring_writer_close(writer);
 }
 
-static void put_delta(uint64_t number, uint32_t flags) {
-    struct shmring_frame_info info = info_of(number);
-    struct shmring_slot slot = loan(writer, SHMRING_LOAN_FILL);
-    info.flags = flags;
-    fill(slot.data, number);
-    ck_assert_int_eq(shmring_writer_publish(writer, &slot, &info, NULL, NULL), 0);
-    shmring_slot_return(&slot);
-}
-
 START_TEST(the_one_that_is_there_then_the_next) {
     put_many(writer, 1, 3);
     reader = late_reader(SHMRING_MODE_LATEST, 1);
@@ -67,7 +58,7 @@ END_TEST
 
 START_TEST(not_one_that_needs_others) {
     put(writer, 1);
-    put_delta(2, _i ? SHMRING_FRAME_DELTA : SHMRING_FRAME_GAP);
+    put_flagged(writer, 2, _i ? SHMRING_FRAME_DELTA : SHMRING_FRAME_GAP);
     reader = late_reader(SHMRING_MODE_LATEST, 1);
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
     put(writer, 3);

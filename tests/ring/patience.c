@@ -27,17 +27,6 @@ static void put_and_read(struct shmring_writer *writer, struct shmring_reader *r
     }
 }
 
-static void describe(const struct shmring_reader_info *info, void *described) {
-    struct shmring_reader_info *readers = described;
-    readers[info->port] = *info;
-}
-
-static struct shmring_reader_info info_of_port(struct shmring_writer *writer, uint32_t port) {
-    struct shmring_reader_info readers[SHMRING_MAX_READERS] = {0};
-    shmring_writer_each_reader(writer, describe, readers);
-    return readers[port];
-}
-
 /* ---- Who loses what ---- */
 
 START_TEST(only_the_one_that_is_stuck_loses_its_oldest) {
@@ -79,8 +68,8 @@ START_TEST(it_is_waited_for_once) {
     put_many(writer, 1, 40);
     ck_assert_uint_eq(stats_of(writer).waits, 1);
     ck_assert_int_ge(stats_of(writer).wait_ns, PATIENCE);
-    ck_assert(info_of_port(writer, 0).is_stuck);
-    ck_assert_uint_eq(info_of_port(writer, 0).withdrawn, 36);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
+    ck_assert_uint_eq(readers_of(writer).reader[0].withdrawn, 36);
     shmring_reader_free(stuck);
     shmring_writer_close(writer);
 }
@@ -91,9 +80,9 @@ START_TEST(a_take_brings_it_back) {
     struct shmring_writer *writer = patient_writer(name, PATIENCE);
     struct shmring_reader *reader = new_reader(name, 0);
     put_many(writer, 1, 6);
-    ck_assert(info_of_port(writer, 0).is_stuck);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
     read_many(reader, 3, 3);
-    ck_assert(!info_of_port(writer, 0).is_stuck);
+    ck_assert(!readers_of(writer).reader[0].is_stuck);
     put(writer, 7);
     ck_assert_int_eq(try_put(writer, 8, 0), SHMRING_TIMEOUT);
     read_many(reader, 4, 7);
@@ -113,8 +102,8 @@ START_TEST(the_older_ones_go_with_it) {
     struct shmring_frame *held = take(holder, 1);
     read_many(holder, 2, 4);
     put(writer, 5);
-    ck_assert(info_of_port(writer, 0).is_stuck);
-    ck_assert(!info_of_port(writer, 1).is_stuck);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
+    ck_assert(!readers_of(writer).reader[1].is_stuck);
     read_many(holder, 5, 5);
     struct shmring_frame *frame = take(stuck, 3);
     ck_assert_uint_eq(frame->missed, 2);
@@ -182,8 +171,8 @@ START_TEST(a_held_frame_is_never_waited_for) {
     struct shmring_frame *held = take(holder, 1);
     put_and_read(writer, holder, 2, 30);
     ck_assert_uint_eq(stats_of(writer).waits, 0);
-    ck_assert(!info_of_port(writer, 0).is_stuck);
-    ck_assert(!info_of_port(writer, 0).is_waited_for);
+    ck_assert(!readers_of(writer).reader[0].is_stuck);
+    ck_assert(!readers_of(writer).reader[0].is_waited_for);
     ck_assert(is_filled(held->data, 1));
     shmring_frame_release(held);
     shmring_reader_free(holder);
@@ -197,8 +186,8 @@ START_TEST(without_patience_it_waits_for_ever) {
     struct shmring_reader *reader = new_reader(name, 0);
     put_many(writer, 1, 4);
     ck_assert_int_eq(try_put(writer, 5, 5 * PATIENCE), SHMRING_TIMEOUT);
-    ck_assert_int_ge(info_of_port(writer, 0).waited_ns, 5 * PATIENCE);
-    ck_assert(info_of_port(writer, 0).is_waited_for);
+    ck_assert_int_ge(readers_of(writer).reader[0].waited_ns, 5 * PATIENCE);
+    ck_assert(readers_of(writer).reader[0].is_waited_for);
     read_many(reader, 1, 4);
     assert_told_of_all(reader, 4);
     shmring_reader_free(reader);
@@ -218,7 +207,7 @@ START_TEST(patience_is_told_while_it_waits) {
     struct shmring_reader *reader = new_reader(name, 0);
     put_many(writer, 1, 4);
     pthread_create(&thread, NULL, put_fifth, writer);
-    while (info_of_port(writer, 0).waited_ns == 0)
+    while (readers_of(writer).reader[0].waited_ns == 0)
         sched_yield();
     shmring_writer_set_patience(writer, PATIENCE);
     pthread_join(thread, NULL);
@@ -269,10 +258,10 @@ START_TEST(a_take_at_the_last_moment) {
     let_patience_pass();
     struct shmring_frame *held = take(reader, 1);
     ck_assert_int_eq(try_put(writer, 5, 0), SHMRING_TIMEOUT);
-    ck_assert(!info_of_port(writer, 0).is_stuck);
+    ck_assert(!readers_of(writer).reader[0].is_stuck);
     let_patience_pass();
     ck_assert_int_eq(try_put(writer, 5, 0), SHMRING_OK);
-    ck_assert(info_of_port(writer, 0).is_stuck);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
     shmring_frame_release(held);
     read_many(reader, 3, 5);
     ck_assert_uint_eq(reader_stats(reader).withdrawn, 1);
@@ -291,7 +280,7 @@ START_TEST(a_take_that_another_look_saw) {
     let_patience_pass();
     struct shmring_frame *held = take(reader, 1);
     stats_of(writer);
-    ck_assert_int_eq(info_of_port(writer, 0).waited_ns, 0);
+    ck_assert_int_eq(readers_of(writer).reader[0].waited_ns, 0);
     ck_assert_int_eq(try_put(writer, 5, 0), SHMRING_TIMEOUT);
     shmring_frame_release(held);
     shmring_reader_free(reader);
@@ -352,7 +341,7 @@ START_TEST(a_flush_is_no_progress) {
     struct shmring_reader *reader = new_reader(name, 0);
     put_many(writer, 1, 5);
     shmring_writer_flush(writer);
-    ck_assert(info_of_port(writer, 0).is_stuck);
+    ck_assert(readers_of(writer).reader[0].is_stuck);
     put_many(writer, 6, 9);
     ck_assert_int_eq(try_put(writer, 10, 0), SHMRING_OK);
     read_many(reader, 7, 10);

@@ -5,12 +5,24 @@
 
 #define MS INT64_C(1000000)
 
+static const char *name;
+static struct shmring_writer *writer;
+static struct shmring_reader *reader;
+
+static void open_ring(void) {
+    name = new_name();
+    writer = new_writer(name, 4);
+}
+
+static void close_ring(void) {
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
 /* ---- For readers that go on ---- */
 
 START_TEST(the_next_one_is_in_the_same_memory) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     ino_t inode = writer_segment(writer)->inode;
     uint32_t stretch;
     put_many(writer, 1, 2);
@@ -32,23 +44,19 @@ START_TEST(the_next_one_is_in_the_same_memory) {
     shmring_frame_release(frame);
     ck_assert_uint_eq(writer_segment(writer)->inode, inode);
     assert_told_of_all(reader, 3);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
-static void *read_fifty(void *reader) {
+static void *read_fifty(void *unused) {
     for (uint64_t number = 1; number <= 50; number++)
         shmring_frame_release(take(reader, number));
     return NULL;
 }
 
 START_TEST(a_loop) {
-    const char *name = new_name();
     pthread_t thread;
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
-    pthread_create(&thread, NULL, read_fifty, reader);
+    reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
+    pthread_create(&thread, NULL, read_fifty, NULL);
     for (uint64_t number = 1; number <= 50; number++) {
         ck_assert_int_eq(shmring_writer_wait_reader(writer, LONG), SHMRING_OK);
         put(writer, number);
@@ -56,14 +64,12 @@ START_TEST(a_loop) {
     }
     pthread_join(thread, NULL);
     ck_assert_uint_eq(assert_told_of_all(reader, 50).received, 50);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 static _Atomic bool over;
 
-static void *wait_on(void *reader) {
+static void *wait_on(void *unused) {
     struct shmring_frame *frame;
     while (!atomic_load(&over)) {
         if (shmring_reader_take(reader, MS * 50, &frame, NULL) == SHMRING_OK)
@@ -75,13 +81,11 @@ static void *wait_on(void *reader) {
 /* Who looks ten times a second hears of a tenth of the beginnings within 10 ms. */
 START_TEST(who_waits_hears_of_it_at_once) {
     enum { ROUNDS = 21, ENOUGH = 8 };
-    const char *name = new_name();
     pthread_t thread;
     int at_once = 0;
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
+    reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
     atomic_store(&over, false);
-    pthread_create(&thread, NULL, wait_on, reader);
+    pthread_create(&thread, NULL, wait_on, NULL);
     for (int round = 0; round < ROUNDS; round++) {
         struct timespec pause = {.tv_nsec = (7 + round * 13 % 50) * MS};
         shmring_writer_end(writer);
@@ -95,18 +99,14 @@ START_TEST(who_waits_hears_of_it_at_once) {
     atomic_store(&over, true);
     pthread_join(thread, NULL);
     ck_assert_int_ge(at_once, ENOUGH);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 /* ---- For readers that are late ---- */
 
-/* The ring has room for the descriptors of 16 frames, and the next stream needs them. */
+/* The ring has room for the descriptors of 8 frames, and the next stream needs them. */
 START_TEST(who_reads_late_gets_all_of_its_own) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 8);
-    struct shmring_reader *late = new_reader(name, 1);
+    reader = new_reader(name, 1);
     put_many(writer, 1, 3);
     shmring_writer_end(writer);
     struct shmring_reader *next = unattached_reader(name, NULL);
@@ -118,112 +118,83 @@ START_TEST(who_reads_late_gets_all_of_its_own) {
             read_many(next, number, number);
     }
     for (uint64_t number = 1; number <= 3; number++) {
-        struct shmring_frame *frame = take(late, number);
+        struct shmring_frame *frame = take(reader, number);
         ck_assert_uint_eq(frame->missed, 0);
         shmring_frame_release(frame);
     }
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_told_of_all(late, 3);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    assert_told_of_all(reader, 3);
     put(writer, 101); /* and no slot is lost */
     read_many(next, 101, 101);
-    shmring_reader_free(late);
     shmring_reader_free(next);
-    shmring_writer_close(writer);
 }
 END_TEST
 
-static void note_offered(const struct shmring_reader_info *info, void *offered) {
-    *(uint32_t *)offered = info->offered;
-}
-
 START_TEST(it_is_offered_nothing_of_the_next) {
-    const char *name = new_name();
-    uint32_t offered = 0;
-    struct shmring_writer *writer = new_writer(name, 8);
-    struct shmring_reader *late = new_reader(name, 1);
+    reader = new_reader(name, 1);
     put(writer, 1);
     shmring_writer_end(writer);
     put_many(writer, 2, 40);
-    ck_assert_uint_eq(shmring_writer_each_reader(writer, note_offered, &offered), 1);
-    ck_assert_uint_eq(offered, 1);
-    read_many(late, 1, 1);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    struct described readers = readers_of(writer);
+    ck_assert_uint_eq(readers.count, 1);
+    ck_assert_uint_eq(readers.reader[0].offered, 1);
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
 }
 END_TEST
 
 START_TEST(what_it_did_not_read_holds_its_slots) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *late = new_reader(name, 0);
+    reader = new_reader(name, 0);
     put_many(writer, 1, 4);
     shmring_writer_end(writer);
     ck_assert_int_eq(try_put(writer, 5, 0), SHMRING_TIMEOUT);
-    read_many(late, 1, 1);
+    read_many(reader, 1, 1);
     put_many(writer, 5, 30);
-    read_many(late, 2, 4);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_told_of_all(late, 4);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    read_many(reader, 2, 4);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    assert_told_of_all(reader, 4);
 }
 END_TEST
 
 START_TEST(at_most_for_the_patience) {
-    const char *name = new_name();
-    struct shmring_writer_options options = writer_options(4);
-    options.patience_ns = 20 * MS;
-    struct shmring_writer *writer = open_writer(name, &options);
-    struct shmring_reader *late = new_reader(name, 0);
+    shmring_writer_set_patience(writer, 20 * MS);
+    reader = new_reader(name, 0);
     put_many(writer, 1, 4);
     shmring_writer_end(writer);
     put_many(writer, 5, 5);
-    read_many(late, 2, 4);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    ck_assert_uint_eq(assert_told_of_all(late, 4).withdrawn, 1);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    read_many(reader, 2, 4);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    ck_assert_uint_eq(assert_told_of_all(reader, 4).withdrawn, 1);
 }
 END_TEST
 
 START_TEST(the_newest_frame_is_of_its_own_stream) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 8);
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
     options.mode = SHMRING_MODE_LATEST;
-    struct shmring_reader *late = open_reader(name, &options);
+    reader = open_reader(name, &options);
     put(writer, 1);
     shmring_writer_end(writer);
     put_many(writer, 2, 3);
-    read_many(late, 1, 1);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    read_many(reader, 1, 1);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
 }
 END_TEST
 
 /* ---- At the end itself ---- */
 
 START_TEST(who_was_not_seen_yet_hears_it) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
     put(writer, 1);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     shmring_writer_end(writer);
     put(writer, 2);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
     assert_told_of_all(reader, 0);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 /* It came while the state said ENDED, and was not gone yet when the writer looked. */
 START_TEST(an_answer_then_begins_and_ends_at_once) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     put(writer, 1);
     shmring_writer_end(writer);
     struct segment *seg = writer_segment(writer);
@@ -235,15 +206,11 @@ START_TEST(an_answer_then_begins_and_ends_at_once) {
     ck_assert_uint_eq(seg->header->answer[1].end, 2);
     port->attach = attach_word(7, 0, 0, PORT_FREE);
     read_many(reader, 1, 1);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 START_TEST(a_lent_slot_begins_the_next_one) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     struct shmring_frame_info info = info_of(1);
     struct shmring_slot slot = loan(writer, SHMRING_LOAN_LEND);
     fill(slot.data, 1);
@@ -253,15 +220,11 @@ START_TEST(a_lent_slot_begins_the_next_one) {
     shmring_slot_return(&slot);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
     assert_told_of_all(reader, 0);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 START_TEST(it_waits_for_readers_of_the_next_one) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     put(writer, 1);
     shmring_writer_end(writer);
     ck_assert_int_eq(shmring_writer_wait_reader(writer, 0), SHMRING_TIMEOUT);
@@ -269,16 +232,12 @@ START_TEST(it_waits_for_readers_of_the_next_one) {
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
     ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
     ck_assert_int_eq(shmring_writer_wait_reader(writer, 0), SHMRING_OK);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 START_TEST(an_observer_goes_on) {
-    const char *name = new_name();
     struct shmring_observer *observer = NULL;
     struct shmring_frame *frame;
-    struct shmring_writer *writer = new_writer(name, 4);
     put(writer, 1);
     ck_assert_int_eq(shmring_observer_open(name, &observer, NULL), 0);
     shmring_writer_end(writer);
@@ -288,16 +247,13 @@ START_TEST(an_observer_goes_on) {
     ck_assert_uint_eq(frame->info.seq, 2);
     shmring_frame_release(frame);
     shmring_observer_close(observer);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 /* ---- With a resize ---- */
 
 START_TEST(a_resize_between_two_streams) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
+    reader = new_reader_that_goes_on(name, 1u << SHMRING_ENDED);
     put_many(writer, 1, 2);
     shmring_writer_end(writer);
     ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
@@ -308,69 +264,54 @@ START_TEST(a_resize_between_two_streams) {
     put(writer, 4);
     read_many(reader, 4, 4);
     assert_told_of_all(reader, 3);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 /* The writer had given it up, and its stream ended in a segment that it has not seen. */
 START_TEST(who_was_left_behind_hears_it_too) {
-    const char *name = new_name();
-    struct shmring_writer_options options = writer_options(4);
-    options.patience_ns = 20 * MS;
-    struct shmring_writer *writer = open_writer(name, &options);
-    struct shmring_reader *late = new_reader(name, 0);
+    shmring_writer_set_patience(writer, 20 * MS);
+    reader = new_reader(name, 0);
     put_many(writer, 1, 2);
     ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
     put_many(writer, 3, 5);
     shmring_writer_end(writer);
-    read_many(late, 1, 2);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    assert_told_of_all(late, 5);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    read_many(reader, 1, 2);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    assert_told_of_all(reader, 5);
 }
 END_TEST
 
 START_TEST(or_the_one_after_it_has_begun) {
-    const char *name = new_name();
-    struct shmring_writer_options options = writer_options(4);
-    options.patience_ns = 20 * MS;
-    struct shmring_writer *writer = open_writer(name, &options);
-    struct shmring_reader *late = new_reader(name, 0);
+    shmring_writer_set_patience(writer, 20 * MS);
+    reader = new_reader(name, 0);
     put_many(writer, 1, 2);
     ck_assert_int_eq(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL), 0);
     put(writer, 3);
     shmring_writer_end(writer);
     put(writer, 4);
-    read_many(late, 1, 2);
-    ck_assert_int_eq(take_result(late, LONG), SHMRING_ENDED);
-    ck_assert_int_eq(shmring_reader_attach(late, LONG, NULL), SHMRING_OK);
+    read_many(reader, 1, 2);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
     put(writer, 5);
-    read_many(late, 5, 5);
-    shmring_reader_free(late);
-    shmring_writer_close(writer);
+    read_many(reader, 5, 5);
 }
 END_TEST
 
 /* A loop: what came before the end is read. */
 START_TEST(a_seek_after_it_takes_nothing_back) {
-    const char *name = new_name();
-    struct shmring_writer *writer = new_writer(name, 4);
-    struct shmring_reader *reader = new_reader(name, 1);
+    reader = new_reader(name, 1);
     put_many(writer, 1, 3);
     shmring_writer_end(writer);
     shmring_writer_flush(writer);
     read_many(reader, 1, 3);
     ck_assert_int_eq(take_result(reader, LONG), SHMRING_ENDED);
     ck_assert_uint_eq(assert_told_of_all(reader, 3).flushed, 0);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
 }
 END_TEST
 
 int main(void) {
     TCase *tests = tcase_create("stream");
+    tcase_add_checked_fixture(tests, open_ring, close_ring);
     tcase_add_test(tests, the_next_one_is_in_the_same_memory);
     tcase_add_test(tests, a_loop);
     tcase_add_test(tests, a_seek_after_it_takes_nothing_back);

@@ -170,21 +170,31 @@ static inline struct shmring_frame_info info_of(uint64_t number) {
 }
 
 /* What the loan said; published if it was SHMRING_OK. */
-static inline int try_put(struct shmring_writer *writer, uint64_t number, int64_t timeout_ns) {
+static inline int try_put_flagged(struct shmring_writer *writer, uint64_t number, uint32_t flags,
+                                  int64_t timeout_ns) {
     struct shmring_frame_info info = info_of(number);
     struct shmring_error error = {0};
     struct shmring_slot slot;
     int result = shmring_writer_loan(writer, SHMRING_LOAN_FILL, timeout_ns, &slot, &error);
     if (result != SHMRING_OK)
         return result;
+    info.flags = flags;
     fill(slot.data, number);
     result = shmring_writer_publish(writer, &slot, &info, NULL, &error);
     shmring_slot_return(&slot);
     return result;
 }
 
+static inline int try_put(struct shmring_writer *writer, uint64_t number, int64_t timeout_ns) {
+    return try_put_flagged(writer, number, 0, timeout_ns);
+}
+
+static inline void put_flagged(struct shmring_writer *writer, uint64_t number, uint32_t flags) {
+    ck_assert_int_eq(try_put_flagged(writer, number, flags, LONG), SHMRING_OK);
+}
+
 static inline void put(struct shmring_writer *writer, uint64_t number) {
-    ck_assert_int_eq(try_put(writer, number, LONG), SHMRING_OK);
+    put_flagged(writer, number, 0);
 }
 
 static inline void put_many(struct shmring_writer *writer, uint64_t first, uint64_t last) {
