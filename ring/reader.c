@@ -193,7 +193,9 @@ static int cut_off(struct shmring_reader *r, struct shmring_frame **frame,
 static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_frame **frame,
                      struct shmring_error *error) {
     struct segment *seg = r->at->seg;
-    struct shmring_error why = {0};
+    struct shmring_error why; /* not all of it: that is 500 bytes a frame */
+    why.code = 0;
+    why.message[0] = 0;
     /* Acquire: read before state and head, so that a change after our look changes it. */
     uint32_t event = atomic_load_explicit(&seg->header->event, memory_order_acquire);
     uint32_t returned = copies_returned(r->copies);
@@ -205,7 +207,7 @@ static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_
     if (result == TAKE_NO_ROOM)
         return sleep_for_room(r, returned, deadline_left(deadline, PROBE_NS));
     if (result != TAKE_NOTHING) {
-        if (error)
+        if (error && result != SHMRING_OK)
             *error = why;
         return result;
     }
@@ -221,36 +223,39 @@ static int tell_end(const struct shmring_reader *r, struct shmring_error *error)
     return r->end;
 }
 
-static const char *why_silent(const struct shmring_reader *r) {
+/* Who did not wait asks often, before each sleep: that shall cost no system call. */
+static const char *why_silent(const struct shmring_reader *r, bool waited) {
     const struct segment *seg = r->at->seg;
     if (r->is_lost)
         return "its writer died, and no other has come";
+    if (!waited)
+        return "there is none yet";
     if (reader_state(r) == STATE_ACTIVE && !segment_has_names(seg))
         return "somebody removed it from /dev/shm; its writer puts it back with its next frame";
     return "its writer lives but does not publish";
 }
 
-static void describe_wait(const struct shmring_reader *r, char *text, size_t size) {
+/* In TEXT, or without it. */
+static const char *describe_wait(const struct shmring_reader *r, bool waited, char text[160]) {
     const struct segment *seg = r->at->seg;
-    uint32_t waited = atomic_load_explicit(&seg->header->waited_port, memory_order_relaxed);
+    uint32_t port = atomic_load_explicit(&seg->header->waited_port, memory_order_relaxed);
     int64_t since = atomic_load_explicit(&seg->header->waited_since_ns, memory_order_relaxed);
     char process[SHMRING_PROCESS_NAME];
-    if (waited == LAYOUT_WAITED_BEFORE && !r->is_lost) {
+    if (port == LAYOUT_WAITED_BEFORE && !r->is_lost) {
         snprintf(
-            text, size,
+            text, 160,
             "it has moved, and its writer waits for a reader that has not followed, for %.1f s",
             (double)elapsed_ns(since) / 1e9);
-        return;
+        return text;
     }
-    if (r->is_lost || waited == 0 || waited > seg->g.max_readers) {
-        snprintf(text, size, "%s", why_silent(r));
-        return;
-    }
-    process_text(process, seg->ctl->port[waited - 1].process);
-    snprintf(text, size,
+    if (r->is_lost || port == 0 || port > seg->g.max_readers)
+        return why_silent(r, waited);
+    process_text(process, seg->ctl->port[port - 1].process);
+    snprintf(text, 160,
              "its writer waits for another reader, %s (pid %u), which has taken no frame "
              "for %.1f s",
-             process, seg->ctl->port[waited - 1].pid, (double)elapsed_ns(since) / 1e9);
+             process, seg->ctl->port[port - 1].pid, (double)elapsed_ns(since) / 1e9);
+    return text;
 }
 
 static void explain_no_room(const struct shmring_reader *r, struct shmring_error *error) {
@@ -261,11 +266,12 @@ static void explain_no_room(const struct shmring_reader *r, struct shmring_error
               (unsigned long long)r->copies->most);
 }
 
-static int explain(const struct shmring_reader *r, int result, struct shmring_error *error) {
-    char why[160];
-    if (result == SHMRING_TIMEOUT && r->at) {
-        describe_wait(r, why, sizeof why);
-        error_set(error, -ETIMEDOUT, "no frame came from ring '%s': %s", r->name, why);
+static int explain(const struct shmring_reader *r, int result, bool waited,
+                   struct shmring_error *error) {
+    char text[160];
+    if (result == SHMRING_TIMEOUT && r->at && error) {
+        error_set(error, -ETIMEDOUT, "no frame came from ring '%s': %s", r->name,
+                  describe_wait(r, waited, text));
     } else if (result == TAKE_NO_ROOM) {
         explain_no_room(r, error);
         return SHMRING_TIMEOUT;
@@ -298,7 +304,7 @@ static int run(struct shmring_reader *r, int64_t timeout_ns, struct shmring_fram
         else
             result = take_once(r, deadline, frame, error);
     }
-    return explain(r, result, error);
+    return explain(r, result, timeout_ns != 0, error);
 }
 
 static uint64_t not_received(const struct shmring_reader *r) {

@@ -149,6 +149,8 @@ START_TEST(a_name_that_is_missing_is_told) {
     struct shmring_frame *frame;
     unlink(path_of(name, suffixes[_i]));
     ck_assert_int_eq(shmring_reader_take(reader, 0, &frame, &error), SHMRING_TIMEOUT);
+    assert_says(&error, "there is none yet"); /* no name is looked at */
+    ck_assert_int_eq(shmring_reader_take(reader, 1, &frame, &error), SHMRING_TIMEOUT);
     assert_says(&error, "somebody removed it from /dev/shm");
     put(writer, 1);
     read_many(reader, 1, 1);
