@@ -125,6 +125,12 @@ static struct distributor *find_undrained(struct shmring_writer *w, uint32_t *be
     return NULL;
 }
 
+static uint32_t reclaim(struct shmring_writer *w, bool *lost_race) {
+    uint32_t slot = distributor_reclaim(w->distributor, lost_race);
+    writer_show_counters(w);
+    return slot;
+}
+
 /*
  * One look: a slot, or on whom to wait (NULL: on nobody) and from which bell on. Whether somebody
  * is waited for is asked before the slots are looked at: a reader that gives back the last one
@@ -145,7 +151,7 @@ static uint32_t look_for_slot(struct shmring_writer *w, struct distributor **wai
         waited_for = is_anybody_waited_for(w, d);
         slot = distributor_find_free(d);
         if (slot == NO_SLOT)
-            slot = distributor_reclaim(d, &again);
+            slot = reclaim(w, &again);
         again = again || (slot == NO_SLOT && ports_probe(d));
     }
     if (slot == NO_SLOT && !*wait_for && (again || waited_for || is_anybody_waited_for(w, d)))
@@ -177,6 +183,7 @@ static int wait_for_slot(struct shmring_writer *w, int64_t timeout_ns, uint32_t 
     if (started) {
         w->stats.waits++;
         w->stats.wait_ns += monotonic_ns() - started;
+        writer_show_counters(w);
     }
     return result;
 }
@@ -295,7 +302,6 @@ int shmring_writer_loan(struct shmring_writer *w, enum shmring_loan kind, int64_
         return writer_refuse_inherited(w, error);
     pthread_mutex_lock(&w->mutex);
     int result = loan_locked(w, kind, timeout_ns, slot, error);
-    writer_show_counters(w);
     pthread_mutex_unlock(&w->mutex);
     return result;
 }

@@ -108,6 +108,9 @@ START_TEST(counters_are_those_of_the_writer_at_once) {
     struct shmring_reader *latest = new_latest(name, 1), *slow = new_reader(name, 1);
     shmring_writer_set_patience(writer, 1);
     for (uint64_t frame = 1; frame <= 6; frame++) { /* revokes, waits and withdraws */
+        struct shmring_slot slot = loan(writer, SHMRING_LOAN_FILL);
+        assert_counts(writer, name);
+        shmring_slot_return(&slot);
         put(writer, frame);
         assert_counts(writer, name);
     }
