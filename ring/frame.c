@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "error.h"
 
 #define COPY_ALIGNMENT 64
+#define HUGE_PAGE ((size_t)2 << 20)
 
 #if defined(__SANITIZE_THREAD__)
 /* A copy races by design (see copy_claimed). */
@@ -30,7 +32,7 @@ struct frame {
     uint32_t slot;
     frame_give_back *give_back; /* NULL: a copy */
     void *holder;
-    void *copy;
+    void *memory;            /* of a copy */
     struct copies *copies;   /* that it counts among, or NULL */
     uint64_t bytes;          /* of memory that it takes */
     _Alignas(8) char text[]; /* caps, then metas at the next multiple of 8 */
@@ -231,15 +233,31 @@ int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back
     return hand_out(result, frame, view);
 }
 
+/* Of a large copy most of the price is a fault for each page of fresh memory: huge pages, where the
+ * system has them, save nearly all of them. It is malloc's, which gives it again without any; the
+ * last huge page only where the pixels fill most of it. */
+static void *copy_memory(struct frame *frame, size_t size) {
+    size_t huge = size < HUGE_PAGE ? 0 : (size + HUGE_PAGE / 4) / HUGE_PAGE * HUGE_PAGE;
+    size_t takes = huge > size ? huge : size, bytes = takes + (huge ? HUGE_PAGE : 0);
+    frame->memory = aligned_alloc(COPY_ALIGNMENT, (bytes / COPY_ALIGNMENT + 1) * COPY_ALIGNMENT);
+    if (!frame->memory)
+        return NULL;
+    frame->bytes += takes;
+    if (!huge)
+        return frame->memory;
+    char *copy = (char *)frame->memory + (HUGE_PAGE - (uintptr_t)frame->memory % HUGE_PAGE);
+    madvise(copy, huge, MADV_HUGEPAGE);
+    return copy;
+}
+
 static int copy_pixels(const struct segment *seg, read_bytes *read, struct frame *frame) {
     uint64_t size = frame->public.info.size;
-    frame->copy = aligned_alloc(COPY_ALIGNMENT, (size / COPY_ALIGNMENT + 1) * COPY_ALIGNMENT);
-    if (!frame->copy)
+    void *copy = copy_memory(frame, size);
+    if (!copy)
         return -ENOMEM;
-    frame->public.data = frame->copy;
+    frame->public.data = copy;
     frame->public.is_copy = true;
-    frame->bytes += size;
-    return read(seg, frame->copy, segment_slot_offset(seg, frame->slot), size);
+    return read(seg, copy, segment_slot_offset(seg, frame->slot), size);
 }
 
 static int copy_with(const struct segment *seg, read_bytes *read, uint32_t slot, uint64_t seq,
@@ -289,6 +307,6 @@ void shmring_frame_release(struct shmring_frame *released) {
         frame->give_back(frame->holder, frame->slot);
     if (frame->copies)
         copies_take_away(frame->copies, frame->bytes);
-    free(frame->copy);
+    free(frame->memory);
     free(frame);
 }

@@ -196,8 +196,9 @@ int segment_map(struct segment *seg, bool writable) {
     void *header = NULL;
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     int fd = seg->map_fd >= 0 ? seg->map_fd : seg->frames_fd;
-    /* Populated: the first pass over a fresh mapping would fault once a page. */
-    int result = map_file(&header, fd, seg->g.total_size, protection, MAP_POPULATE);
+    /* Writing, the first pass over a fresh mapping would fault once a page; reading, once in 16,
+     * and in the slots that are used. */
+    int result = map_file(&header, fd, seg->g.total_size, protection, writable ? MAP_POPULATE : 0);
     seg->header = header;
     seg->mapped = seg->g.total_size;
     if (header)

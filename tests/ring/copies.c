@@ -325,6 +325,33 @@ START_TEST(whoever_releases_wakes) {
 }
 END_TEST
 
+/* Of 2 MiB and more they lie in huge pages, and count what they take. */
+START_TEST(of_any_size) {
+    static const uint32_t kib[] = {1, 2047, 2048, 2049, 3500, 3600, 6075};
+    struct shmring_writer_options options = writer_options(4);
+    options.slot_size = kib[_i] * 1024;
+    shmring_writer_close(writer);
+    writer = open_writer(name, &options);
+    reader = new_reader(name, 0);
+    struct shmring_frame_info info = info_of(1);
+    struct shmring_slot slot = loan(writer, SHMRING_LOAN_FILL);
+    struct shmring_frame *frame = NULL;
+    info.size = options.slot_size;
+    for (uint32_t i = 0; i < info.size; i++)
+        ((uint8_t *)slot.data)[i] = (uint8_t)(i * 31 >> 8);
+    ck_assert_int_eq(shmring_writer_publish(writer, &slot, &info, NULL, NULL), 0);
+    ck_assert_int_eq(shmring_reader_take(reader, LONG, &frame, NULL), SHMRING_OK);
+    ck_assert(frame->is_copy && (uintptr_t)frame->data % 64 == 0);
+    ck_assert_mem_eq(frame->data, slot.data, info.size);
+    memset((void *)frame->data, 1, info.size); /* it is all ours */
+    ck_assert_uint_ge(copies_bytes(reader->copies), info.size);
+    ck_assert_uint_lt(copies_bytes(reader->copies), info.size + 516 * 1024);
+    shmring_slot_return(&slot);
+    shmring_frame_release(frame);
+    ck_assert_uint_eq(copies_bytes(reader->copies), 0);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("copies");
     tcase_add_checked_fixture(tests, open_ring, close_ring);
@@ -343,5 +370,6 @@ int main(void) {
     tcase_add_test(tests, a_limit_of_0_is_none);
     tcase_add_test(tests, memory_is_counted);
     tcase_add_loop_test(tests, whoever_releases_wakes, 0, 2);
+    tcase_add_loop_test(tests, of_any_size, 0, 7);
     return run_tests(tests);
 }
