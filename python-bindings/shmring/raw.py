@@ -105,6 +105,9 @@ FORMATS = """
     ?u2 1 1:1:0 1:1:0 1            A422_10
 """
 
+Fields = Dict[str, Any]
+Data = Union[bytearray, memoryview]
+
 SHM = "/dev/shm"
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 PASTED = re.compile(r"^(/dev/shm/|shmring://)")
@@ -120,23 +123,24 @@ class Error(Exception):
 
 
 class Timeout(Error):
-    """No new frame came within the timeout."""
+    """Nothing came within the timeout."""
 
 
 class RingNotFound(Timeout):
-    """No ring of that name appeared within the timeout."""
+    """There is no ring of that name, or none appeared within the timeout."""
 
 
 class RingDenied(Error):
-    """The ring's permissions do not let this user look."""
+    """The ring's permissions do not let this user in."""
 
 
 class LayoutError(Error):
-    """Not a ring, one of another layout version, or a damaged one."""
+    """Not a ring, one of another layout version, or a damaged one; or a frame that cannot be what it
+    says."""
 
 
 class EndOfStream(Error, EOFError):
-    """The stream has ended: no newer frame will come."""
+    """After the last frame of a stream that has ended: no newer one will come."""
 
 
 class WriterStopped(EndOfStream):
@@ -144,7 +148,7 @@ class WriterStopped(EndOfStream):
 
 
 class WriterLost(Error):
-    """The writer died."""
+    """The writer died without ending its stream."""
 
 
 # ---- The machine: system calls, the fence, the futex ---------------------------------------------
@@ -214,7 +218,7 @@ def map_event(fd: int) -> Optional[int]:
 # ---- A segment: the file that has the name, or had it --------------------------------------------
 
 
-def unpack(fields: Dict[str, Tuple[int, str]], data: bytes) -> Dict[str, Any]:
+def unpack(fields: Dict[str, Tuple[int, str]], data: bytes) -> Fields:
     """The values of FIELDS in DATA, those of a list as a tuple."""
     found = {field: struct.unpack_from("<" + code, data, offset)
              for field, (offset, code) in fields.items()}
@@ -231,7 +235,7 @@ def pages(size: int) -> int:
     return (size + PAGE - 1) // PAGE * PAGE
 
 
-def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
+def plan_regions(h: Fields) -> Dict[str, int]:
     """Version 1 leaves nothing to choose: the sizes determine every offset."""
     capacity = 1 << (2 * h["slots"] - 1).bit_length()
     frames = PAGE + pages(8 * capacity)
@@ -242,7 +246,7 @@ def plan_regions(h: Dict[str, Any]) -> Dict[str, int]:
                 slot_stride=slot_stride, total_size=slots + h["slots"] * slot_stride)
 
 
-def check_header(h: Dict[str, Any], file_size: int, memory: int) -> None:
+def check_header(h: Fields, file_size: int, memory: int) -> None:
     require(h["magic"] == MAGIC, "it is not a ring")
     require(h["version"] == VERSION,
             f"it has layout version {h['version']}, this reader knows {VERSION}")
@@ -305,8 +309,7 @@ class Segment:
 
     def check(self) -> Tuple[int, int]:
         status = os.fstat(self.fd)
-        regular = stat.S_ISREG(status.st_mode)
-        start = os.pread(self.fd, HEADER_BYTES, 0) if regular else b""
+        start = os.pread(self.fd, HEADER_BYTES, 0) if stat.S_ISREG(status.st_mode) else b""
         self.header = unpack(HEADER, start.ljust(HEADER_BYTES, b"\0"))
         try:
             check_header(self.header, status.st_size, 512 * status.st_blocks)
@@ -314,30 +317,24 @@ class Segment:
             raise LayoutError(f"'{self.name}' cannot be read as a ring: {error}") from None
         return status.st_dev, status.st_ino
 
-    def read(self, offset: int, target: Any) -> None:
-        """Fills TARGET."""
-        view = memoryview(target).cast("B")
+    def read(self, offset: int, target: Data) -> Data:
+        """Fills TARGET, which it returns."""
+        view = memoryview(target)
         while view:
             count = os.preadv(self.fd, [view], offset)
             if count == 0:
                 raise LayoutError(f"ring '{self.name}' was cut short")
             view, offset = view[count:], offset + count
-
-    def bytes(self, offset: int, size: int) -> bytearray:
-        data = bytearray(size)
-        self.read(offset, data)
-        return data
+        return target
 
     def value(self, field: str) -> Any:
         """Of the header, as it is now."""
         offset, code = HEADER[field]
-        return struct.unpack("<" + code, self.bytes(offset, struct.calcsize("<" + code)))[0]
+        data = self.read(offset, bytearray(struct.calcsize("<" + code)))
+        return struct.unpack("<" + code, data)[0]
 
     def word(self, offset: int) -> int:
-        return int.from_bytes(self.bytes(offset, 8), "little")
-
-    def has_writer(self) -> bool:
-        return is_locked(self.fd)
+        return int.from_bytes(self.read(offset, bytearray(8)), "little")
 
     def has_name(self) -> bool:
         try:
@@ -394,11 +391,9 @@ KNOWN = read_formats(FORMATS)
 
 def stack(planes: List[Plane]) -> Optional[Plane]:
     """Planes of one size at even distances (Y444, GBR): (planes, height, width)."""
-    first = planes[0]
-    step = planes[1].offset - first.offset
-    for i, plane in enumerate(planes):
-        if plane != first._replace(offset=first.offset + i * step):
-            return None
+    first, step = planes[0], planes[1].offset - planes[0].offset
+    if planes != [first._replace(offset=first.offset + i * step) for i in range(len(planes))]:
+        return None
     return first._replace(shape=(len(planes), *first.shape), strides=(step, *first.strides))
 
 
@@ -425,36 +420,24 @@ def lay_planes(rule: Rule, width: int, height: int, strides: Tuple[int, ...],
     dtype, rules = rule
     require(not rules or len(rules) == len(strides), "its format has another number of planes")
     require(not rules or width * height > 0, "it has a format, and no width or height")
+    require(all(offset < size for offset in offsets), "a plane starts beyond the frame's bytes")
+    require(all(stride > 0 for stride in strides), "a stride is not positive")
     planes = []
-    for i, (stride, offset) in enumerate(zip(strides, offsets)):
-        require(offset < size, "a plane starts beyond the frame's bytes")
-        require(stride > 0, "a stride is not positive")
-        if not rules:
-            continue
-        item, (items, xshift, yshift) = int(dtype[-1]), rules[i]
-        rows, columns = -(-height >> yshift), -(-width >> xshift)
+    for (items, xshift, yshift), stride, offset in zip(rules, strides, offsets):
+        rows, columns, item = -(-height >> yshift), -(-width >> xshift), int(dtype[-1])
         row = columns * items * item
         require(row <= stride, "a row is longer than its stride")
         require(0 <= offset <= size - ((rows - 1) * stride + row),
                 "a plane reaches beyond the frame's bytes")
         more = ((items,), (item,)) if items > 1 else ((), ())
-        planes.append(Plane(offset, (rows, columns) + more[0],
-                            (stride, items * item) + more[1], dtype))
+        planes.append(Plane(offset, (rows, columns, *more[0]), (stride, items * item, *more[1]),
+                            dtype))
     return planes
 
 
 def lay_whole(planes: List[Plane]) -> Optional[Plane]:
     """The one array of the whole frame, in OpenCV's shapes, or None."""
     return planes[0] if len(planes) == 1 else stack(planes) or join(planes)
-
-
-def caps_text(header: Dict[str, Any], text: bytes) -> bytes:
-    """Up to its NUL; the last byte is one, whatever it says."""
-    return text[: max(header["caps_size"], 1) - 1].split(b"\0")[0]
-
-
-def metas_start(header: Dict[str, Any]) -> int:
-    return int(header["caps_size"] + 7) & ~7
 
 
 class RawFrame:
@@ -485,29 +468,38 @@ class RawFrame:
     framerate: Optional[Tuple[int, int]]
     caps: Optional[str]
     metas: Optional[bytes]
-    data: Union[bytearray, memoryview]  #: `size` bytes
+    data: Data  #: `size` bytes
     dropped: int  #: frames published since the one returned before
 
-    def __init__(self, h: Dict[str, Any], text: bytes, data: Union[bytearray, memoryview],
-                 dropped: int) -> None:
+    def __init__(self, h: Fields, text: bytes, data: Data, dropped: int) -> None:
+        """ValueError when it cannot be what its header says; in the words of the library."""
+        name, *rest = h["format"].split(b"\0")
+        metas, caps = h["caps_size"] + 7 & ~7, text[: max(h["caps_size"], 1) - 1].split(b"\0")[0]
+        self.caps = caps.decode(errors="replace") if h["caps_size"] else None
+        require(bool(rest) and all(32 < byte < 127 for byte in name), "its format is no name")
+        require(h["planes"] <= 4, "it has more than 4 planes")
+        require(max(h["width"], h["height"]) < 2**31 and h["channels"] <= 4,
+                "its width, height or channels cannot be")
+        require(metas + h["metas_size"] <= len(text),
+                "its caps and metas are larger than its header")
+        require((self.caps or "").encode() == caps, "its caps are not UTF-8 text")
         for field in self.__annotations__.keys() & h.keys():
             setattr(self, field, None if h[field] == NONE.get(field) else h[field])
-        self.format = h["format"].split(b"\0")[0].decode()
+        self.format = name.decode()
         self.strides, self.offsets = (h[field][: h["planes"]] for field in ("stride", "offset"))
         self.framerate = (h["fps_num"], h["fps_den"]) if h["fps_num"] else None
-        metas = metas_start(h)
-        self.caps = caps_text(h, text).decode() if h["caps_size"] else None
         self.metas = text[metas : metas + h["metas_size"]] or None
         self.data, self.dropped = data, dropped
+        self._layout()
 
     def __repr__(self) -> str:
         return f"<RawFrame {self.seq}: {self.width}x{self.height} {self.format or 'opaque'}>"
 
     def _layout(self) -> List[Plane]:
-        rule = KNOWN.get(self.format, OPAQUE)
-        if not self.size:  # a gap has no pixels
+        if self.flags & GAP and not self.size:  # silence has no pixels
             return []
-        return lay_planes(rule, self.width, self.height, self.strides, self.offsets, self.size)
+        return lay_planes(KNOWN.get(self.format, OPAQUE), self.width, self.height, self.strides,
+                          self.offsets, self.size)
 
     def _view(self, plane: Plane) -> Any:
         import numpy  # only here: everything else works without
@@ -533,38 +525,6 @@ class RawFrame:
 
 
 # ---- The reader ----------------------------------------------------------------------------------
-
-
-def frame_problem(h: Dict[str, Any], text: bytes, segment: Dict[str, Any]) -> Optional[str]:
-    """Why a frame cannot be what its header says, or None; in the words of the library."""
-    name, *rest = h["format"].split(b"\0")
-    try:
-        require(h["size"] <= segment["slot_size"], "it is larger than its slot")
-        require(bool(rest) and all(32 < byte < 127 for byte in name), "its format is no name")
-        require(h["planes"] <= 4, "it has more than 4 planes")
-        require(max(h["width"], h["height"]) < 2**31 and h["channels"] <= 4,
-                "its width, height or channels cannot be")
-        require(metas_start(h) + h["metas_size"] <= segment["frame_stride"] - FRAME_BYTES,
-                "its caps and metas are larger than its header")
-        if not (h["flags"] & GAP and h["size"] == 0):
-            caps_text(h, text).decode()
-            lay_planes(KNOWN.get(name.decode(), OPAQUE), h["width"], h["height"],
-                       h["stride"][: h["planes"]], h["offset"][: h["planes"]], h["size"])
-    except UnicodeDecodeError:
-        return "its caps are not UTF-8 text"
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def room_for(out: Any, size: int) -> Union[bytearray, memoryview]:
-    """New memory of SIZE bytes, or as much of OUT as that, if it is so large."""
-    if out is None:
-        return bytearray(size)
-    target = memoryview(out).cast("B")[:size]
-    if target.readonly:
-        raise TypeError("out cannot be written")
-    return target
 
 
 class RawReader:
@@ -647,13 +607,13 @@ class RawReader:
         return segment
 
     def _leave(self) -> None:
-        segment, self._segment = self._segment, None
-        if segment is not None:
-            segment.close()
+        if self._segment is not None:
+            self._segment.close()
+        self._segment = None
 
     def _look(self, segment: Segment, newer_than: int, out: Any) -> Optional[RawFrame]:
         # In this order, or the last frame or a clean end is taken for a death.
-        alive, state = segment.has_writer(), segment.value("state")
+        alive, state = is_locked(segment.fd), segment.value("state")
         fence()
         frame = self._newest(segment, newer_than, out)
         if frame is None:
@@ -694,41 +654,44 @@ class RawReader:
             slot = descriptor & 0xFFFF
             if descriptor >> 16 != seq or slot >= h["slots"]:
                 continue
-            copied = self._copy(segment, seq, slot, newer_than, out)
-            if copied is not None:
-                return self._decode(segment, seq, *copied)
+            frame = self._copy(segment, seq, slot, newer_than, out)
+            if frame is not None:
+                return frame
         return None
 
-    def _pixels(self, segment: Segment, at: int, size: int,
-                out: Any) -> Union[bytearray, memoryview]:
-        data = room_for(out, size)
-        segment.read(at, data)
-        return data
-
     def _copy(self, segment: Segment, seq: int, slot: int, newer_than: int,
-              out: Any) -> Optional[Tuple[bytes, Union[bytearray, memoryview]]]:
-        """Header and pixels; None when they changed meanwhile or are older than NEWER_THAN."""
+              out: Any) -> Optional[RawFrame]:
+        """None when it changed meanwhile or is older than NEWER_THAN."""
         h = segment.header
         at, pixels = h["frames_offset"] + slot * h["frame_stride"], h["slots_offset"]
-        pixels += slot * h["slot_stride"]
-        header = bytes(segment.bytes(at, h["frame_stride"]))
-        size, published = (struct.unpack_from("<Q", header, FRAME[field][0])[0]
-                           for field in ("size", "publish_ns"))
-        if published <= newer_than:
-            return None
-        data = self._pixels(segment, pixels, min(size, h["slot_size"]), out)
-        fence()
-        return (header, data) if segment.word(at) == seq else None
-
-    def _decode(self, segment: Segment, seq: int, header: bytes,
-                data: Union[bytearray, memoryview]) -> RawFrame:
+        header = bytes(segment.read(at, bytearray(h["frame_stride"])))
         values = unpack(FRAME, header)
-        problem = frame_problem(values, header[FRAME_BYTES:], segment.header)
-        if not problem and len(data) < values["size"]:
-            raise ValueError(f"out has {len(data)} bytes, frame {seq} has {values['size']}")
-        dropped = seq - self._seen - 1 if self._seen else 0
+        if values["publish_ns"] <= newer_than:
+            return None
+        data = self._pixels(segment, pixels + slot * h["slot_stride"],
+                            min(values["size"], h["slot_size"]), out)
+        fence()
+        if segment.word(at) != seq:
+            return None
+        frame = self._check(values, header[FRAME_BYTES:], data, h["slot_size"])
+        if out is not None and len(data) < frame.size:
+            raise ValueError(f"out has {len(data)} bytes, frame {seq} has {frame.size}")
         self._seen = seq
-        if problem:
+        return frame
+
+    def _pixels(self, segment: Segment, at: int, size: int, out: Any) -> Data:
+        """SIZE bytes in new memory, or as many of them as there is room for in OUT."""
+        target: Data = bytearray(size) if out is None else memoryview(out).cast("B")[:size]
+        if memoryview(target).readonly:
+            raise TypeError("out cannot be written")
+        return segment.read(at, target)
+
+    def _check(self, values: Fields, text: bytes, data: Data, slot_size: int) -> RawFrame:
+        seq, seen = values["seq"], self._seen
+        try:
+            require(values["size"] <= slot_size, "it is larger than its slot")
+            return RawFrame(values, text, data, seq - seen - 1 if seen else 0)
+        except ValueError as error:
+            self._seen = seq
             raise LayoutError(f"frame {seq} of ring '{self.name}' is damaged and was skipped: "
-                              f"{problem}")
-        return RawFrame(values, header[FRAME_BYTES:], data, dropped)
+                              f"{error}") from None

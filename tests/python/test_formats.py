@@ -105,6 +105,7 @@ class LieTest(RingTest):
         ("its format is no name", dict(format=b"B" * 16)),
         ("its format is no name", dict(format="GRÜN".encode())),
         ("its caps are not UTF-8 text", dict(caps=b"video/\xff")),
+        ("its caps are not UTF-8 text", dict(flags=shmring.FrameFlags.GAP, size=0, caps=b"video/\xff")),
         ("larger than its slot", dict(size=2**40)),
     )
 

@@ -566,9 +566,7 @@ class HarmlessTest(RawTest):
     @unittest.skipIf(raw.LIBC is None, "nothing is mapped where sleepers poll, as in 32 bits")
     def test_the_mapping_cannot_be_written(self):
         self.start_writer().publish()
-        segment = self.observe()._segment
-        with self.assertRaises(TypeError):
-            segment.bytes[0] = 1
+        self.observe()
         with open("/proc/self/maps") as maps:
             rights = {line.split()[1] for line in maps if self.name in line}
         self.assertEqual(rights, {"r--s"})

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any
 
 import shmring
 
@@ -18,18 +18,8 @@ class HeaderReader(raw.RawReader):
     def __enter__(self) -> HeaderReader:
         return self
 
-    def _pixels(self, segment: raw.Segment, at: int, size: int, out: Any) -> bytearray:
+    def _pixels(self, segment: raw.Segment, at: int, size: int, out: Any) -> raw.Data:
         return bytearray()
-
-    def _decode(self, segment: raw.Segment, seq: int, header: bytes,
-                data: Union[bytearray, memoryview]) -> raw.RawFrame:
-        values = raw.unpack(raw.FRAME, header)
-        problem = raw.frame_problem(values, header[raw.FRAME_BYTES:], segment.header)
-        dropped = seq - self._seen - 1 if self._seen else 0
-        self._seen = seq
-        if problem:
-            raise raw.LayoutError(f"frame {seq} of ring '{self.name}' is damaged: {problem}")
-        return raw.RawFrame(values, header[raw.FRAME_BYTES:], data, dropped)
 
     def times(self, after: int) -> list[tuple[int, int]]:
         """(seq, publish_ns) of the frames since AFTER that are still there, oldest first. A slot is
