@@ -15,35 +15,13 @@ import sys
 import warnings
 from typing import NoReturn
 
+from .raw import EndOfStream, Error, LayoutError, RingDenied, RingNotFound, Timeout, WriterLost
+
 __all__ = ["EndOfStream", "Error", "LayoutError", "LeaseError", "RingBusy", "RingDenied",
            "RingNotFound", "Timeout", "WriterLost"]
 
 # As enum shmring_result has them.
 TIMEOUT, INTERRUPTED, ENDED, CLOSED, LOST, FULL, LEASE, LIMIT, NO_RING = range(1, 10)
-
-
-class Error(Exception):
-    """Base of all that can go wrong with a ring. None of them is an OSError."""
-
-
-class Timeout(Error):
-    """Nothing came within the timeout."""
-
-
-class RingNotFound(Timeout):
-    """There is no ring of that name, or none appeared within the timeout."""
-
-
-class WriterLost(Error):
-    """The writer died without ending its stream."""
-
-
-class EndOfStream(Error, EOFError):
-    """read() after the last frame of an ended stream."""
-
-
-class RingDenied(Error):
-    """The ring's permissions do not let this user in."""
 
 
 class RingBusy(Error):
@@ -52,11 +30,6 @@ class RingBusy(Error):
 
 class LeaseError(Error):
     """A views-only reader already holds all frames its lease allows, or too many loans are out."""
-
-
-class LayoutError(Error):
-    """Not a ring, one of another layout version, or a damaged one; or a frame that cannot be what it
-    says."""
 
 
 _CLASSES: dict[int, type[Exception]] = {

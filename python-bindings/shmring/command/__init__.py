@@ -19,7 +19,7 @@ import os
 import sys
 from typing import Protocol, Sequence
 
-from .. import __version__, raw
+from .. import __version__
 from ..errors import Error, RingNotFound, Timeout
 
 # In the order in which --help tells them.
@@ -80,9 +80,9 @@ def usage() -> str:
 
 
 def _code_of(error: BaseException) -> int:
-    if isinstance(error, (RingNotFound, raw.RingNotFound)):
+    if isinstance(error, RingNotFound):
         return NO_RING
-    if isinstance(error, (Timeout, raw.Timeout)):
+    if isinstance(error, Timeout):
         return TIMEOUT
     return USAGE if isinstance(error, ValueError) else FAILED
 
@@ -99,7 +99,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
-    except (Error, raw.Error, OSError, ValueError, ImportError) as error:
+    except (Error, OSError, ValueError, ImportError) as error:
         print(f"shmring {name}: {error}", file=sys.stderr)
         return _code_of(error)
 
