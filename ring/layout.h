@@ -151,6 +151,9 @@ static inline uint8_t attach_mode(uint64_t word) {
 static inline uint8_t attach_state(uint64_t word) {
     return (uint8_t)word;
 }
+static inline bool attach_has_mode(uint64_t word) {
+    return attach_mode(word) == SHMRING_MODE_ALL || attach_mode(word) == SHMRING_MODE_LATEST;
+}
 
 /* A claim: 0, or seq:48 . kind:16. */
 enum layout_claim { CLAIM_OFFERED = 1, CLAIM_TAKEN = 2, CLAIM_COPYING = 3 };

@@ -180,12 +180,6 @@ static void answer(struct distributor *d, uint32_t port) {
 
 /* ---- Looking ---- */
 
-/* It would be neither waited for nor trimmed: its offers would fill the ring for ever. */
-static bool has_no_mode(uint64_t word) {
-    return attach_state(word) == PORT_ATTACHED && attach_mode(word) != SHMRING_MODE_ALL &&
-           attach_mode(word) != SHMRING_MODE_LATEST;
-}
-
 /* More slots TAKEN than the lease, and none of them newly so: one look may count a frame that was
  * given back meanwhile. */
 static void look_at_claims(struct distributor *d, uint32_t port) {
@@ -223,7 +217,8 @@ static bool look_at_word(struct distributor *d, uint32_t port) {
     p->word = atomic_load_explicit(&shared_port(d, port)->attach, memory_order_seq_cst);
     if (attach_state(p->word) == PORT_ATTACHED && attach_epoch(p->word) != p->epoch)
         answer(d, port);
-    if (has_no_mode(p->word) && !p->banned)
+    /* Without a mode it would be neither waited for nor trimmed: its offers would fill the ring. */
+    if (attach_state(p->word) == PORT_ATTACHED && !attach_has_mode(p->word) && !p->banned)
         ban(d, port);
     return !p->banned && attach_state(p->word) != PORT_FREE;
 }
@@ -342,7 +337,8 @@ uint32_t ports_attached(const struct distributor *d) {
 
 void ports_describe(const struct distributor *d, uint32_t port, struct shmring_reader_info *info) {
     const struct port *p = &d->port[port];
-    segment_describe_port(shared_port(d, port), d->seg->g.slots, distributor_head(d), info);
+    segment_describe_port(shared_port(d, port), d->port[port].word, d->seg->g.slots,
+                          distributor_head(d), info);
     info->id = p->id;
     info->port = port;
     info->withdrawn = p->withdrawn;

@@ -73,9 +73,8 @@ void segment_describe(const struct segment *seg, const struct layout_header *hea
             elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
 }
 
-void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
-                           struct shmring_reader_info *info) {
-    uint64_t attach = atomic_load_explicit(&port->attach, memory_order_relaxed);
+void segment_describe_port(const struct layout_port *port, uint64_t attach, uint32_t slots,
+                           uint64_t head, struct shmring_reader_info *info) {
     uint64_t cursor = word(&port->cursor);
     *info = (struct shmring_reader_info){
         .struct_size = sizeof *info,
@@ -159,9 +158,9 @@ static void visit_reader(const struct layout_port *copy, uint32_t port, void *da
     const struct layout_answer *answer = &header->answer[port];
     struct shmring_reader_info info;
     uint64_t attach = word(&copy->attach);
-    if (attach_state(attach) != PORT_ATTACHED)
+    if (attach_state(attach) != PORT_ATTACHED || !attach_has_mode(attach))
         return;
-    segment_describe_port(copy, visit->seg->g.slots, word(&header->head), &info);
+    segment_describe_port(copy, attach, visit->seg->g.slots, word(&header->head), &info);
     info.port = port;
     if (word(&answer->epoch) == attach_epoch(attach)) {
         info.withdrawn = word(&answer->withdrawn);

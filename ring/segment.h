@@ -151,9 +151,9 @@ void segment_writer_text(const struct layout_header *header, char *text, size_t 
 void segment_describe(const struct segment *seg, const struct layout_header *header,
                       struct shmring_info *info);
 
-/* What one of its readers' ports says, for people. */
-void segment_describe_port(const struct layout_port *port, uint32_t slots, uint64_t head,
-                           struct shmring_reader_info *info);
+/* What one of its readers' ports says, for people; ATTACH is its word as the caller read it. */
+void segment_describe_port(const struct layout_port *port, uint64_t attach, uint32_t slots,
+                           uint64_t head, struct shmring_reader_info *info);
 
 /* Fills in and returns the name of a user, fit for a message. */
 const char *segment_user_text(uid_t uid, char text[64]);

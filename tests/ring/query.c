@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sys/resource.h>
 
+#include "layout.h"
 #include "support.h"
 
 struct listing {
@@ -161,6 +162,31 @@ END_TEST
 
 /* ---- Its readers ---- */
 
+/* Who may attach may write any mode. */
+static void write_mode(const char *name, uint8_t mode) {
+    uint64_t word;
+    off_t at = sizeof(struct layout_ctl) + offsetof(struct layout_port, attach);
+    int fd = open(path_of(name, ".ctl"), O_RDWR);
+    ck_assert_int_eq(pread(fd, &word, sizeof word, at), sizeof word);
+    word = attach_word(attach_epoch(word), attach_depth(word), mode, attach_state(word));
+    ck_assert_int_eq(pwrite(fd, &word, sizeof word, at), sizeof word);
+    close(fd);
+}
+
+START_TEST(a_mode_that_is_none) {
+    const char *name = new_name();
+    struct described all = {.count = 0};
+    struct shmring_writer *writer = new_writer(name, 6);
+    struct shmring_reader *reader = new_reader(name, 1);
+    write_mode(name, 7);
+    ck_assert_int_eq(shmring_query_readers(name, describe_reader, &all, NULL), 0);
+    ck_assert_uint_eq(shmring_writer_each_reader(writer, describe_reader, &all), 0);
+    ck_assert_uint_eq(all.count, 0);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(readers_as_they_say) {
     const char *name = new_name();
     struct described all = {.count = 0};
@@ -310,6 +336,7 @@ int main(void) {
     tcase_add_test(tests, counters_are_those_of_the_writer_at_once);
     tcase_add_test(tests, states);
     tcase_add_test(tests, no_ring_and_no_name);
+    tcase_add_test(tests, a_mode_that_is_none);
     tcase_add_test(tests, readers_as_they_say);
     tcase_add_test(tests, whom_the_writer_waits_for);
     tcase_add_test(tests, a_look_does_not_touch_the_frames);
