@@ -40,6 +40,18 @@ class HeaderReader(raw.RawReader):
                 found.append((seq, publish_ns))
         return found
 
+    def note(self, times: dict[int, int], since: int, most: int) -> None:
+        """Adds to TIMES, by seq, those of the frames that came after them, or after SINCE; the MOST
+        newest stay."""
+        times.update(self.times(max(times, default=since)))
+        for seq in list(times)[:-most]:
+            del times[seq]
+
+
+def media_type(frame: raw.RawFrame | None) -> str:
+    """As "video/x-raw"; "" where there is no frame, or it tells none."""
+    return (frame.caps or "").split(",")[0].strip() if frame else ""
+
 
 def newest_of(name: str) -> raw.RawFrame | None:
     """The newest frame of the ring NAME; None where there is none, or it cannot be read."""
@@ -56,7 +68,7 @@ def kind_of(frame: raw.RawFrame | None) -> str | None:
         return None
     if frame.format or not frame.caps:
         return frame.format or "data"
-    family, _, kind = frame.caps.split(",")[0].partition("/")
+    family, _, kind = media_type(frame).partition("/")
     return family if kind == "x-raw" else kind.removeprefix("x-")
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from .. import raw
+from . import headers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,10 +41,6 @@ def _pillow() -> Any:
     return Image
 
 
-def media_type(frame: raw.RawFrame) -> str:
-    return (frame.caps or "").split(",")[0]
-
-
 def _save(picture: _Array, file: IO[bytes], suffix: str) -> None:
     if suffix == ".png":
         file.write(_png(picture))
@@ -58,18 +56,16 @@ def _write_picture(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
 
 def decode(frame: raw.RawFrame) -> _Array | None:
     """The pixels of a frame that is a picture in a file already; None: it is none. Takes Pillow."""
-    import io
-
     import numpy
 
-    if media_type(frame) not in _ENCODED:
+    if headers.media_type(frame) not in _ENCODED:
         return None
     return numpy.asarray(_pillow().open(io.BytesIO(bytes(frame.data))).convert("RGB"))
 
 
 def _write_encoded(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
     """As it is, where that is what the file is to be; else by way of its pixels."""
-    picture = None if _ENCODED[media_type(frame)] == suffix.replace("jpeg", "jpg") else decode(frame)
+    picture = None if _ENCODED[headers.media_type(frame)] == suffix.replace("jpeg", "jpg") else decode(frame)
     if picture is None:
         file.write(frame.data)
     else:
@@ -86,7 +82,7 @@ def write(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
         numpy.save(file, frame.array)
     elif suffix not in SUFFIXES:
         raise ValueError(f"a file's name ends in {', '.join(SUFFIXES)}, not in '{suffix}'")
-    elif media_type(frame) in _ENCODED:
+    elif headers.media_type(frame) in _ENCODED:
         _write_encoded(frame, file, suffix)
     else:
         _write_picture(frame, file, suffix)

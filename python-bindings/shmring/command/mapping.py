@@ -14,9 +14,9 @@ FRAME, ENDED, CLOSED, LOST = range(1, 5)
 _MAGIC, _VERSION = b"SHMR", 1
 _HEAD = struct.Struct("<4sHHQQq")
 CLOCK = struct.Struct("<qq")
-_NONE, _NO_NUMBER = -1, 2**64 - 1
-# In the layout's order, which has no gaps but one.
-_FIELDS = sorted(raw.FRAME.items(), key=lambda item: item[1][0])
+# Of a frame, under the layout's names.
+_PLAIN = ("seq", "width", "height", "channels", "flags", "timestamp_ns", "stretch", "pts_ns",
+          "dts_ns", "duration_ns", "clock_ns", "publish_ns", "frame_number", "frame_number_end")
 _LARGEST_TEXT = 1 << 20
 
 
@@ -29,12 +29,9 @@ class Head(NamedTuple):
     sent_ns: int  #: CLOCK_MONOTONIC of the sender
 
 
-def _number(value: int | None) -> int:
-    return _NO_NUMBER if value is None else value
-
-
-def _time(value: int | None) -> int:
-    return _NONE if value is None else value
+def _plain(frame: Frame, field: str) -> int:
+    value = getattr(frame, field)
+    return raw.NONE.get(field, -1) if value is None else int(value)
 
 
 def pack_end(head: Head) -> bytes:
@@ -47,21 +44,15 @@ def pack(head: Head, frame: Frame, planes: tuple[Any, ...], metas: bytes) -> byt
     strides, offsets, size = planes
     caps = (frame.caps or "").encode()
     rate = frame.framerate or (0, 1)
-    values = {
-        "seq": frame.seq, "width": frame.width, "height": frame.height,
-        "channels": frame.channels, "flags": int(frame.flags),
-        "timestamp_ns": frame.timestamp_ns, "format": frame.format.encode(),
-        "planes": len(strides), "stretch": frame.stretch,
-        "stride": (*strides, 0, 0, 0, 0)[:4], "offset": (*offsets, 0, 0, 0, 0)[:4], "size": size,
-        "pts_ns": _time(frame.pts_ns), "dts_ns": _time(frame.dts_ns),
-        "duration_ns": _time(frame.duration_ns), "clock_ns": _time(frame.clock_ns),
-        "publish_ns": _time(frame.publish_ns), "frame_number": _number(frame.frame_number),
-        "frame_number_end": _number(frame.frame_number_end), "fps_num": rate[0],
-        "fps_den": rate[1], "caps_size": len(caps), "metas_size": len(metas),
+    values: dict[str, Any] = {field: _plain(frame, field) for field in _PLAIN}
+    values |= {
+        "format": frame.format.encode(), "planes": len(strides), "size": size,
+        "stride": (*strides, 0, 0, 0, 0)[:4], "offset": (*offsets, 0, 0, 0, 0)[:4],
+        "fps_num": rate[0], "fps_den": rate[1], "caps_size": len(caps), "metas_size": len(metas),
     }
     header = bytearray(raw.FRAME_BYTES)
-    for name, (at, code) in _FIELDS:
-        value: Any = values[name]
+    for field, (at, code) in raw.FRAME.items():
+        value = values[field]
         struct.pack_into(f"<{code}", header, at, *(value if isinstance(value, tuple) else (value,)))
     return pack_end(head) + bytes(header) + caps + metas
 
@@ -113,6 +104,6 @@ def moved(frame: Received, offset_ns: int, lost: bool) -> tuple[Any, ...]:
     """What is written here: the sender's CLOCK_MONOTONIC as this host's; DISCONT after a loss."""
     said = list(frame.said)
     said[4] |= int(lost)
-    if frame.clock_ns != _NONE:
+    if frame.clock_ns != raw.NONE["clock_ns"]:
         said[10] = max(0, frame.clock_ns - offset_ns)
     return tuple(said)

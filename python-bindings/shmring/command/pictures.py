@@ -69,7 +69,7 @@ class Pictures:
     def look(self) -> None:
         """Now and then: begins, ends, or begins anew after an error or with another kind of data."""
         frame = self._newest() if self._watchers else None
-        kind = (frame.caps or "").split(",")[0] if frame else ""
+        kind = headers.media_type(frame)
         message = self._pipeline and self._pipeline.get_bus().pop_filtered(
             self._gst.MessageType.ERROR | self._gst.MessageType.EOS)
         if message and message.type == self._gst.MessageType.ERROR:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from .. import raw
+from . import headers
 
 _Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -69,12 +70,17 @@ def _read_paired(letters: str, plane: _Array, grid: _Grid) -> _Components:
 
 
 def _read_words(format: str, plane: _Array, grid: _Grid) -> _Components:
-    """Scaled to 16 bits, since they have different ones."""
-    picked = grid.of(plane)
+    """Fields of 5, 6 or 10 bits as ones of 16: of colours all of these, so that white is white; of
+    brightness and colour differences the upper ones, as their range is told."""
+    fields, picked = _WORDS[format], grid.of(plane).astype(np.uint32)
     if picked.ndim == 3:  # bytes of a word of 16 bits
-        picked = picked[..., 0] | picked[..., 1].astype(np.uint32) << 8
-    return {letter: (picked.astype(np.uint32) >> low & (1 << bits) - 1) << 16 - bits | 0
-            for letter, (low, bits) in _WORDS[format].items()}
+        picked = picked[..., 0] + 256 * picked[..., 1]
+
+    def scale(bits: int) -> float:
+        return 1 << 16 - bits if "Y" in fields else 65535 / ((1 << bits) - 1)
+
+    return {letter: (picked >> low & (1 << bits) - 1).astype(np.float32) * scale(bits)
+            for letter, (low, bits) in fields.items()}
 
 
 def _read_planes(format: str, planes: Sequence[_Array], grid: _Grid) -> _Components:
@@ -160,21 +166,12 @@ def _unit(values: _Array, bits: int, low: float, high: float, limited: bool) -> 
     return unit
 
 
-def _full_words(format: str, parts: _Components) -> _Components:
-    """Fields of 5, 6 or 10 bits fill all 16: white is white."""
-    fields = _WORDS.get(format)
-    if not fields or "Y" in fields:
-        return parts
-    return {letter: (values >> 16 - bits).astype(np.float32) * (65535 / ((1 << bits) - 1))
-            for letter, values in parts.items() for bits in (fields[letter][1],)}
-
-
 def to_rgb(format: str, planes: Sequence[_Array], width: int, height: int, caps: str | None = None,
            rows: _Array | None = None, columns: _Array | None = None) -> _Array:
     """An array (rows, columns, 3) of bytes; of these ROWS and COLUMNS, or all."""
     grid = _Grid(np.arange(height) if rows is None else rows,
                  np.arange(width) if columns is None else columns)
-    parts = _full_words(format, _read(format, planes, grid))
+    parts = _read(format, planes, grid)
     bits = _bits_of(format, planes[0])
     limited, factors = _colorimetry(caps, height, "Y" in parts)
     if "Y" in parts:
@@ -193,6 +190,6 @@ def picture_of(frame: raw.RawFrame, rows: _Array | None = None,
                columns: _Array | None = None) -> _Array:
     """As to_rgb. ValueError: it has no pixels."""
     if frame.format not in raw.KNOWN or not frame.size:
-        what = frame.format or (frame.caps or "data of no kind that is told").split(",")[0]
+        what = frame.format or headers.media_type(frame) or "data of no kind that is told"
         raise ValueError(f"frame {frame.seq} has no pixels to show: it is {what}")
     return to_rgb(frame.format, frame.planes, frame.width, frame.height, frame.caps, rows, columns)

@@ -121,40 +121,35 @@ class Past:
 
     def __init__(self, seconds: float, most_bytes: int) -> None:
         self._span, self._most = int(seconds * SECOND), most_bytes
-        self._entries: collections.deque[Entry] = collections.deque()
+        # Each a key frame and what needs it.
+        self._groups: collections.deque[list[Entry]] = collections.deque()
         self.bytes = 0
         self.was_cut = False  #: memory was at its end before the time was
 
     def add(self, entry: Entry) -> None:
-        if self._entries and not entry.caps.is_equal(self._entries[-1].caps):
+        if self._groups and not entry.caps.is_equal(self._groups[-1][-1].caps):
             self.clear()
-        if self._entries or entry.is_key:
-            self._entries.append(entry)
+        if entry.is_key:
+            self._groups.append([])
+        if self._groups:
+            self._groups[-1].append(entry)
             self.bytes += entry.size
         while self._is_too_old() or self.bytes > self._most:
             self.was_cut = self.was_cut or self.bytes > self._most
-            self._drop_group()
+            self.bytes -= sum(old.size for old in self._groups.popleft())
 
     def clear(self) -> None:
-        self._entries.clear()
+        self._groups.clear()
         self.bytes = 0
 
     def entries(self) -> list[Entry]:
         """All of it, oldest first."""
-        return list(self._entries)
+        return [entry for group in self._groups for entry in group]
 
     def _is_too_old(self) -> bool:
         """The second key frame is old enough to begin with."""
-        newest = self._entries[-1].pts if self._entries else 0
-        second = next((entry for i, entry in enumerate(self._entries) if i and entry.is_key), None)
-        return second is not None and second.pts <= newest - self._span
-
-    def _drop_group(self) -> None:
-        """A key frame and what needs it."""
-        while self._entries:
-            self.bytes -= self._entries.popleft().size
-            if self._entries and self._entries[0].is_key:
-                break
+        groups = self._groups
+        return len(groups) > 1 and groups[1][0].pts <= groups[-1][-1].pts - self._span
 
 
 def _wall_clock(monotonic_ns: int) -> Any:

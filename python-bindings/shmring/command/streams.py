@@ -52,10 +52,6 @@ _ELEMENTS = {
 }
 
 
-def _kind_of(caps: str) -> _Kind:
-    return _ENCODED.get(caps.split(",")[0].strip(), _RAW)
-
-
 def _picture(Gst: Any, name: str) -> dict[str, str]:
     """In words, where GStreamer can write."""
     if not Gst.ElementFactory.find("textoverlay"):
@@ -84,7 +80,7 @@ class Stream:
         _, self._gst, _, self._video = gstreamer.load("GstRtp", "GstVideo")
         gstreamer.require(self._gst, _ELEMENTS)
         header = headers.newest_of(name)
-        kind = _kind_of(header.caps if header and header.caps else "")
+        kind = _ENCODED.get(headers.media_type(header), _RAW)
         size = (header.width & ~1, header.height & ~1) if header and header.width > 1 else _SIZE
         text = _text(name, kind, size, **_picture(self._gst, name),
                      encoder=gstreamer.encoder(self._gst, bitrate, _KEY_FRAMES))

@@ -50,10 +50,7 @@ class _Ring:
             self.frame = self.reader.latest(timeout=0)
         except raw.Error:
             pass  # no new frame, or none any more
-        for seq, at in self.reader.times(max(self.times, default=0)):
-            self.times[seq] = at
-        while len(self.times) > _KEPT_TIMES:
-            del self.times[next(iter(self.times))]
+        self.reader.note(self.times, 0, _KEPT_TIMES)
 
     def look(self, info: Info, now: int) -> Rates:
         passed, since = (now - self.before[0], self.before[1]) if self.before else (0, info)
