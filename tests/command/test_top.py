@@ -9,6 +9,8 @@ import unittest
 
 import shmring
 from case import CommandTest
+from shmring.command import watch
+from shmring.command.top import ring_line
 from support import bgr
 
 
@@ -37,6 +39,8 @@ class TextTest(CommandTest):
         with shmring.Reader(writer.name):
             for line in self.lines():
                 self.assertLessEqual(len(line), 80, line)
+        racing = watch.Rates(shmring.query(writer.name), None, 1e5, 2.7e9, 1e10, None)
+        self.assertLessEqual(len(ring_line(racing)), 80)
 
     def test_no_such_ring(self):
         self.assert_fails(3, f"there is no ring '{self.name}'", "top", "-b", "-n", 1, self.name)

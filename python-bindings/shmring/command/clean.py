@@ -8,8 +8,7 @@ import argparse
 import shmring
 
 from .. import _shmring
-from ..arguments import ring_name
-from . import leftovers, text
+from . import leftovers, options, text
 
 EXAMPLES = """\
   shmring clean --dry-run            what would be removed
@@ -19,7 +18,7 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only these rings")
+    options.add_names(parser, "only these rings")
     parser.add_argument("--dry-run", action="store_true", help="say it, and remove nothing")
 
 
@@ -40,7 +39,7 @@ def _clean(name: str, left: dict[str, int], dry_run: bool) -> bool:
 
 def run(arguments: argparse.Namespace) -> int:
     left = leftovers.by_ring()
-    names = list(map(ring_name, arguments.names)) or sorted(left)
+    names = arguments.names or sorted(left)
     done = [_clean(name, left, arguments.dry_run) for name in names]
     if not names:
         print("nothing is left over")

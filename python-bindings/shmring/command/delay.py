@@ -8,7 +8,7 @@ import time
 from typing import Sequence
 
 from .. import raw
-from . import headers, numbers, text
+from . import headers, options, text
 
 EXAMPLES = """\
   shmring delay cam0                 over 100 frames
@@ -19,11 +19,10 @@ _STEPS = ("capture to publish", "publish to seen", "capture to seen")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
-    parser.add_argument("-n", "--number", type=numbers.count, metavar="N", default=100,
+    options.add_name(parser)
+    parser.add_argument("-n", "--number", type=options.count, metavar="N", default=100,
                         help="of frames to look at (100)")
-    parser.add_argument("-t", "--timeout", type=numbers.seconds, metavar="S", default=10.0,
-                        help="longest wait for a frame, in seconds (10)")
+    options.add_timeout(parser, "a frame")
 
 
 def percentile(values: Sequence[int], percent: int) -> int:

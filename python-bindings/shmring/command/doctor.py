@@ -17,9 +17,8 @@ from typing import Iterator, NamedTuple
 import shmring
 
 from .. import raw
-from ..arguments import ring_name
 from ..records import Info, ReaderInfo, RingState
-from . import leftovers, text, watch
+from . import headers, leftovers, options, text, watch
 
 EXAMPLES = """\
   shmring doctor
@@ -39,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of a ring to look at closely")
+    options.add_name(parser, nargs="?", help="of a ring to look at closely")
 
 
 # ---- The machine ---------------------------------------------------------------------------------
@@ -209,8 +208,6 @@ def check_readers() -> Iterator[Finding]:
 
 
 def _check_frames(info: Info) -> Iterator[Finding]:
-    from . import headers
-
     frame = headers.newest_of(info.name)
     if frame is None:
         yield Finding(False, f"ring {info.name} has no frame yet: its source gives none",
@@ -242,7 +239,7 @@ def run(arguments: argparse.Namespace) -> int:
     checks = [check_memory(), check_container(), check_logind(), check_plugin(), check_python(),
               check_leftovers(), check_permissions(), check_readers()]
     if arguments.name:
-        checks.insert(0, check_ring(ring_name(arguments.name)))
+        checks.insert(0, check_ring(arguments.name))
     bad = 0
     for check in checks:
         for finding in check:

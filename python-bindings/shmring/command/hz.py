@@ -8,7 +8,7 @@ import statistics
 import time
 from typing import Sequence
 
-from . import headers, numbers, screen, text, watch
+from . import headers, options, screen, text, watch
 
 EXAMPLES = """\
   shmring hz cam0                    a line a second, until Ctrl-C
@@ -20,10 +20,9 @@ _BARS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
-    parser.add_argument("-n", "--number", type=numbers.count, metavar="N", help="end after N frames")
-    parser.add_argument("-t", "--timeout", type=numbers.seconds, metavar="S", default=10.0,
-                        help="longest wait for a frame, in seconds (10)")
+    options.add_name(parser)
+    parser.add_argument("-n", "--number", type=options.count, metavar="N", help="end after N frames")
+    options.add_timeout(parser, "a frame")
 
 
 def sparkline(values: Sequence[float], bars: str) -> str:
@@ -54,22 +53,16 @@ def line_of(times: dict[int, int]) -> str:
             f"{last - first + 1} frames\n  {sparkline(between, bars)}")
 
 
-def _note(reader: headers.HeaderReader, times: dict[int, int], after: int) -> None:
-    times.update(entry for entry in reader.times(after) if entry[0] > after)
-    while len(times) > _WINDOW:
-        del times[min(times)]
-
-
 def run(arguments: argparse.Namespace) -> int:
     times: dict[int, int] = {}
     headers.require(arguments.name)
     with headers.HeaderReader(arguments.name) as reader:
         after = reader.latest(timeout=arguments.timeout).seq - 1
-        _note(reader, times, after)
+        reader.note(times, after, _WINDOW)
         first, told = min(times, default=None), time.monotonic()
         while arguments.number is None or first is None or max(times) - first + 1 < arguments.number:
             reader.latest(timeout=arguments.timeout)
-            _note(reader, times, max(times, default=after))
+            reader.note(times, after, _WINDOW)
             first = min(times, default=None) if first is None else first
             if arguments.number is None and time.monotonic() - told >= 1:
                 told = time.monotonic()

@@ -11,7 +11,7 @@ import shmring
 
 from .. import raw
 from ..records import Info, ReaderInfo
-from . import headers, text
+from . import headers, options, text
 
 EXAMPLES = """\
   shmring info cam0
@@ -24,7 +24,7 @@ _FRAME = ("seq", "format", "width", "height", "channels", "strides", "offsets", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
@@ -113,8 +113,8 @@ def _readers_lines(info: Info) -> list[tuple[str, str]]:
 
 
 def _pasteable(info: Info, frame: raw.RawFrame | None) -> str:
-    raw_video = frame is not None and (frame.caps or "").startswith("video/x-raw")
-    show = "videoconvert ! autovideosink" if raw_video else "decodebin ! autovideosink"
+    is_raw = headers.media_type(frame) == "video/x-raw"
+    show = "videoconvert ! autovideosink" if is_raw else "decodebin ! autovideosink"
     return (f"\ngst-launch-1.0 shmringsrc ring-name={info.name} leaky-type=downstream ! {show}\n"
             f"python3 -c 'import shmring; print(shmring.Reader(\"{info.name}\", \"latest\")"
             f".read(timeout=5))'")

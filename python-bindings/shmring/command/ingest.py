@@ -8,9 +8,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import arguments as checked
 from ..errors import Error
-from . import gstreamer, secrets
+from . import gstreamer, options, secrets
 
 EXAMPLES = """\
   shmring ingest rtsp://camera.local/stream1 cam0
@@ -36,7 +35,7 @@ _ELEMENTS = {"shmringsink": gstreamer.SHMRING, "uridecodebin": "gstreamer1.0-plu
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="rtsp://…, or another that GStreamer plays")
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     parser.add_argument("--encoded", action="store_true", help="H.264, H.265 or JPEG, not decoded")
     parser.add_argument("--format", default="BGR", help="of the pictures (BGR)")
     parser.add_argument("--latency", type=int, default=200, metavar="MS",
@@ -189,7 +188,6 @@ class _Camera:
 def run(arguments: argparse.Namespace) -> int:
     if urlsplit(arguments.url).password:
         raise Error("a password in the URL is seen by every process: give --login FILE")
-    arguments.name = checked.ring_name(arguments.name)
     camera = _Camera(arguments)
     camera.start()
     gstreamer.run_loop(camera.glib, camera.loop, camera.stop)

@@ -14,10 +14,9 @@ from typing import Any
 
 import shmring
 
-from .. import arguments as checked
 from ..errors import EndOfStream, Error, RingBusy, Timeout, WriterLost
 from ..records import RingState
-from . import gstreamer, mapping
+from . import gstreamer, mapping, options
 
 EXAMPLES = """\
   shmring mirror cam0 --to zenoh:site/cam0             on one host, and on another, or more:
@@ -33,7 +32,7 @@ _PATIENCE_US = 60_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     way = parser.add_mutually_exclusive_group(required=True)
     way.add_argument("--to", metavar="zenoh:KEY", help="send it there")
     way.add_argument("--from", metavar="zenoh:KEY", dest="from_", help="make it from what comes there")
@@ -317,7 +316,6 @@ class _Receiver:
 
 def run(arguments: argparse.Namespace) -> int:
     key = _key(arguments.to or arguments.from_)
-    arguments.name = checked.ring_name(arguments.name)
     zenoh = _zenoh()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

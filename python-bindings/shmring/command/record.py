@@ -12,7 +12,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from . import headers, numbers, recorders, text
+from . import headers, options, recorders, text
 
 EXAMPLES = """\
   shmring record cam0 cam0.mkv                 from now until Ctrl-C, or the end of the stream
@@ -28,20 +28,19 @@ _SLICE_S = 0.1
 def _memory(value: str) -> int:
     units = {"k": 1000, "M": 1000**2, "G": 1000**3}
     number, unit = (value[:-1], units[value[-1]]) if value[-1:] in units else (value, 1)
-    return numbers.count(number) * unit
+    return options.count(number) * unit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     parser.add_argument("file", metavar="FILE", help="to write: Matroska, .mkv; never an old one")
-    parser.add_argument("--before", type=numbers.seconds, metavar="S",
+    parser.add_argument("--before", type=options.seconds, metavar="S",
                         help="keep so many seconds, and write when triggered")
-    parser.add_argument("--after", type=numbers.seconds, metavar="S",
+    parser.add_argument("--after", type=options.seconds, metavar="S",
                         help="write so many seconds from now, or from the trigger (there: 5)")
     parser.add_argument("--memory", type=_memory, metavar="BYTES", default=256_000_000,
                         help="for what is kept, encoded; then fewer seconds are (256M)")
-    parser.add_argument("-t", "--timeout", type=numbers.seconds, metavar="S", default=10.0,
-                        help="longest wait for the first frame, in seconds (10)")
+    options.add_timeout(parser, "the first frame")
 
 
 def _say(line: str) -> None:
@@ -191,7 +190,7 @@ def _chain(arguments: argparse.Namespace, recording: Any) -> str:
     """How it is encoded; said."""
     with headers.HeaderReader(arguments.name) as reader:
         frame = reader.latest(timeout=arguments.timeout)
-    media_type = (frame.caps or "video/x-raw").split(",")[0]
+    media_type = headers.media_type(frame) or "video/x-raw"
     rate = frame.framerate or (30, 1)
     how, chain = recording.chain_for(media_type, max(1, round(rate[0] / rate[1])))
     _say(f"{reader.name}: {_describe(frame)}, {how}")
@@ -208,10 +207,9 @@ def run(arguments: argparse.Namespace) -> int:
     from . import recording
 
     recording.start()
-    name = headers.HeaderReader(arguments.name).name
     chain = _chain(arguments, recording)
-    source = recording.Source(name, chain, waits=arguments.before is not None)
-    mark = recorders.register(name)
+    source = recording.Source(arguments.name, chain, waits=arguments.before is not None)
+    mark = recorders.register(arguments.name)
     try:
         _Recorder(arguments, source, recording).run()
     finally:

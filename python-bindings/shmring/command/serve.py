@@ -9,7 +9,7 @@ from typing import Any
 import shmring
 
 from ..errors import Error
-from . import gstreamer, secrets
+from . import gstreamer, options, secrets
 from .streams import Stream
 
 _MOST_SESSIONS = 256
@@ -24,8 +24,7 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*",
-                        help="of the rings; without any: every ring, also those that come")
+    options.add_names(parser, "of the rings; without any: every ring, also those that come")
     parser.add_argument("--address", default="127.0.0.1", help="to listen at (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8554, help="8554; 0: any that is free")
     parser.add_argument("--bitrate", type=int, default=4000, help="of a ring, in kbit/s (4000)")

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import raw
-from . import headers, numbers, screen
+from . import headers, options, screen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +30,12 @@ _MOST_MEMORY = 1 << 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     parser.add_argument("--colors", choices=("auto", "true", "256"), default="auto",
                         help="24 bits, or 256 colours; auto: as COLORTERM says")
     parser.add_argument("--once", action="store_true",
                         help="print one picture; so, too, without a terminal")
-    parser.add_argument("-t", "--timeout", type=numbers.seconds, metavar="S", default=10.0,
-                        help="longest wait for the first frame, in seconds (10)")
+    options.add_timeout(parser, "the first frame")
 
 
 def fit(width: int, height: int, columns: int, lines: int) -> tuple[int, int]:

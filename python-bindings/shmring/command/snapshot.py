@@ -9,7 +9,7 @@ import sys
 from typing import IO
 
 from .. import raw
-from . import headers, images, numbers, text
+from . import headers, images, options, text
 
 EXAMPLES = """\
   shmring snapshot cam0              into cam0.png
@@ -20,11 +20,10 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the ring")
+    options.add_name(parser)
     parser.add_argument("file", metavar="FILE", nargs="?",
                         help=f"{', '.join(images.SUFFIXES)}; -: standard output (NAME.png)")
-    parser.add_argument("-t", "--timeout", type=numbers.seconds, metavar="S", default=10.0,
-                        help="longest wait for a frame, in seconds (10)")
+    options.add_timeout(parser, "a frame")
 
 
 def _open(path: str) -> IO[bytes]:

@@ -10,9 +10,8 @@ import time
 from typing import Iterable
 
 from .. import raw
-from ..arguments import ring_name
 from ..records import ReaderInfo, RingState
-from . import headers, numbers, screen, text, watch
+from . import headers, options, screen, text, watch
 
 EXAMPLES = """\
   shmring top                        live; q ends it
@@ -22,6 +21,7 @@ EXAMPLES = """\
 """
 _GLANCE_S = 0.1
 _RING = "{:<18} {:<8} {:>9} {:>6} {:>6} {:>6} {:>7} {:>7} {:>5}"
+_NUMBER_WIDTH = 6
 _READER = "{:1} {:<9} {:>5} {:>4} {:>7} {:>6} {:>7} {:>7} {:<15} {}"
 _TITLES = (_RING.format("RING", "FORMAT", "SIZE", "FPS", "JITTER", "MB/S", "FREE", "DROPPED", "WAITS"),
            _READER.format("", "MODE", "LEASE", "HELD", "OFFERED", "LAG", "DROPPED", "PID", "NAME", "").rstrip())
@@ -29,16 +29,20 @@ _BOLD, _REVERSE, _PLAIN = "\x1b[1m", "\x1b[7m", "\x1b[0m"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only these rings")
+    options.add_names(parser, "only these rings")
     parser.add_argument("-b", "--batch", action="store_true",
                         help="print text, one picture after the other; so, too, without a terminal")
-    parser.add_argument("-n", "--number", type=numbers.count, metavar="N", help="end after N pictures")
-    parser.add_argument("-i", "--interval", type=numbers.seconds, metavar="S", default=1.0,
+    parser.add_argument("-n", "--number", type=options.count, metavar="N", help="end after N pictures")
+    parser.add_argument("-i", "--interval", type=options.seconds, metavar="S", default=1.0,
                         help="seconds between two pictures (1)")
 
 
 def _number(value: float | None, digits: int = 1) -> str:
-    return text.NONE if value is None else f"{value:.{digits}f}"
+    """Whole where so many digits behind the point do not fit."""
+    if value is None:
+        return text.NONE
+    said = f"{value:.{digits}f}"
+    return said if len(said) <= _NUMBER_WIDTH else f"{value:.0f}"
 
 
 def _fit(name: str, width: int) -> str:
@@ -146,7 +150,7 @@ def _show(rings: watch.Watch, arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
         headers.require(name)
-    rings = watch.Watch(list(map(ring_name, arguments.names)) or None)
+    rings = watch.Watch(arguments.names or None)
     if arguments.batch or not screen.is_terminal():
         _print_batch(rings, arguments)
     else:

@@ -7,9 +7,8 @@ import argparse
 import os
 import signal
 
-from ..arguments import ring_name
 from ..errors import RingNotFound
-from . import recorders
+from . import options, recorders
 
 EXAMPLES = """\
   shmring record cam0 event.mkv --before 10s --after 5s &
@@ -19,11 +18,11 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of the ring; none: all")
+    options.add_name(parser, nargs="?", help="of the ring; none: all")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    name = ring_name(arguments.name) if arguments.name else None
+    name = arguments.name
     found = recorders.find(name)
     if not found:
         raise RingNotFound(f"nobody records {f'ring {name!r}' if name else 'a ring'}: shmring record "

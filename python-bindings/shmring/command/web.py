@@ -11,10 +11,9 @@ import signal
 import time
 from typing import Any
 
-from ..arguments import ring_name
 from ..errors import Error
 from ..records import RingState
-from . import gstreamer, headers, watch
+from . import gstreamer, headers, options, watch
 from .pictures import Pictures
 
 EXAMPLES = """\
@@ -28,8 +27,7 @@ _BOUNDARY = "shmring-picture"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*",
-                        help="of the rings; without any: every ring, also those that come")
+    options.add_names(parser, "of the rings; without any: every ring, also those that come")
     parser.add_argument("--address", default="127.0.0.1", help="to listen at (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="8080; 0: any that is free")
     parser.add_argument("--rate", type=int, default=10, metavar="N",
@@ -68,7 +66,7 @@ class _Site:
 
     def __init__(self, web: Any, names: list[str], rate: int, width: int) -> None:
         self._web, self._rate, self._width = web, rate, width
-        self._watch = watch.Watch([ring_name(name) for name in names] or None)
+        self._watch = watch.Watch(names or None)
         self._facts: dict[str, dict[str, Any]] = {}
         self._pictures: dict[str, Pictures] = {}
         self._browsers: set[Any] = set()
