@@ -23,8 +23,8 @@ import shmring
 
 PART = pathlib.Path(__file__).with_name("part.py")
 SIZES = 4
-WARM_S = 20  # until a process has all that it needs
-GROWTH_MB, GROWTH = 24, 12  # of memory; of descriptors and of mappings
+WARM = 120  # frames, until a process has all that it needs
+GROWTH = 24, 0, 12  # MB of memory, descriptors, mappings
 UNITS = {"s": 1, "m": 60, "h": 3600}
 # Kind, and whether it is killed.
 PARTS = [("writer", True), ("source", False), ("leaky-source", True), ("all", True), ("latest", False),
@@ -36,14 +36,13 @@ class Part:
         self.kind, self.is_killed, self.ring = kind, is_killed, ring
         self.starts = self.kills = self.stops = self.frames = 0
         self.first = self.last = (0, 0, 0)
-        self.most_mb = 0
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-W", "ignore", PART, self.kind, self.ring],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.since, self.starts, self.now = time.monotonic(), self.starts + 1, 0
+        self.starts, self.now = self.starts + 1, 0
         self.first = (0, 0, 0)
         threading.Thread(target=self._hear, args=(self.process,), daemon=True).start()
 
@@ -52,8 +51,9 @@ class Part:
             before, self.now = self.now, int(line)
             self.frames += max(self.now - before, 0)
 
-    def look(self):
-        """What it uses now: MB, descriptors, mappings."""
+    def look(self, calm=False):
+        """What it uses now: MB, descriptors, mappings. Once it is calm, the least counts: who
+        follows a ring has two for a moment."""
         folder = f"/proc/{self.process.pid}"
         try:
             kilobytes = re.search(r"VmRSS:\s+(\d+)", pathlib.Path(folder, "status").read_text())[1]
@@ -61,9 +61,9 @@ class Part:
                      len(pathlib.Path(folder, "maps").read_text().splitlines()))
         except (OSError, TypeError):
             return
-        if time.monotonic() - self.since > WARM_S:
+        if self.now > WARM:
             self.first = self.first if any(self.first) else found
-            self.last, self.most_mb = found, max(self.most_mb, found[0])
+            self.last = tuple(map(min, self.last, found)) if calm and any(self.last) else found
 
     def require_alive(self):
         if self.process.poll() is not None:
@@ -90,13 +90,16 @@ class Part:
         if self.process.wait(60) != 0:
             sys.exit(f"{self.kind} ended with {self.process.returncode}")
 
+    def is_known(self):
+        """What it uses when it is warm, of those that stay."""
+        return self.is_killed or any(self.first)
+
     def grown(self):
         """What grew, of those that stay."""
-        if self.is_killed or not any(self.first):
+        if self.is_killed:
             return []
-        limits = (GROWTH_MB, GROWTH, GROWTH)
         return [f"{self.kind}: {what} from {before} to {after}" for what, before, after, limit in
-                zip(("MB", "descriptors", "mappings"), self.first, self.last, limits)
+                zip(("MB", "descriptors", "mappings"), self.first, self.last, GROWTH)
                 if after > before + limit]
 
     def row(self):
@@ -139,16 +142,26 @@ def require_all_read(parts):
     """Left alone, each gets frames again, and no reader but the living has a place."""
     before = [part.frames for part in parts]
     end = time.monotonic() + 60
-    while any(part.frames <= had + 10 for part, had in zip(parts, before)):
+    while waited_for := [part.kind for part, had in zip(parts, before)
+                         if part.frames <= had + 10 or not part.is_known()]:
         for part in parts:
             part.require_alive()
+            part.look(calm=True)
         if time.monotonic() > end:
-            sys.exit("no more frames: " + ", ".join(
-                part.kind for part, had in zip(parts, before) if part.frames <= had + 10))
+            sys.exit("no more frames: " + ", ".join(waited_for))
         time.sleep(0.1)
     attached = len(shmring.query(parts[0].ring).readers)
     if attached != len(parts) - 2:
         sys.exit(f"{attached} readers are attached")
+
+
+def require_all_free(ring):
+    """Once its readers are gone, each slot is the writer's again."""
+    end = time.monotonic() + 60
+    while (info := shmring.query(ring)).free_slots != info.slots:
+        if time.monotonic() > end:
+            sys.exit(f"{info.free_slots} of {info.slots} slots are free")
+        time.sleep(0.1)
 
 
 def table(rows):
@@ -179,8 +192,10 @@ def main():
         shake(parts, args.duration, random.Random(args.seed))
         require_all_read(parts)
         files = len(left_of(ring))
-        for part in reversed(parts):
+        for part in reversed(parts[1:]):
             part.end()
+        require_all_free(ring)
+        parts[0].end()
     finally:
         for part in parts:
             part.process.kill()
