@@ -336,7 +336,8 @@ static inline struct child start_child(int (*run)(struct child *test, const char
 static inline int end_child(struct child *child) {
     int status = -1;
     close(child->write_fd);
-    ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
+    while (waitpid(child->pid, &status, 0) != child->pid)
+        ck_assert_int_eq(errno, EINTR);
     close(child->read_fd);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -399,6 +400,15 @@ static inline void remove_names(const char *name) {
 }
 
 /* ---- Signals ---- */
+
+/* Calls it until it was not interrupted. */
+#define AGAIN(call)                                                                                \
+    ({                                                                                             \
+        int again_;                                                                                \
+        while ((again_ = (call)) == SHMRING_INTERRUPTED)                                           \
+            continue;                                                                              \
+        again_;                                                                                    \
+    })
 
 static inline void note_signal(int number) {
 }
