@@ -4,11 +4,13 @@
 import gc
 import glob
 import os
+import pathlib
 import resource
 import subprocess
 import sys
 import threading
 import unittest
+import warnings
 import weakref
 
 import numpy as np
@@ -226,6 +228,107 @@ class ThreadsTest(RingTest):
                 self.assertEqual((program.returncode, out), (0, ""), err)
                 self.assertNotIn("Fatal", err)
                 self.assertEqual(glob.glob(f"/dev/shm/{self.name}*"), [])
+
+
+    FORK = """if True:
+        import os, sys, threading
+        import numpy as np
+        import shmring
+        picture = np.zeros((8, 8), "u1")
+        with shmring.Writer(sys.argv[1], 8, 8, "GRAY8", slots=6) as writer, \\
+                shmring.Reader(sys.argv[1], lease=1) as reader, writer.loan() as loan:
+            writer.write(picture + 7)
+            frame = reader.read()
+            threading.Thread(target=reader.read, daemon=True).start()
+            pid = os.fork()
+            if pid == 0:
+                {}
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert shmring.query(sys.argv[1]).state is shmring.RingState.LIVE
+            assert writer.stats.loans == 1 and writer.stats.readers == 1, writer.stats
+            assert frame.array.min() == frame.array.max() == 7
+            assert writer.write(picture) == 2
+        assert loan.seq == 3, loan
+        print(status)
+        """
+
+    def test_a_forked_child_ends(self):
+        """As a program does: by itself, by an exception, or at once. It has all that its parent
+        had, and a thread of the parent's was inside a read."""
+        for end, status in (("sys.exit(7)", 7), ("os._exit(7)", 7), ("raise KeyError", 1),
+                            ("writer.close(), reader.close(), os._exit(7)", 7)):
+            with self.subTest(end):
+                program = run_python(self.FORK.format(end), self.name, stderr=subprocess.PIPE)
+                out, err = program.communicate(timeout=60)
+                self.assertEqual((program.returncode, out), (0, f"{status}\n"), err)
+
+
+class ClosingTest(RingTest):
+    """close() ends whatever another thread waits for."""
+
+    def check(self, handle, wait):
+        raised = []
+
+        def work():
+            try:
+                wait()
+            except ValueError as error:
+                raised.append(str(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.wait_until_asleep(thread)
+        handle.close()
+        thread.join()
+        self.assertRegex(raised[0], f"the (reader|writer) of ring '{handle.name}' (is|was) closed")
+
+    def wait_until_asleep(self, thread):
+        path = f"/proc/self/task/{thread.native_id}/syscall"
+        while pathlib.Path(path).read_text().startswith("running"):
+            pass
+
+    def reader(self, **options):
+        reader = shmring.Reader(self.name, **options)
+        self.addCleanup(reader.close)
+        return reader
+
+    def writer(self):
+        writer = shmring.Writer(self.name, 8, 8, "GRAY8", slots=4)
+        self.addCleanup(writer.close)
+        return writer
+
+    def test_for_a_ring(self):
+        reader = self.reader()
+        self.check(reader, reader.read)
+
+    def test_for_a_frame(self):
+        self.writer()
+        for wait in ("read", "read_array", "__next__"):
+            reader = self.reader()
+            self.check(reader, getattr(reader, wait))
+
+    def test_for_room_for_a_copy(self):
+        writer, reader = self.writer(), self.reader(lease=0, max_copy_bytes=1)
+        for _ in range(2):
+            writer.write(np.zeros((8, 8), "u1"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            held = reader.read()
+            self.check(reader, reader.read)
+        del held
+
+    def test_for_a_reader(self):
+        writer = self.writer()
+        self.check(writer, writer.wait_reader)
+
+    def test_for_a_slot(self):
+        picture = np.zeros((8, 8), "u1")
+        for wait in (lambda writer: writer.write(picture), lambda writer: writer.loan()):
+            writer, reader = self.writer(), self.reader()
+            for _ in range(4):
+                writer.write(picture)
+            self.check(writer, lambda: wait(writer))
+            reader.close()
 
 
 class LeakTest(RingTest):
