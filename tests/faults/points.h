@@ -26,22 +26,32 @@ int fault_unlock(pthread_mutex_t *mutex, const char *name);
 #define pthread_mutex_lock(mutex) fault_lock(mutex, #mutex)
 #define pthread_mutex_unlock(mutex) fault_unlock(mutex, #mutex)
 
+/* What takes an _Atomic has other names in clang. */
+#ifdef __clang__
+#define POINTS_ATOMIC_LOAD __c11_atomic_load
+#define POINTS_ATOMIC_STORE __c11_atomic_store
+#define POINTS_ATOMIC_FETCH(change) __c11_atomic_fetch_##change
+#else
+#define POINTS_ATOMIC_LOAD __atomic_load_n
+#define POINTS_ATOMIC_STORE __atomic_store_n
+#define POINTS_ATOMIC_FETCH(change) __atomic_fetch_##change
+#endif
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_fetch_add_explicit
 #undef atomic_fetch_sub_explicit
 #undef atomic_fetch_and_explicit
 #undef atomic_fetch_or_explicit
-#define atomic_load_explicit(object, order) (fault_point(), __atomic_load_n(object, order))
+#define atomic_load_explicit(object, order) (fault_point(), POINTS_ATOMIC_LOAD(object, order))
 #define atomic_store_explicit(object, value, order)                                                \
-    (fault_point(), __atomic_store_n(object, value, order))
+    (fault_point(), POINTS_ATOMIC_STORE(object, value, order))
 #define atomic_fetch_add_explicit(object, value, order)                                            \
-    (fault_point(), __atomic_fetch_add(object, value, order))
+    (fault_point(), POINTS_ATOMIC_FETCH(add)(object, value, order))
 #define atomic_fetch_sub_explicit(object, value, order)                                            \
-    (fault_point(), __atomic_fetch_sub(object, value, order))
+    (fault_point(), POINTS_ATOMIC_FETCH(sub)(object, value, order))
 #define atomic_fetch_and_explicit(object, value, order)                                            \
-    (fault_point(), __atomic_fetch_and(object, value, order))
+    (fault_point(), POINTS_ATOMIC_FETCH(and)(object, value, order))
 #define atomic_fetch_or_explicit(object, value, order)                                             \
-    (fault_point(), __atomic_fetch_or(object, value, order))
+    (fault_point(), POINTS_ATOMIC_FETCH(or)(object, value, order))
 
 #endif
