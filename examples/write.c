@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Writes 300 grey frames at 30 fps: ./write cam0 */
+/* Writes 300 grey frames at 30 fps: ./write cam0. Ctrl-C and SIGTERM end it in order. */
 #include <shmring.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { WIDTH = 640, HEIGHT = 480, SIZE = WIDTH * HEIGHT, FRAMES = 300, PERIOD_NS = 33333333 };
 
-static void write_frame(struct shmring_writer *writer, int n) {
+static struct shmring_writer *writer;
+static volatile sig_atomic_t stopped;
+
+/* A wait for a free slot ends, too. */
+static void stop(int number) {
+    (void)number;
+    stopped = 1;
+    shmring_writer_interrupt(writer, true);
+}
+
+static void write_frame(int n) {
     struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
     info.width = WIDTH;
     info.height = HEIGHT;
@@ -27,18 +38,21 @@ static void write_frame(struct shmring_writer *writer, int n) {
 
 int main(int argc, char **argv) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
-    struct shmring_writer *writer = NULL;
+    struct sigaction action = {.sa_handler = stop};
     struct shmring_error error = {0};
     options.slot_size = SIZE;
     if (shmring_writer_open(argc > 1 ? argv[1] : "cam0", &options, &writer, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
-    for (int n = 0; n < FRAMES; n++) {
-        write_frame(writer, n);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    for (int n = 0; n < FRAMES && !stopped; n++) {
+        write_frame(n);
         nanosleep(&(struct timespec){.tv_nsec = PERIOD_NS}, NULL);
     }
-    shmring_writer_end(writer);
+    if (!stopped)
+        shmring_writer_end(writer);
     shmring_writer_close(writer);
     return 0;
 }

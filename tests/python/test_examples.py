@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Python programs in examples/ do what they say."""
+"""The programs in examples/ do what they say."""
 
 import importlib.util
+import os
 import pathlib
 import re
 import signal
@@ -12,6 +13,7 @@ import unittest
 
 import numpy as np
 
+import shmring
 from support import RingTest, bgr, frame_bytes
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
@@ -137,6 +139,20 @@ class ExampleTest(RingTest):
             self.assertEqual(np.flatnonzero(frame[100, :, 1] == 255).tolist(),
                              list(range(4 * number, 4 * number + 80)))
             self.assertEqual(set(np.unique(frame)), {64, 255})
+
+    def test_sigterm_ends_a_writer_in_c(self):
+        """In order, and at once, also while it waits for a reader that takes nothing."""
+        for is_waited_for in (False, True):
+            with self.subTest(is_waited_for=is_waited_for):
+                writer = self.start(os.environ["EXAMPLE_WRITE"], self.name)
+                with shmring.Reader(self.name, timeout=60) as reader:
+                    reader.read()
+                    while shmring.query(self.name).readers[0].is_waited_for < is_waited_for:
+                        pass
+                    writer.terminate()
+                    self.assertEqual(self.finish(writer), [])
+                    self.assertLess(sum(1 for _ in reader), 290)
+                self.check_nothing_left()
 
 
 if __name__ == "__main__":
