@@ -3,9 +3,9 @@
 
 #include <time.h>
 
-/* A clock that is further from where it was has jumped. */
+/* Further than this from the smoothed offset, a reading tells of a jump. */
 #define MAX_DRIFT (50 * GST_MSECOND)
-/* Of a new reading that is believed at once. */
+/* The offset follows each reading by this share of the difference. */
 #define DRIFT_SHARE 64
 
 /* Subclasses of GstSystemClock (net, PTP) keep another time than the system's.
@@ -91,8 +91,7 @@ gst_shm_ring_clock_read_offset (GstClock *clock)
   return offset;
 }
 
-/* The same, without the steps in which an audio device's clock advances, and
- * with its drift. */
+/* The same, smoothed: an audio device's clock advances in steps, and drifts. */
 static GstClockTimeDiff
 gst_shm_ring_clock_offset (GstClock *clock)
 {

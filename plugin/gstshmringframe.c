@@ -22,7 +22,7 @@ static const struct {
   { GST_BUFFER_FLAG_SYNC_AFTER, SHMRING_FRAME_SYNC_AFTER },
 };
 
-/* What they mean hangs on the caps: they cross as they are. */
+/* Their meaning depends on the caps: they cross as they are. */
 #define MEDIA_FLAGS (~(guint32) (GST_BUFFER_FLAG_LAST - 1))
 
 G_STATIC_ASSERT (
@@ -35,8 +35,8 @@ G_STATIC_ASSERT (SHMRING_NUMBER_NONE == GST_BUFFER_OFFSET_NONE);
 G_STATIC_ASSERT (SHMRING_MAX_PLANES == GST_VIDEO_MAX_PLANES);
 G_STATIC_ASSERT (SHMRING_TIME_NONE == (gint64) GST_CLOCK_TIME_NONE);
 
-/* More bytes than any format's pixel takes, and than its row is padded with:
- * within this, no stride overflows. */
+/* No pixel takes 128 bytes, its share of the padding included: up to this width
+ * no stride overflows. */
 #define MAX_SIDE (G_MAXINT / 128)
 
 /* A palette is a plane of its own: 256 colours of 4 bytes, whatever its stride
@@ -304,7 +304,7 @@ gst_shm_ring_format_set_video (GstShmRingFormat *self, GstCaps *caps)
     return FALSE;
   self->is_video = TRUE;
   gst_shm_ring_frame_set_video (&self->info, &self->video);
-  /* of alternating fields a buffer has one */
+  /* with interlace-mode=alternate a buffer is one field */
   self->info.height = GST_VIDEO_INFO_FIELD_HEIGHT (&self->video);
   return TRUE;
 }
@@ -348,8 +348,8 @@ gst_shm_ring_format_set_framerate (
   self->info.fps_den = den;
 }
 
-/* GStreamer believes the number of channels, and writes as many; of a frame's
- * bytes, which we divide by, they are a factor. */
+/* GStreamer trusts the number of channels, and writes an entry for each; what
+ * divides by the bytes of a frame needs one at least. */
 static gboolean
 gst_shm_ring_format_can_be_sound (const GstStructure *structure)
 {
@@ -540,7 +540,8 @@ gst_shm_ring_frame_set_buffer (struct shmring_frame_info *frame,
 
 /* ---- Caps and layout from a frame ---------------------------------------- */
 
-/* Of features a sink takes two, and of old names GStreamer warns. */
+/* With features that a shmringsink takes; GStreamer warns of the names that
+ * raw media had in 0.10. */
 static gboolean
 gst_shm_ring_frame_is_caps (const gchar *text)
 {
@@ -656,7 +657,7 @@ gst_shm_ring_frame_problem (
     return NULL;
   if (format->is_video && !gst_shm_ring_frame_fits (frame, &format->video))
     return "its rows do not fit in its bytes";
-  /* nothing says of such rows how they lie, so that they lie as all expect */
+  /* Bayer patterns: no field tells of strides, so that they have the usual */
   if (!format->is_video && frame->size < format->info.size)
     return "it has fewer bytes than its caps say";
   return NULL;

@@ -98,7 +98,7 @@ gst_shm_ring_meta_is_buffer (const gchar *text)
   return text != NULL;
 }
 
-/* A printable character that is written as a number hides something. */
+/* An octal escape of a printable character serves to hide it. */
 static gboolean
 gst_shm_ring_meta_hides (const gchar *text)
 {
@@ -111,9 +111,10 @@ gst_shm_ring_meta_hides (const gchar *text)
   return FALSE;
 }
 
-/* GStreamer uses memory that it has freed when the text of a buffer is not what
- * it wrote itself; of a sample, which nobody sends, the same is in disguise.
- * Texts within texts have backslashes. */
+/* GStreamer's parser uses memory that it has freed when the text of a buffer is
+ * not well formed. A sample's text has a buffer's in it, encoded; nobody sends
+ * samples, so they are refused. In a text within a text all is escaped: it is
+ * looked at without backslashes. */
 static gboolean
 gst_shm_ring_meta_is_harmless (const gchar *text)
 {
@@ -180,8 +181,8 @@ gst_shm_ring_meta_is_of_memory (const GstMeta *meta)
       meta->info->api, g_quark_from_static_string ("memory"));
 }
 
-/* Makes what BLOCK has from START on an entry of TYPE; its place was left free.
- */
+/* Makes an entry of TYPE of what BLOCK has from START on, where the place of
+ * its head is free. False: it has no type, or is too much; then it is gone. */
 static gboolean
 gst_shm_ring_meta_close (GByteArray *block, gsize start, guint32 type)
 {

@@ -46,6 +46,7 @@ typedef struct {
   const guint8 *at;
   gsize left;
   gboolean is_short;
+  const GstShmRingMetaStream *stream; /* that it is of */
 } Payload;
 
 static const guint8 *
@@ -110,9 +111,9 @@ write_crop (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_crop (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_crop (GstBuffer *buffer, Payload *from)
 {
-  const GstVideoInfo *video = stream->video;
+  const GstVideoInfo *video = from->stream->video;
   guint64 x = get_u32 (from), y = get_u32 (from);
   guint64 width = get_u32 (from), height = get_u32 (from);
   GstVideoCropMeta *meta;
@@ -139,8 +140,7 @@ write_transformation (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_transformation (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_transformation (GstBuffer *buffer, Payload *from)
 {
   GstVideoAffineTransformationMeta *meta;
   const guint8 *matrix = get_bytes (from, sizeof (meta->matrix));
@@ -174,8 +174,7 @@ write_region (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_region (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_region (GstBuffer *buffer, Payload *from)
 {
   gint id = get_u32 (from), parent_id = get_u32 (from);
   guint x = get_u32 (from), y = get_u32 (from);
@@ -217,8 +216,7 @@ write_time_code (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_time_code (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_time_code (GstBuffer *buffer, Payload *from)
 {
   guint32 fps_n = get_u32 (from), fps_d = get_u32 (from);
   guint32 flags = get_u32 (from), hours = get_u32 (from);
@@ -247,8 +245,7 @@ write_caption (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_caption (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_caption (GstBuffer *buffer, Payload *from)
 {
   guint32 type = get_u32 (from);
   gsize size = get_u32 (from);
@@ -270,7 +267,7 @@ write_bar (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_bar (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_bar (GstBuffer *buffer, Payload *from)
 {
   guint32 field = get_u32 (from);
   gboolean is_letterbox = get_u32 (from) != 0;
@@ -309,7 +306,7 @@ is_afd (guint32 spec, guint32 afd)
 }
 
 static void
-read_afd (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_afd (GstBuffer *buffer, Payload *from)
 {
   guint32 field = get_u32 (from), spec = get_u32 (from), afd = get_u32 (from);
 
@@ -331,8 +328,7 @@ write_user_data (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_user_data (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_user_data (GstBuffer *buffer, Payload *from)
 {
   const guint8 *uuid = get_bytes (from, 16);
   gsize size = get_u32 (from);
@@ -376,10 +372,9 @@ are_apart (const gsize *offset, guint planes, guint64 size, gsize end)
 }
 
 static void
-read_audio (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_audio (GstBuffer *buffer, Payload *from)
 {
-  const GstAudioInfo *audio = stream->audio;
+  const GstAudioInfo *audio = from->stream->audio;
   guint64 samples = get_u64 (from);
   guint32 planes = get_u32 (from);
   gsize offset[MAX_CHANNELS], end = gst_buffer_get_size (buffer);
@@ -410,8 +405,7 @@ write_level (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_level (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_level (GstBuffer *buffer, Payload *from)
 {
   guint32 level = get_u32 (from), voice = get_u32 (from);
 
@@ -432,8 +426,7 @@ write_clipping (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_clipping (
-    GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_clipping (GstBuffer *buffer, Payload *from)
 {
   guint32 is_time = get_u32 (from);
   guint64 start, end;
@@ -462,7 +455,7 @@ write_time (GByteArray *to, const GstMeta *from)
 }
 
 static void
-read_time (GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream)
+read_time (GstBuffer *buffer, Payload *from)
 {
   guint64 time = get_u64 (from), duration = get_u64 (from);
   const gchar *text = get_text (from);
@@ -480,8 +473,7 @@ static const struct {
   guint32 type;
   GType (*api) (void);
   void (*write) (GByteArray *to, const GstMeta *from);
-  void (*read) (
-      GstBuffer *buffer, Payload *from, const GstShmRingMetaStream *stream);
+  void (*read) (GstBuffer *buffer, Payload *from);
 } kinds[] = {
   { 1, gst_video_crop_meta_api_get_type, write_crop, read_crop },
   { 2, gst_video_affine_transformation_meta_api_get_type, write_transformation,
@@ -605,8 +597,7 @@ read_serialized (GstBuffer *buffer, Payload *from)
 }
 #endif
 
-/* ---- Any kind -------------------------------------------------------------
- */
+/* ---- Any kind ------------------------------------------------------------ */
 
 guint32
 gst_shm_ring_meta_kinds_write (GByteArray *to, GstMeta *meta)
@@ -626,11 +617,11 @@ void
 gst_shm_ring_meta_kinds_read (GstBuffer *buffer, guint32 type,
     const guint8 *bytes, gsize size, const GstShmRingMetaStream *stream)
 {
-  Payload payload = { .at = bytes, .left = size };
+  Payload payload = { .at = bytes, .left = size, .stream = stream };
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
     if (kinds[i].type == type)
-      kinds[i].read (buffer, &payload, stream);
+      kinds[i].read (buffer, &payload);
   }
   if (type == META_CUSTOM)
     read_custom (buffer, &payload);

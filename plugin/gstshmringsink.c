@@ -462,11 +462,9 @@ gst_shm_ring_sink_init (GstShmRingSink *self)
 }
 
 static void
-gst_shm_ring_sink_install_properties (GObjectClass *klass)
+gst_shm_ring_sink_install_ring (GObjectClass *klass, const GParamFlags flags)
 {
   const struct shmring_writer_options defaults = SHMRING_WRITER_OPTIONS_INIT;
-  const GParamFlags flags =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
   g_object_class_install_property (klass, PROP_RING_NAME,
       g_param_spec_string ("ring-name", "Ring name",
@@ -488,6 +486,11 @@ gst_shm_ring_sink_install_properties (GObjectClass *klass)
           "Permissions of the ring like a file's, whatever the umask: r may "
           "observe, w may attach (0600 is 384)",
           0, 0777, defaults.perms, flags));
+}
+
+static void
+gst_shm_ring_sink_install_frames (GObjectClass *klass, const GParamFlags flags)
+{
   g_object_class_install_property (klass, PROP_WAIT_FOR_CONNECTION,
       g_param_spec_boolean ("wait-for-connection", "Wait for a connection",
           "Hold a stream's first frame until a reader is attached", FALSE,
@@ -545,29 +548,37 @@ gst_shm_ring_sink_install_signals (GType type)
 }
 
 static void
+gst_shm_ring_sink_describe (GstElementClass *element_class)
+{
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_set_static_metadata (element_class,
+      "Shared memory ring sink", "Sink/Video",
+      "Publishes frames to other processes through a ring in shared memory: "
+      "BGR and GRAY8 pictures, or what the property caps says "
+      "(caps=image/jpeg, caps=video/x-h264, caps=ANY)",
+      "The shmring developers");
+}
+
+static void
 gst_shm_ring_sink_class_init (GstShmRingSinkClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+  const GParamFlags settings =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
   object_class->set_property = gst_shm_ring_sink_set_property;
   object_class->get_property = gst_shm_ring_sink_get_property;
   object_class->finalize = gst_shm_ring_sink_finalize;
-  gst_shm_ring_sink_install_properties (object_class);
+  gst_shm_ring_sink_install_ring (object_class, settings);
+  gst_shm_ring_sink_install_frames (object_class, settings);
   gst_shm_ring_sink_install_signals (G_TYPE_FROM_CLASS (klass));
   shmring_guard ();
 
   element_class->change_state = gst_shm_ring_sink_change_state;
   element_class->send_event = gst_shm_ring_sink_send_event;
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_set_static_metadata (element_class,
-      "Shared memory ring sink", "Sink/Video",
-      "Publishes frames to other processes through a ring in shared memory: "
-      "BGR "
-      "and GRAY8 pictures, or what the property caps says (caps=image/jpeg, "
-      "caps=video/x-h264, caps=ANY)",
-      "The shmring developers");
+  gst_shm_ring_sink_describe (element_class);
 
   sink_class->get_caps = gst_shm_ring_sink_get_caps;
   sink_class->query = gst_shm_ring_sink_query;

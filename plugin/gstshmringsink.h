@@ -111,7 +111,7 @@ typedef struct {
   GstBaseSink *sink; /* the owner */
   GstObject *pipeline;
   struct shmring_timeline *timeline;
-  gint is_live;
+  gint is_live;    /* atomic */
   gint64 ts_added; /* to the sink's ts-offset */
 
   gint64 arrived;
@@ -208,8 +208,8 @@ typedef struct {
   gchar *name;
   struct shmring_writer *writer; /* of SLOTS */
   GstShmRingSinkWatch *watch;
-  gint unlocked;
-  gint had_hint; /* that was told */
+  gint unlocked; /* atomic */
+  gint had_hint; /* atomic: the warning of caps that do not fit */
 
   /* under the sink's object lock */
   GstShmRingAllocator *slots;
@@ -227,13 +227,13 @@ typedef struct {
   GPtrArray *left_out;    /* names of the kinds of metas that did not cross */
   GHashTable *told_metas; /* of them, those the application was told of */
 
-  gboolean is_refused;       /* the ring, and that was told */
+  gboolean is_refused;       /* there can be no ring, and an error said so */
   guint frame_dropped_metas; /* of the frame at hand */
-  gboolean leaves_metas;     /* the frame at hand has too many */
-  gboolean has_last_headers; /* that cannot grow */
+  gboolean leaves_metas;     /* the frame at hand crosses without its own */
+  gboolean has_last_headers; /* they cannot grow any more */
   gboolean had_reader;
   gboolean had_frame;
-  gboolean had_jump; /* that was told, too */
+  gboolean had_jump; /* the warning of times of another clock */
   guint64 frames;
 
   /* an error, posted when nothing is locked any more; TEXT NULL: none */

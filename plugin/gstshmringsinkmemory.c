@@ -6,7 +6,7 @@
 
 #define MEMORY_TYPE "ShmRingMemory"
 
-/* A frame's, where the caps do not say how long one lasts. */
+/* How long a buffer is waited for when the caps have no frame rate. */
 #define DEFAULT_WAIT (40 * GST_MSECOND)
 
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_sink_memory_debug);
@@ -218,7 +218,7 @@ gst_shm_ring_memory_new (GstShmRingAllocator *self,
   return GST_MEMORY_CAST (memory);
 }
 
-/* Slots were made before anybody asked for more around a frame. */
+/* Prefix and padding may be asked for when the slots are there already. */
 static gboolean
 gst_shm_ring_memory_fits (const struct shmring_slot *slot, gsize size,
     const GstAllocationParams *params)

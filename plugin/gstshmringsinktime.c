@@ -8,7 +8,7 @@
 /* Frames that queued up behind a longer wait than this say nothing of the
  * stream's own lateness. */
 #define SHORT_WAIT (20 * GST_MSECOND)
-/* After it they are believed again, at the latest. */
+/* So long after the length of the wait they count again, at the latest. */
 #define GRACE (1 * GST_SECOND)
 
 /* ---- One timeline a pipeline --------------------------------------------- */
@@ -85,7 +85,7 @@ gst_shm_ring_sink_time_can_shift (GstShmRingSinkTime *self)
       && gst_base_sink_get_sync (self->sink);
 }
 
-/* The user's ts-offset and SHIFT. */
+/* Makes ts-offset what the user set, plus SHIFT. */
 static void
 gst_shm_ring_sink_time_set_shift (GstShmRingSinkTime *self, gint64 shift)
 {

@@ -10,8 +10,8 @@
 #define REMINDER (10 * GST_SECOND)
 /* Requests for a key frame within it are one. */
 #define KEY_INTERVAL (250 * GST_MSECOND)
-/* Far more than handlers of the last signals need, unless they wait for whoever
- * waits here. */
+/* How long the end waits for handlers of the last signals: far more than they
+ * need, unless they wait for this end themselves. */
 #define PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
 /* Messages that wait while a handler holds the thread up; then the oldest go.
  */
@@ -43,7 +43,7 @@ struct _GstShmRingSinkWatch {
   struct shmring_timeline *timeline;
   GThread *thread;
   GMutex lock;
-  GCond wake;      /* one of these has changed */
+  GCond wake;      /* messages or stopping or finished has changed */
   GQueue messages; /* to be posted */
   gboolean stopping;
   gboolean finished;
@@ -53,9 +53,9 @@ struct _GstShmRingSinkWatch {
   /* the thread's */
   guint64 names_lost;
   gboolean is_key_wanted;
-  gint64 key_wanted; /* since when, by the last who asked */
+  gint64 key_wanted; /* when somebody asked last */
   gint64 key_at;
-  gint64 key_sent; /* when one was asked for */
+  gint64 key_sent; /* when upstream was asked last */
   guint key_count;
 };
 
@@ -139,9 +139,8 @@ gst_shm_ring_sink_watch_warn_of_reader (GstShmRingSinkWatch *self,
   gchar *process = g_utf8_make_valid (reader->process, -1);
 
   GST_ELEMENT_WARNING (self->sink, RESOURCE, BUSY,
-      ("The reader %s (pid %u) of the ring \"%s\" has taken no frame for %.1f "
-       "s "
-       "while the ring was full; it has %u to take and holds %u. %s",
+      ("The reader %s (pid %u) of the ring \"%s\" has taken no frame for "
+       "%.1f s while the ring was full; it has %u to take and holds %u. %s",
           process, reader->pid, self->name, waited / (gdouble) GST_SECOND,
           reader->offered, reader->held, outcome),
       (NULL));

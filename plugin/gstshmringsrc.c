@@ -80,7 +80,8 @@
  * copy of a large frame and a wake-up on a busy machine. */
 #define HAND_OVER (5 * GST_MSECOND)
 
-/* A sink's own deadline has to find room between the latencies. */
+/* The least that a frame may wait here: a sink's processing deadline has to fit
+ * in. */
 #define LEAST_ROOM (20 * GST_MSECOND)
 
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_src_debug);
@@ -644,29 +645,9 @@ gst_shm_ring_src_init (GstShmRingSrc *self)
 }
 
 static void
-gst_shm_ring_src_install_timeouts (GObjectClass *klass, const GParamFlags flags)
-{
-  g_object_class_install_property (klass, PROP_CONNECTION_TIMEOUT,
-      g_param_spec_uint64 ("connection-timeout", "Connection timeout",
-          "Longest wait in nanoseconds for the ring (-1: for ever)", 0,
-          G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
-  g_object_class_install_property (klass, PROP_TIMEOUT,
-      g_param_spec_uint64 ("timeout", "Timeout",
-          "Longest wait in nanoseconds for a frame of an attached ring (-1: "
-          "for ever)",
-          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
-  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
-      g_param_spec_enum ("on-disconnect", "On disconnect",
-          "What to do when the writer goes", GST_TYPE_SHM_RING_ON_DISCONNECT,
-          GST_SHM_RING_ON_DISCONNECT_AUTO, flags));
-}
-
-static void
-gst_shm_ring_src_install_settings (GObjectClass *klass)
+gst_shm_ring_src_install_frames (GObjectClass *klass, const GParamFlags flags)
 {
   const struct shmring_reader_options defaults = SHMRING_READER_OPTIONS_INIT;
-  const GParamFlags flags =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
   g_object_class_install_property (klass, PROP_RING_NAME,
       g_param_spec_string ("ring-name", "Ring name",
@@ -692,16 +673,47 @@ gst_shm_ring_src_install_settings (GObjectClass *klass)
   g_object_class_install_property (klass, PROP_WAIT_FOR_KEYFRAME,
       g_param_spec_boolean ("wait-for-keyframe", "Wait for keyframe",
           "Begin encoded streams, also after a loss, at a frame that needs "
-          "none "
-          "before it, and ask the writer for one",
+          "none before it, and ask the writer for one",
           defaults.wait_for_keyframe, flags));
+}
+
+static void
+gst_shm_ring_src_install_times (GObjectClass *klass, const GParamFlags flags)
+{
+  g_object_class_install_property (klass, PROP_CONNECTION_TIMEOUT,
+      g_param_spec_uint64 ("connection-timeout", "Connection timeout",
+          "Longest wait in nanoseconds for the ring (-1: for ever)", 0,
+          G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property (klass, PROP_TIMEOUT,
+      g_param_spec_uint64 ("timeout", "Timeout",
+          "Longest wait in nanoseconds for a frame of an attached ring (-1: "
+          "for ever)",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
+  g_object_class_install_property (klass, PROP_ON_DISCONNECT,
+      g_param_spec_enum ("on-disconnect", "On disconnect",
+          "What to do when the writer goes", GST_TYPE_SHM_RING_ON_DISCONNECT,
+          GST_SHM_RING_ON_DISCONNECT_AUTO, flags));
   g_object_class_install_property (klass, PROP_MIN_LATENCY,
       g_param_spec_uint64 ("min-latency", "Min latency",
           "Least latency in nanoseconds to tell, for a writer whose frames "
-          "come "
-          "later than it has told yet",
+          "come later than it has told yet",
           0, 3600 * GST_SECOND, 0, flags));
-  gst_shm_ring_src_install_timeouts (klass, flags);
+  g_object_class_install_property (klass, PROP_IS_LIVE,
+      g_param_spec_boolean ("is-live", "Is live",
+          "Keep the frames' real time (false: the writer's running time)", TRUE,
+          flags));
+}
+
+static void
+gst_shm_ring_src_describe (GstElementClass *element_class)
+{
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (element_class,
+      "Shared memory ring source", "Source/Video",
+      "Reads frames of another process from a ring in shared memory",
+      "The shmring developers");
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_LEAKY_TYPE, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_ON_DISCONNECT, 0);
 }
 
 static void
@@ -710,31 +722,22 @@ gst_shm_ring_src_class_init (GstShmRingSrcClass *klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseSrcClass *src_class = GST_BASE_SRC_CLASS (klass);
+  const GParamFlags settings =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
   object_class->set_property = gst_shm_ring_src_set_property;
   object_class->get_property = gst_shm_ring_src_get_property;
   object_class->finalize = gst_shm_ring_src_finalize;
-  gst_shm_ring_src_install_settings (object_class);
-  g_object_class_install_property (object_class, PROP_IS_LIVE,
-      g_param_spec_boolean ("is-live", "Is live",
-          "Keep the frames' real time (false: the writer's running time)", TRUE,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-              | GST_PARAM_MUTABLE_READY));
+  gst_shm_ring_src_install_frames (object_class, settings);
+  gst_shm_ring_src_install_times (object_class, settings);
   g_object_class_install_property (object_class, PROP_RING_STATS,
       g_param_spec_boxed ("ring-stats", "Ring statistics",
           "What was read, copied and dropped since the start",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-
   shmring_guard ();
 
   element_class->change_state = gst_shm_ring_src_change_state;
-  gst_element_class_add_static_pad_template (element_class, &src_template);
-  gst_element_class_set_static_metadata (element_class,
-      "Shared memory ring source", "Source/Video",
-      "Reads frames of another process from a ring in shared memory",
-      "The shmring developers");
-  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_LEAKY_TYPE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_ON_DISCONNECT, 0);
+  gst_shm_ring_src_describe (element_class);
 
   src_class->start = gst_shm_ring_src_start;
   src_class->stop = gst_shm_ring_src_stop;

@@ -20,7 +20,7 @@ typedef struct {
   gint64 ring;
   gint64 frame; /* of an attached ring */
   gboolean has_ring;
-  gboolean is_there; /* it was not there at once */
+  gboolean has_waited; /* none was there at once */
 } GstShmRingSrcWait;
 
 gboolean
@@ -35,22 +35,21 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
   if (settings->on_disconnect == GST_SHM_RING_ON_DISCONNECT_WAIT)
     options.go_on_after = ANY_END;
   res = shmring_reader_new (ring, &options, &handle, &error);
-
   if (res < 0) {
     gst_shm_ring_element_post_errno (
         GST_ELEMENT (self->src), res, error.message);
     g_free (ring);
     return FALSE;
   }
-  self->had_buffer = FALSE;
-  self->in_a_row = 0;
-  self->told_limit = FALSE;
-  self->began = SHMRING_FOREVER;
   GST_OBJECT_LOCK (self->src);
-  self->ring = ring;
-  self->settings = *settings;
-  self->handle = handle;
-  self->stats = (GstShmRingSrcStats){ .ring = SHMRING_READER_STATS_INIT };
+  *self = (GstShmRingSrcReader){ .src = self->src,
+    .unlocked = self->unlocked,
+    .paused = self->paused,
+    .ring = ring,
+    .settings = *settings,
+    .handle = handle,
+    .stats.ring = SHMRING_READER_STATS_INIT,
+    .began = SHMRING_FOREVER };
   shmring_reader_interrupt (handle, self->unlocked || self->paused);
   GST_OBJECT_UNLOCK (self->src);
   return TRUE;
@@ -192,7 +191,7 @@ gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
 {
   GstFlowReturn flow = gst_shm_ring_src_reader_stay (self, wait);
 
-  wait->is_there = TRUE;
+  wait->has_waited = TRUE;
   if (flow != GST_FLOW_OK || res == SHMRING_INTERRUPTED)
     return flow;
   wait->has_ring = error->code != -ENOENT;
@@ -302,7 +301,7 @@ gst_shm_ring_src_reader_took (GstShmRingSrcReader *self,
 {
   GST_OBJECT_LOCK (self->src);
   self->stats.bytes += info->size;
-  if (wait->is_there) {
+  if (wait->has_waited) {
     self->stats.waits++;
     self->stats.wait_time += gst_shm_ring_src_reader_since (wait->frame);
   }
