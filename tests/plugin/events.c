@@ -108,15 +108,6 @@ GST_END_TEST;
 
 /* ---- Flushes and pauses ------------------------------------------------------------------- */
 
-static void flush(void) {
-    GstSegment segment;
-
-    gst_harness_push_event(h, gst_event_new_flush_start());
-    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(h, gst_event_new_segment(&segment));
-}
-
 /* No frame from before the flush is seen after it; frames in slots that upstream still has are no
  * exception. */
 GST_START_TEST(test_flush) {
@@ -128,7 +119,7 @@ GST_START_TEST(test_flush) {
 
         paint(buffer, 100);
         gst_harness_push(h, gst_buffer_ref(buffer));
-        flush();
+        flush_sink(h);
         frame = carry(i, 0);
         assert_equals_int(((const guint8 *)frame->data)[0], picture_byte(0, i));
         assert_equals_int(frame->info.flags, SHMRING_FRAME_DISCONT);
@@ -149,7 +140,7 @@ GST_START_TEST(test_seek_after_end) {
     shmring_frame_release(carry(1, 0));
     gst_harness_push_event(h, gst_event_new_eos());
     assert_equals_int(shmring_reader_take(reader, SHMRING_FOREVER, &frame, NULL), SHMRING_ENDED);
-    flush();
+    flush_sink(h);
     gst_harness_push(h, make_picture(GRAY, 2));
     assert_equals_int(shmring_reader_attach(reader, SHMRING_FOREVER, NULL), SHMRING_OK);
     frame = carry(3, 0);

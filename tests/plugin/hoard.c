@@ -136,17 +136,14 @@ GST_START_TEST(test_queue) {
                                   ring, FRAMES);
     GstElement *reader = gst_parse_launch(text, NULL);
     struct shmring_writer *writer = open_writer(ring, 32);
-    GstBus *bus = gst_element_get_bus(reader);
 
     gst_element_set_state(reader, GST_STATE_PLAYING);
     assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
     publish_all(writer);
     shmring_writer_end(writer);
-    gst_message_unref(
-        gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+    wait_for_end(reader);
     gst_element_set_state(reader, GST_STATE_NULL);
     shmring_writer_close(writer);
-    gst_object_unref(bus);
     gst_object_unref(reader);
     g_free(text);
 }

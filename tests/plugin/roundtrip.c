@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From shmringsink to shmringsrc, one harness or pipeline at each end. */
-#include "support.h"
+#include "writing.h"
 
 #define SMALL "video/x-raw,format=BGR,width=64,height=48,framerate=25/1"
 #define LARGE "video/x-raw,format=BGR,width=640,height=480,framerate=25/1"
@@ -245,18 +245,6 @@ static void count(GstElement *fakesink, GstBuffer *buffer, GstPad *pad, gint *fr
     (*frames)++;
 }
 
-static void wait_eos(GstElement *element) {
-    GstBus *bus = gst_element_get_bus(element);
-    GstMessage *message =
-        gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-
-    assert_equals_int(GST_MESSAGE_TYPE(message), GST_MESSAGE_EOS);
-    gst_message_unref(message);
-    gst_object_unref(bus);
-    gst_element_set_state(element, GST_STATE_NULL);
-    gst_object_unref(element);
-}
-
 GST_START_TEST(test_pipelines) {
     GstElement *writer = pipeline_of("videotestsrc num-buffers=300 ! videoconvert ! "
                                      "shmringsink name=%s wait-for-connection=true");
@@ -269,8 +257,10 @@ GST_START_TEST(test_pipelines) {
     gst_object_unref(fakesink);
     gst_element_set_state(writer, GST_STATE_PLAYING);
     gst_element_set_state(reader, GST_STATE_PLAYING);
-    wait_eos(writer);
-    wait_eos(reader);
+    wait_for_end(writer);
+    stop_pipeline(writer);
+    wait_for_end(reader);
+    stop_pipeline(reader);
     assert_equals_int(frames, 300);
 }
 GST_END_TEST;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* shmringsink, seen from a reader in plain C. */
-#include "support.h"
+#include "writing.h"
 
 #include <string.h>
 
@@ -453,7 +453,6 @@ GST_END_TEST;
 
 GST_START_TEST(test_flush) {
     GstHarness *h = harness_for("shmringsink", ring, "");
-    GstSegment segment;
     struct shmring_reader *reader;
     struct shmring_frame *frame;
 
@@ -461,10 +460,7 @@ GST_START_TEST(test_flush) {
     reader = attach_reader(ring);
     gst_harness_push(h, make_picture(GRAY, 1));
     gst_harness_push(h, make_picture(GRAY, 2));
-    gst_harness_push_event(h, gst_event_new_flush_start());
-    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(h, gst_event_new_segment(&segment));
+    flush_sink(h);
     gst_harness_push(h, make_picture(GRAY, 3));
     frame = take_frame(reader);
     assert_equals_int(((const guint8 *)frame->data)[0], 3);

@@ -213,17 +213,13 @@ GST_START_TEST(test_flush) {
     GstHarness *h = sink_for("", FALSE);
     struct shmring_reader *reader = attach_reader(ring);
     struct shmring_frame *frame;
-    GstSegment segment;
     guint32 stretch;
 
     gst_element_set_base_time(h->element, (GstClockTime)now() - 5 * GST_SECOND);
     frame = carry(h, reader, -4 * (gint64)GST_SECOND);
     stretch = frame->info.stretch;
     shmring_frame_release(frame);
-    gst_harness_push_event(h, gst_event_new_flush_start());
-    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(h, gst_event_new_segment(&segment));
+    flush_sink(h);
     gst_element_set_base_time(h->element, (GstClockTime)now());
     frame = carry(h, reader, GST_SECOND / 2);
     assert_equals_int(frame->info.stretch, stretch + 1);

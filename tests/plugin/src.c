@@ -239,15 +239,6 @@ GST_START_TEST(test_flags) {
 }
 GST_END_TEST;
 
-GST_START_TEST(test_connection_timeout) {
-    GstHarness *h = harness_for("shmringsrc", ring, "connection-timeout=1000000");
-
-    gst_harness_play(h);
-    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, ring);
-    gst_harness_teardown(h);
-}
-GST_END_TEST;
-
 GST_START_TEST(test_timeout) {
     GstHarness *h = harness_for("shmringsrc", ring, "timeout=1000000");
     struct shmring_writer *writer = open_writer(ring, 32);
@@ -316,30 +307,6 @@ GST_START_TEST(test_hoarding) {
 }
 GST_END_TEST;
 
-GST_START_TEST(test_latency) {
-    GstHarness *h = harness_for("shmringsrc", ring, "");
-    struct shmring_writer *writer = open_writer(ring, 32);
-    struct shmring_frame_info info = gray_info();
-    GstQuery *query = gst_query_new_latency();
-    GstClockTime min, max;
-    gboolean live;
-
-    shmring_writer_set_latency(writer, 200 * GST_MSECOND);
-    gst_harness_play(h);
-    shmring_writer_wait_reader(writer, SHMRING_FOREVER);
-    publish(writer, &info, 0);
-    gst_buffer_unref(gst_harness_pull(h));
-    gst_message_unref(take_message(h->element, GST_MESSAGE_LATENCY));
-    fail_unless(gst_element_query(h->element, query));
-    gst_query_parse_latency(query, &live, &min, &max);
-    fail_unless(live);
-    fail_unless(min >= 200 * GST_MSECOND && min < 240 * GST_MSECOND);
-    assert_equals_uint64(max, min + 2 * 40 * GST_MSECOND);
-    gst_query_unref(query);
-    stop_reading(h, writer);
-}
-GST_END_TEST;
-
 /* Who reads does not steer who writes. */
 GST_START_TEST(test_no_seek) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
@@ -368,12 +335,10 @@ static Suite *src_suite(void) {
     tcase_add_test(tcase, test_strides_without_meta);
     tcase_add_test(tcase, test_no_time);
     tcase_add_test(tcase, test_flags);
-    tcase_add_test(tcase, test_connection_timeout);
     tcase_add_test(tcase, test_timeout);
     tcase_add_test(tcase, test_automatic_name);
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_hoarding);
-    tcase_add_test(tcase, test_latency);
     tcase_add_test(tcase, test_no_seek);
     return suite;
 }

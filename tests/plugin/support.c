@@ -138,6 +138,13 @@ GstMessage *take_message(GstElement *element, GstMessageType type) {
     return message;
 }
 
+void wait_for_end(GstElement *pipeline) {
+    GstMessage *message = take_message(pipeline, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+
+    fail_unless(GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS, "%" GST_PTR_FORMAT, message);
+    gst_message_unref(message);
+}
+
 void assert_error(GstElement *element, GQuark domain, gint code, const gchar *part) {
     GstMessage *message = take_message(element, GST_MESSAGE_ERROR);
     GError *error;

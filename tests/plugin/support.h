@@ -42,6 +42,9 @@ GstHarness *harness_for(const gchar *element, const gchar *ring, const gchar *pr
 /* The pipeline that FORMAT describes, with RING for its %s. */
 GstElement *pipeline_of(const gchar *format);
 
+/* Waits for the end of the pipeline's stream; an error fails. */
+void wait_for_end(GstElement *pipeline);
+
 /* Sets STATE, which must not fail. */
 void set_state(GstElement *element, GstState state);
 

@@ -121,18 +121,6 @@ static void watch_sink(GstElement *pipeline, const gchar *name, GstClockTime *mo
     gst_object_unref(sink);
 }
 
-static void play_to_the_end(GstElement *pipeline) {
-    GstMessage *message;
-    GstBus *bus = gst_element_get_bus(pipeline);
-
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    message =
-        gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    assert_equals_int(GST_MESSAGE_TYPE(message), GST_MESSAGE_EOS);
-    gst_message_unref(message);
-    gst_object_unref(bus);
-}
-
 GST_START_TEST(test_flash_and_beep) {
     GstClockTime flash = GST_CLOCK_TIME_NONE, beep = GST_CLOCK_TIME_NONE, moment;
     gchar *text = g_strdup_printf("shmringsrc ring-name=%s ! fakesink name=picture sync=true "
@@ -145,7 +133,8 @@ GST_START_TEST(test_flash_and_beep) {
     pipeline = gst_parse_launch(text, NULL);
     watch_sink(pipeline, "picture", &flash);
     watch_sink(pipeline, "sound", &beep);
-    play_to_the_end(pipeline);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    wait_for_end(pipeline);
     fail_unless(read(in, &moment, sizeof moment) == sizeof moment);
     moment -= gst_element_get_base_time(pipeline);
     fail_unless(ABS(GST_CLOCK_DIFF(flash, beep)) < (GstClockTimeDiff)FRAME);

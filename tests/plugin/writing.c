@@ -71,6 +71,15 @@ gint64 latency_in_ring(void) {
     return info.latency_ns;
 }
 
+void flush_sink(GstHarness *h) {
+    GstSegment segment;
+
+    gst_harness_push_event(h, gst_event_new_flush_start());
+    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_harness_push_event(h, gst_event_new_segment(&segment));
+}
+
 static gpointer read_all(gpointer data) {
     struct shmring_reader *reader = data;
     struct shmring_frame *frame;
@@ -84,17 +93,6 @@ static gpointer read_all(gpointer data) {
     return GUINT_TO_POINTER(frames);
 }
 
-static void run_to_end(GstElement *pipeline) {
-    GstMessage *message = NULL;
-
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(pipeline), GST_CLOCK_TIME_NONE,
-                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    fail_unless(GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS, "%s",
-                gst_structure_to_string(gst_message_get_structure(message)));
-    gst_message_unref(message);
-}
-
 GstElement *play(const gchar *name, const gchar *elements, guint *frames) {
     gchar *sink = g_strdup_printf("shmringsink name=%s wait-for-connection=true", name);
     gchar *text = g_strdup_printf("%s ! %s", elements, sink);
@@ -105,7 +103,8 @@ GstElement *play(const gchar *name, const gchar *elements, guint *frames) {
     fail_unless(pipeline != NULL, "%s", text);
     fail_unless(shmring_reader_new(name, NULL, &reader, NULL) == SHMRING_OK);
     thread = g_thread_new("reader", read_all, reader);
-    run_to_end(pipeline);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    wait_for_end(pipeline);
     *frames = GPOINTER_TO_UINT(g_thread_join(thread));
     shmring_reader_free(reader);
     g_free(text);

@@ -27,6 +27,9 @@ guint64 count_of(GstElement *sink, const gchar *field);
 /* The latency that RING's readers are told. */
 gint64 latency_in_ring(void);
 
+/* A flush that begins running time anew, and a segment. */
+void flush_sink(GstHarness *h);
+
 /* Plays "PIPELINE ! shmringsink name=RING ..." to its end while a lossless reader reads; returns
  * the pipeline, still in PLAYING, and how many frames that the reader got. */
 GstElement *play(const gchar *ring, const gchar *pipeline, guint *frames);

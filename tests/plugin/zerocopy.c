@@ -62,13 +62,9 @@ GST_END_TEST;
 static void make_file(const gchar *elements, const gchar *path) {
     gchar *text = g_strdup_printf("%s ! filesink location=%s", elements, path);
     GstElement *pipeline = gst_parse_launch(text, NULL);
-    GstMessage *message;
 
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(pipeline), GST_CLOCK_TIME_NONE,
-                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    assert_equals_int(GST_MESSAGE_TYPE(message), GST_MESSAGE_EOS);
-    gst_message_unref(message);
+    wait_for_end(pipeline);
     stop_pipeline(pipeline);
     g_free(text);
 }
@@ -158,16 +154,12 @@ GST_START_TEST(test_libav_into_slots) {
                                   "shmringsink name=%s caps=video/x-raw",
                                   path, ring);
     GstElement *pipeline;
-    GstMessage *message;
 
     if (has_element("openh264enc") && has_element("avdec_h264")) {
         make_file(SOURCE "videoconvert ! openh264enc ! h264parse ! matroskamux", path);
         pipeline = gst_parse_launch(text, NULL);
         gst_element_set_state(pipeline, GST_STATE_PLAYING);
-        message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(pipeline), GST_CLOCK_TIME_NONE,
-                                             GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-        assert_equals_int(GST_MESSAGE_TYPE(message), GST_MESSAGE_EOS);
-        gst_message_unref(message);
+        wait_for_end(pipeline);
         stop_pipeline(pipeline);
         g_unlink(path);
     }
