@@ -135,7 +135,7 @@ gst_shm_ring_sink_system_memory (GstCaps *caps)
   }
   if (!gst_caps_is_any (caps))
     gst_caps_filter_and_map_in_place (
-        caps, (GstCapsFilterMapFunc) gst_shm_ring_sink_keep_features, NULL);
+        caps, gst_shm_ring_sink_keep_features, NULL);
   return caps;
 }
 
@@ -214,6 +214,7 @@ gst_shm_ring_sink_check_caps (GstShmRingSink *self)
 static gboolean
 gst_shm_ring_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
 {
+  GST_DEBUG_OBJECT (bsink, "%" GST_PTR_FORMAT, caps);
   return gst_shm_ring_sink_ring_set_caps (
       &GST_SHM_RING_SINK (bsink)->ring, caps);
 }
@@ -257,6 +258,7 @@ gst_shm_ring_sink_propose_allocation (GstBaseSink *bsink, GstQuery *query)
 static GstFlowReturn
 gst_shm_ring_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
 {
+  GST_LOG_OBJECT (bsink, "%" GST_PTR_FORMAT, buffer);
   return gst_shm_ring_sink_ring_publish (
       &GST_SHM_RING_SINK (bsink)->ring, buffer);
 }

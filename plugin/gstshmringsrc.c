@@ -438,6 +438,8 @@ gst_shm_ring_src_create (GstPushSrc *psrc, GstBuffer **buffer)
   do
     flow = gst_shm_ring_src_next (self, buffer, &is_done);
   while (flow == GST_FLOW_OK && !is_done);
+  GST_LOG_OBJECT (
+      self, "%s: %" GST_PTR_FORMAT, gst_flow_get_name (flow), *buffer);
   if (flow == GST_FLOW_OK)
     gst_shm_ring_src_reader_had_buffer (&self->reader);
   /* the last of num-buffers: while it is on its way, nobody reads here */
