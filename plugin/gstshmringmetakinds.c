@@ -15,11 +15,10 @@ enum { META_CUSTOM = 14, META_SERIALIZED };
 
 /* ---- Payloads ------------------------------------------------------------ */
 
-static void
-put_u32 (GByteArray *to, guint32 number)
-{
-  g_byte_array_append (to, (const guint8 *) &number, sizeof (number));
-}
+/* Any number of them. */
+#define put_u32(to, ...)                                                       \
+  g_byte_array_append (to, (const guint8 *) (const guint32[]){ __VA_ARGS__ },  \
+      sizeof ((const guint32[]){ __VA_ARGS__ }))
 
 static void
 put_u64 (GByteArray *to, guint64 number)
@@ -104,10 +103,7 @@ write_crop (GByteArray *to, const GstMeta *from)
 {
   const GstVideoCropMeta *meta = (const GstVideoCropMeta *) from;
 
-  put_u32 (to, meta->x);
-  put_u32 (to, meta->y);
-  put_u32 (to, meta->width);
-  put_u32 (to, meta->height);
+  put_u32 (to, meta->x, meta->y, meta->width, meta->height);
 }
 
 static void
@@ -158,12 +154,7 @@ write_region (GByteArray *to, const GstMeta *from)
       (const GstVideoRegionOfInterestMeta *) from;
   const gchar *type = g_quark_to_string (meta->roi_type);
 
-  put_u32 (to, meta->id);
-  put_u32 (to, meta->parent_id);
-  put_u32 (to, meta->x);
-  put_u32 (to, meta->y);
-  put_u32 (to, meta->w);
-  put_u32 (to, meta->h);
+  put_u32 (to, meta->id, meta->parent_id, meta->x, meta->y, meta->w, meta->h);
   put_text (to, type != NULL ? type : "");
   for (const GList *at = meta->params; at != NULL; at = at->next) {
     gchar *text = gst_structure_to_string (at->data);
@@ -203,14 +194,9 @@ write_time_code (GByteArray *to, const GstMeta *from)
   GDateTime *jam = code->config.latest_daily_jam;
   gchar *text = jam != NULL ? g_date_time_format_iso8601 (jam) : g_strdup ("");
 
-  put_u32 (to, code->config.fps_n);
-  put_u32 (to, code->config.fps_d);
-  put_u32 (to, code->config.flags);
-  put_u32 (to, code->hours);
-  put_u32 (to, code->minutes);
-  put_u32 (to, code->seconds);
-  put_u32 (to, code->frames);
-  put_u32 (to, code->field_count);
+  put_u32 (to, code->config.fps_n, code->config.fps_d, code->config.flags,
+      code->hours, code->minutes, code->seconds, code->frames,
+      code->field_count);
   put_text (to, text);
   g_free (text);
 }
@@ -260,10 +246,8 @@ write_bar (GByteArray *to, const GstMeta *from)
 {
   const GstVideoBarMeta *meta = (const GstVideoBarMeta *) from;
 
-  put_u32 (to, meta->field);
-  put_u32 (to, meta->is_letterbox);
-  put_u32 (to, meta->bar_data1);
-  put_u32 (to, meta->bar_data2);
+  put_u32 (
+      to, meta->field, meta->is_letterbox, meta->bar_data1, meta->bar_data2);
 }
 
 static void
@@ -282,9 +266,7 @@ write_afd (GByteArray *to, const GstMeta *from)
 {
   const GstVideoAFDMeta *meta = (const GstVideoAFDMeta *) from;
 
-  put_u32 (to, meta->field);
-  put_u32 (to, meta->spec);
-  put_u32 (to, meta->afd);
+  put_u32 (to, meta->field, meta->spec, meta->afd);
 }
 
 /* What the standards leave undefined, GStreamer refuses. */
@@ -350,8 +332,7 @@ write_audio (GByteArray *to, const GstMeta *from)
       meta->offsets != NULL ? GST_AUDIO_INFO_CHANNELS (&meta->info) : 0;
 
   put_u64 (to, meta->samples);
-  put_u32 (to, planes);
-  put_u32 (to, 0);
+  put_u32 (to, planes, 0);
   for (guint i = 0; i < planes; i++)
     put_u64 (to, meta->offsets[i]);
 }
@@ -400,8 +381,7 @@ write_level (GByteArray *to, const GstMeta *from)
 {
   const GstAudioLevelMeta *meta = (const GstAudioLevelMeta *) from;
 
-  put_u32 (to, meta->level);
-  put_u32 (to, meta->voice_activity);
+  put_u32 (to, meta->level, meta->voice_activity);
 }
 
 static void
@@ -419,8 +399,7 @@ write_clipping (GByteArray *to, const GstMeta *from)
 {
   const GstAudioClippingMeta *meta = (const GstAudioClippingMeta *) from;
 
-  put_u32 (to, meta->format == GST_FORMAT_TIME);
-  put_u32 (to, 0);
+  put_u32 (to, meta->format == GST_FORMAT_TIME, 0);
   put_u64 (to, meta->start);
   put_u64 (to, meta->end);
 }

@@ -97,44 +97,32 @@ gst_shm_ring_src_reader_slice (
 }
 
 static GstFlowReturn
-gst_shm_ring_src_reader_no_ring (GstShmRingSrcReader *self,
-    const GstShmRingSrcWait *wait, const gchar *found)
+gst_shm_ring_src_reader_give_up (GstShmRingSrcReader *self,
+    const GstShmRingSrcWait *wait, const struct shmring_error *error)
 {
-  GST_ELEMENT_ERROR (self->src, RESOURCE, NOT_FOUND,
-      ("No ring \"%s\" to read within %" GST_TIME_FORMAT
-       " (%s). Start its writer (shmringsink name=%s), or set "
-       "connection-timeout.",
-          self->ring,
-          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->ring)), found,
-          self->ring),
-      (NULL));
-  return GST_FLOW_ERROR;
-}
+  const GstClockTime waited =
+      gst_shm_ring_src_reader_since (wait->has_ring ? wait->frame : wait->ring);
 
-static GstFlowReturn
-gst_shm_ring_src_reader_no_frame (GstShmRingSrcReader *self,
-    const GstShmRingSrcWait *wait, const gchar *found)
-{
-  GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
-      ("No frame came through the ring \"%s\" within %" GST_TIME_FORMAT
-       " (%s). Its writer is there but sends nothing: see what it does, or set "
-       "timeout.",
-          self->ring,
-          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->frame)), found),
-      (NULL));
-  return GST_FLOW_ERROR;
-}
-
-static GstFlowReturn
-gst_shm_ring_src_reader_no_room (GstShmRingSrcReader *self,
-    const GstShmRingSrcWait *wait, const gchar *found)
-{
-  GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
-      ("Downstream let go of no frame of the ring \"%s\" within "
-       "%" GST_TIME_FORMAT " (%s). See what keeps them, or set timeout.",
-          self->ring,
-          GST_TIME_ARGS (gst_shm_ring_src_reader_since (wait->frame)), found),
-      (NULL));
+  if (error->code == -ENOBUFS)
+    GST_ELEMENT_ERROR (self->src, RESOURCE, NO_SPACE_LEFT,
+        ("Downstream let go of no frame of the ring \"%s\" within "
+         "%" GST_TIME_FORMAT " (%s). See what keeps them, or set timeout.",
+            self->ring, GST_TIME_ARGS (waited), error->message),
+        (NULL));
+  else if (wait->has_ring)
+    GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
+        ("No frame came through the ring \"%s\" within %" GST_TIME_FORMAT
+         " (%s). Its writer is there but sends nothing: see what it does, or "
+         "set timeout.",
+            self->ring, GST_TIME_ARGS (waited), error->message),
+        (NULL));
+  else
+    GST_ELEMENT_ERROR (self->src, RESOURCE, NOT_FOUND,
+        ("No ring \"%s\" to read within %" GST_TIME_FORMAT
+         " (%s). Start its writer (shmringsink name=%s), or set "
+         "connection-timeout.",
+            self->ring, GST_TIME_ARGS (waited), error->message, self->ring),
+        (NULL));
   return GST_FLOW_ERROR;
 }
 
@@ -197,50 +185,32 @@ gst_shm_ring_src_reader_wait (GstShmRingSrcReader *self,
   wait->has_ring = error->code != -ENOENT;
   if (!wait->has_ring)
     wait->frame = gst_shm_ring_clock_now ();
-  if (gst_shm_ring_src_reader_slice (self, wait) > 0) {
-    if (error->code == -ENOBUFS)
-      gst_shm_ring_src_reader_warn_of_limit (self, wait, error->message);
-    return GST_FLOW_OK;
-  }
+  if (gst_shm_ring_src_reader_slice (self, wait) == 0)
+    return gst_shm_ring_src_reader_give_up (self, wait, error);
   if (error->code == -ENOBUFS)
-    return gst_shm_ring_src_reader_no_room (self, wait, error->message);
-  return wait->has_ring
-      ? gst_shm_ring_src_reader_no_frame (self, wait, error->message)
-      : gst_shm_ring_src_reader_no_ring (self, wait, error->message);
+    gst_shm_ring_src_reader_warn_of_limit (self, wait, error->message);
+  return GST_FLOW_OK;
 }
 
 /* ---- Ends ---------------------------------------------------------------- */
 
 static GstFlowReturn
-gst_shm_ring_src_reader_closed (GstShmRingSrcReader *self)
-{
-  if (self->settings.on_disconnect != GST_SHM_RING_ON_DISCONNECT_ERROR)
-    return GST_FLOW_EOS;
-  GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
-      ("The writer of the ring \"%s\" stopped without ending its stream.",
-          self->ring),
-      (NULL));
-  return GST_FLOW_ERROR;
-}
-
-static GstFlowReturn
-gst_shm_ring_src_reader_lost (GstShmRingSrcReader *self, const gchar *message)
-{
-  if (self->settings.on_disconnect == GST_SHM_RING_ON_DISCONNECT_EOS)
-    return GST_FLOW_EOS;
-  GST_ELEMENT_ERROR (self->src, RESOURCE, READ, ("%s", message), (NULL));
-  return GST_FLOW_ERROR;
-}
-
-static GstFlowReturn
 gst_shm_ring_src_reader_end (
     GstShmRingSrcReader *self, int end, const gchar *message)
 {
+  const GstShmRingOnDisconnect wish = self->settings.on_disconnect;
+
+  if (end == SHMRING_ENDED || wish == GST_SHM_RING_ON_DISCONNECT_EOS
+      || (end == SHMRING_CLOSED && wish != GST_SHM_RING_ON_DISCONNECT_ERROR))
+    return GST_FLOW_EOS;
   if (end == SHMRING_CLOSED)
-    return gst_shm_ring_src_reader_closed (self);
-  if (end == SHMRING_LOST)
-    return gst_shm_ring_src_reader_lost (self, message);
-  return GST_FLOW_EOS;
+    GST_ELEMENT_ERROR (self->src, RESOURCE, READ,
+        ("The writer of the ring \"%s\" stopped without ending its stream.",
+            self->ring),
+        (NULL));
+  else
+    GST_ELEMENT_ERROR (self->src, RESOURCE, READ, ("%s", message), (NULL));
+  return GST_FLOW_ERROR;
 }
 
 /* ---- Frames -------------------------------------------------------------- */
