@@ -138,6 +138,12 @@ GST_START_TEST(test_tags) {
     carry_orientation("rotate-90");
     carry_orientation("rotate-180");
     assert_orientation("rotate-180");
+    /* who begins anew is told anew */
+    set_state(h->element, GST_STATE_READY);
+    set_state(h->element, GST_STATE_PLAYING);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    carry_orientation("rotate-180");
+    assert_orientation("rotate-180");
     /* the stream has none any more: downstream must not go on turning */
     gst_buffer_unref(carry(gray_info()));
     assert_orientation("rotate-0");
