@@ -71,26 +71,13 @@ static PyObject *frame_repr(struct frame_object *self) {
                                                       : "copy");
 }
 
-static PyObject *numbers_of(const struct shmring_frame_info *info, bool of_strides) {
-    PyObject *numbers = PyTuple_New((Py_ssize_t)info->planes);
-    for (uint32_t i = 0; numbers && i < info->planes; i++) {
-        PyObject *number = of_strides ? PyLong_FromLong(info->stride[i])
-                                      : PyLong_FromUnsignedLongLong(info->offset[i]);
-        if (!number || PyTuple_SetItem(numbers, (Py_ssize_t)i, number) < 0)
-            Py_CLEAR(numbers);
-    }
-    return numbers;
-}
-
 /* What Writer._write_as_it_is() takes: the bytes, the planes and the block of metas. */
 static PyObject *frame_as_it_is(struct frame_object *self, PyObject *unused) {
     if (memory_check_held(&self->memory) < 0)
         return NULL;
     const struct shmring_frame_info *info = &self->frame->info;
-    return Py_BuildValue("y#(NNK)y#", self->frame->data, (Py_ssize_t)info->size,
-                         numbers_of(info, true), numbers_of(info, false),
-                         (unsigned long long)info->size, info->metas ? info->metas : "",
-                         (Py_ssize_t)info->metas_size);
+    return Py_BuildValue("y#Ny#", self->frame->data, (Py_ssize_t)info->size, info_planes(info),
+                         info->metas ? info->metas : "", (Py_ssize_t)info->metas_size);
 }
 
 static PyObject *frame_contiguous(struct memory_object *self, PyObject *args, PyObject *kwargs) {

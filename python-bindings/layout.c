@@ -62,16 +62,32 @@ static bool set_layout(struct layout *layout, PyObject *answer) {
     return true;
 }
 
-static PyObject *arguments_of(const struct shmring_frame_info *info) {
-    Py_ssize_t strides[SHMRING_MAX_PLANES], offsets[SHMRING_MAX_PLANES];
-    for (unsigned i = 0; i < info->planes; i++) {
-        strides[i] = info->stride[i];
-        offsets[i] = (Py_ssize_t)info->offset[i];
-    }
-    return Py_BuildValue(
-        "NIINNK", PyUnicode_DecodeASCII(info->format, (Py_ssize_t)strlen(info->format), "replace"),
-        info->width, info->height, tuple_of(strides, (int)info->planes),
-        tuple_of(offsets, (int)info->planes), (unsigned long long)info->size);
+_Static_assert(SHMRING_MAX_PLANES == 4, "as many numbers are given below");
+
+PyObject *info_planes(const struct shmring_frame_info *info) {
+    const int32_t *s = info->stride;
+    const uint64_t *o = info->offset;
+    PyObject *strides = Py_BuildValue("(iiii)", s[0], s[1], s[2], s[3]);
+    PyObject *offsets = Py_BuildValue("(KKKK)", o[0], o[1], o[2], o[3]);
+    PyObject *planes = NULL;
+    if (strides && offsets)
+        planes = Py_BuildValue("NNK", PyTuple_GetSlice(strides, 0, info->planes),
+                               PyTuple_GetSlice(offsets, 0, info->planes),
+                               (unsigned long long)info->size);
+    Py_XDECREF(strides);
+    Py_XDECREF(offsets);
+    return planes;
+}
+
+/* What shmring.formats makes of it. */
+static PyObject *answer_for(struct module_state *state, const struct shmring_frame_info *info) {
+    PyObject *function = helper(state, HELPER_LAYOUT);
+    if (!function)
+        return NULL;
+    Py_ssize_t length = (Py_ssize_t)strlen(info->format);
+    return PyObject_CallFunction(function, "NIIN",
+                                 PyUnicode_DecodeASCII(info->format, length, "replace"),
+                                 info->width, info->height, info_planes(info));
 }
 
 /* ---- One for many frames ---- */
@@ -83,16 +99,12 @@ static bool same_format(const struct shmring_frame_info *a, const struct shmring
            memcmp(a->offset, b->offset, sizeof(a->offset)) == 0;
 }
 
-/* What is no picture differs in size from frame to frame. */
-static struct layout *layout_of_bytes(struct layout *layout) {
-    layout->whole = (struct view){.itemsize = 1, .code = "B", .ndim = 1};
-    layout->whole.shape[0] = (Py_ssize_t)layout->info.size;
-    layout->whole.strides[0] = 1;
-    return layout;
+void view_bytes(struct view *view, Py_ssize_t size) {
+    *view = (struct view){.itemsize = 1, .code = "B", .ndim = 1, .shape = {size}, .strides = {1}};
 }
 
-static struct layout *layout_new(struct module_state *state, const struct shmring_frame_info *info,
-                                 PyObject *arguments) {
+static struct layout *layout_new(struct module_state *state,
+                                 const struct shmring_frame_info *info) {
     struct layout *layout = calloc(1, sizeof(*layout));
     if (!layout) {
         PyErr_NoMemory();
@@ -100,10 +112,11 @@ static struct layout *layout_new(struct module_state *state, const struct shmrin
     }
     layout->refs = 1;
     layout->info = *info;
-    if (info->planes == 0)
-        return layout_of_bytes(layout);
-    PyObject *function = arguments ? helper(state, HELPER_LAYOUT) : NULL;
-    PyObject *answer = function ? PyObject_CallObject(function, arguments) : NULL;
+    if (info->planes == 0) {
+        view_bytes(&layout->whole, (Py_ssize_t)info->size);
+        return layout;
+    }
+    PyObject *answer = answer_for(state, info);
     if (!answer || !set_layout(layout, answer)) {
         layout_unref(layout);
         layout = NULL;
@@ -124,10 +137,7 @@ struct layout *layout_get(struct module_state *state, const struct shmring_frame
                           struct layout **last) {
     if (*last && same_format(info, &(*last)->info))
         return layout_ref(*last);
-    PyObject *arguments = arguments_of(info);
-    struct layout *layout = layout_new(state, info, arguments);
-    Py_XDECREF(arguments);
-    return remember(layout, last);
+    return remember(layout_new(state, info), last);
 }
 
 bool info_set_planes(struct shmring_frame_info *info, PyObject *planes) {

@@ -44,6 +44,12 @@ void layout_unref(struct layout *layout);
  * exception. */
 bool info_set_planes(struct shmring_frame_info *info, PyObject *planes);
 
+/* What info_set_planes() takes, or NULL with an exception. */
+PyObject *info_planes(const struct shmring_frame_info *info);
+
+/* Plain bytes, SIZE of them. */
+void view_bytes(struct view *view, Py_ssize_t size);
+
 /* COUNT numbers as a tuple. */
 PyObject *tuple_of(const Py_ssize_t *numbers, int count);
 

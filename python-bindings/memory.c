@@ -247,8 +247,8 @@ PyObject *memory_planes(struct memory_object *self, void *closure) {
 }
 
 PyObject *memory_strides(struct memory_object *self, void *closure) {
-    Py_ssize_t strides[SHMRING_MAX_PLANES];
-    for (unsigned i = 0; i < self->info.planes; i++)
-        strides[i] = self->info.stride[i];
-    return tuple_of(strides, (int)self->info.planes);
+    PyObject *planes = info_planes(&self->info);
+    PyObject *strides = planes ? Py_NewRef(PyTuple_GetItem(planes, 0)) : NULL;
+    Py_XDECREF(planes);
+    return strides;
 }

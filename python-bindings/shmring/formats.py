@@ -79,12 +79,11 @@ def arrays_of(format: str, width: int, height: int, strides: tuple[int, ...],
     return (raw.lay_whole(planes) if planes else _bytes(size)), tuple(planes)
 
 
-def layout_of(format: str, width: int, height: int, strides: tuple[int, ...],
-              offsets: tuple[int, ...], size: int
+def layout_of(format: str, width: int, height: int, lie: Planes
               ) -> tuple[str | None, Array | None, tuple[Array, ...], Planes | None]:
-    """For the C side: why there is no one array, the one array, those of the planes, and how they
-    lie without padding."""
-    whole, planes = arrays_of(format, width, height, strides, offsets, size)
+    """For the C side, of planes that LIE so: why there is no one array, the one array, those of the
+    planes, and how they lie without padding."""
+    whole, planes = arrays_of(format, width, height, *lie)
     problem = None if whole else "its planes do not form one array: use frame.planes"
     tight = pack(format, width, height, False) if planes else None
     return problem, whole and _array(whole), tuple(map(_array, planes)), tight
