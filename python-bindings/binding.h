@@ -29,11 +29,6 @@ static inline PyObject *Py_NewRef(void *object) {
     return Py_XNewRef(object);
 }
 #endif
-#if PY_VERSION_HEX < 0x030b0000
-static inline PyObject *PyType_GetName(PyTypeObject *type) {
-    return PyObject_GetAttrString((PyObject *)type, "__name__");
-}
-#endif
 
 /* Written in Python, imported when first needed. */
 enum helper {

@@ -10,6 +10,24 @@ const char *name_text(PyObject *name) {
     return NULL;
 }
 
+void *handle_new(PyTypeObject *type, const char *kind, PyObject *name, long long timeout_ns,
+                 void (*interrupt)(void *ring), void (*free)(void *ring)) {
+    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
+    struct handle *self = (struct handle *)alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->state = state_of_type(type);
+    self->kind = kind;
+    self->name = Py_NewRef(name);
+    self->timeout_ns = timeout_ns;
+    self->interrupt = interrupt;
+    self->free = free;
+    self->pool = pool_new();
+    if (!self->pool)
+        Py_CLEAR(self);
+    return self;
+}
+
 static void free_ring(struct handle *handle) {
     void *ring = handle->ring;
     handle->ring = NULL;
@@ -18,6 +36,16 @@ static void free_ring(struct handle *handle) {
     Py_BEGIN_ALLOW_THREADS
     handle->free(ring);
     Py_END_ALLOW_THREADS
+}
+
+void handle_dealloc(struct handle *self) {
+    PyTypeObject *type = Py_TYPE(&self->ob_base);
+    freefunc free = PyType_GetSlot(type, Py_tp_free);
+    free_ring(self);
+    Py_CLEAR(self->name);
+    pool_unref(self->pool);
+    free(self);
+    Py_DECREF(type);
 }
 
 bool handle_enter(struct handle *handle) {
@@ -36,6 +64,13 @@ void handle_leave(struct handle *handle) {
     handle->users--;
 }
 
+PyObject *handle_begin(struct handle *handle, PyObject *unused) {
+    if (!handle_enter(handle))
+        return NULL;
+    handle_leave(handle);
+    return Py_NewRef((PyObject *)handle);
+}
+
 void handle_close(struct handle *handle) {
     if (handle->closed)
         return;
@@ -45,23 +80,12 @@ void handle_close(struct handle *handle) {
     handle_leave(handle);
 }
 
-void handle_clear(struct handle *handle) {
-    free_ring(handle);
-    Py_CLEAR(handle->name);
-}
-
 PyObject *handle_raise_closed(struct handle *handle) {
     return PyErr_Format(PyExc_ValueError, "the %s of ring '%U' was closed while it waited",
                         handle->kind, handle->name);
 }
 
-PyObject *handle_refuse_pickle(struct handle *handle, PyObject *owner) {
-    PyObject *type = PyType_GetName(Py_TYPE(owner));
-    if (!type)
-        return NULL;
-    PyErr_Format(PyExc_TypeError,
-                 "a %U cannot be pickled: make shmring.%U('%U') in the other process", type, type,
-                 handle->name);
-    Py_DECREF(type);
-    return NULL;
+bool handle_was_warned(PyObject *done) {
+    Py_XDECREF(done);
+    return done;
 }

@@ -18,13 +18,13 @@ static void give_back(struct memory_object *memory) {
 
 PyObject *loan_object_new(struct writer_object *writer, struct shmring_slot *slot,
                           const struct outgoing *frame) {
-    struct loan_object *self = PyObject_New(struct loan_object, writer->state->loan_type);
+    struct loan_object *self = PyObject_New(struct loan_object, writer->handle.state->loan_type);
     if (!self) {
         shmring_slot_return(slot);
         outgoing_clear(&(struct outgoing){.caps = frame->caps, .metas = frame->metas});
         return NULL;
     }
-    memory_init(&self->memory, &frame->info, slot->data, writer->handle.name, writer->pool);
+    memory_init(&self->memory, &frame->info, slot->data, writer->handle.name, writer->handle.pool);
     self->memory.writable = true;
     self->memory.give_back = give_back;
     self->slot = *slot;

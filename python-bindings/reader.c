@@ -8,17 +8,13 @@
 #include "waiting.h"
 
 struct reader_object {
-    PyObject_HEAD
-    struct module_state *state;
     struct handle handle;
-    long long timeout_ns;
     PyObject *on_disconnect;
-    uint32_t lease;   /* as asked for */
-    bool warned;      /* of copies */
-    bool told;        /* that there is no room for one */
-    unsigned leaving; /* waits that were abandoned and are not over yet */
-    PyObject *unread; /* list of Frames that were put back, or NULL */
-    struct pool *pool;
+    uint32_t lease;                    /* as asked for */
+    bool warned;                       /* of copies */
+    bool told;                         /* that there is no room for one */
+    unsigned leaving;                  /* waits that were abandoned and are not over yet */
+    PyObject *unread;                  /* list of Frames that were put back, or NULL */
     struct shmring_reader_stats stats; /* the last ones, once closed */
 };
 
@@ -37,7 +33,7 @@ struct take {
 };
 
 #define TAKE_INIT(self)                                                                            \
-    { .reader = (self), .timeout_ns = (self)->timeout_ns, .newer_than = SHMRING_TIME_NONE, }
+    { .reader = (self), .timeout_ns = (self)->handle.timeout_ns, .newer_than = SHMRING_TIME_NONE, }
 
 static void get_stats(struct reader_object *self) {
     if (self->handle.ring)
@@ -113,21 +109,20 @@ static bool is_abandoned(const struct take *take) {
     return take->abandoned && PyList_Size(take->abandoned) > 0;
 }
 
-/* The first time, that there is no room for a copy, where no Timeout says so. */
-static int warn_of_limit(struct take *take) {
+/* The first time, that there is no room for a copy, where no Timeout says so; false when that is an
+ * exception. */
+static bool warn_of_limit(struct take *take) {
     struct reader_object *self = take->reader;
     if (take->error.code != -ENOBUFS || take->timeout_ns > 0 || self->told)
-        return 0;
+        return true;
     self->told = true;
-    PyObject *done =
-        PyObject_CallMethod((PyObject *)self, "_warn_of_limit", "s", take->error.message);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
+    return handle_was_warned(
+        PyObject_CallMethod((PyObject *)self, "_warn_of_limit", "s", take->error.message));
 }
 
 static int take_stop(void *arg) {
     struct take *take = arg;
-    if (warn_of_limit(take) < 0)
+    if (!warn_of_limit(take))
         return -1;
     return take->reader->handle.closed || is_abandoned(take) || has_unread(take->reader);
 }
@@ -168,7 +163,7 @@ static bool try_attach(struct reader_object *self) {
     result = shmring_reader_attach(self->handle.ring, 0, &error);
     Py_END_ALLOW_THREADS
     if (result < 0)
-        raise_result(self->state, result, &error);
+        raise_result(self->handle.state, result, &error);
     return result >= 0;
 }
 
@@ -187,16 +182,14 @@ static bool warn_of_copies(struct reader_object *self) {
     if (self->warned || self->stats.held < self->stats.lease)
         return true;
     self->warned = true;
-    PyObject *done = PyObject_CallMethod((PyObject *)self, "_warn_of_copies", NULL);
-    Py_XDECREF(done);
-    return done;
+    return handle_was_warned(PyObject_CallMethod((PyObject *)self, "_warn_of_copies", NULL));
 }
 
 static PyObject *new_frame(struct take *take) {
     struct reader_object *self = take->reader;
     bool is_copy = take->frame->is_copy;
-    PyObject *frame =
-        frame_object_new(self->state, take->frame, self->handle.name, self->pool, take->missed);
+    PyObject *frame = frame_object_new(self->handle.state, take->frame, self->handle.name,
+                                       self->handle.pool, take->missed);
     if (frame && is_copy && !take->for_copy && !warn_of_copies(self)) {
         unread_raised(self, frame);
         Py_CLEAR(frame);
@@ -250,7 +243,7 @@ static PyObject *reader_next(struct reader_object *self) {
     take_wait(&take);
     if (!is_end(take.result))
         return outcome(&take);
-    PyObject *end = helper(self->state, HELPER_END);
+    PyObject *end = helper(self->handle.state, HELPER_END);
     if (end && !fail(&take) && PyErr_ExceptionMatches(end))
         PyErr_Clear();
     return NULL;
@@ -282,7 +275,7 @@ static PyObject *reader_abandon(struct reader_object *self, PyObject *unused) {
 static int put_back(struct reader_object *self, PyObject *frame) {
     if (frame == Py_None || self->handle.closed)
         return 0;
-    if (Py_IS_TYPE(frame, self->state->frame_type))
+    if (Py_IS_TYPE(frame, self->handle.state->frame_type))
         return unread(self, frame);
     PyErr_Format(PyExc_TypeError, "only a Frame can be put back, not %R", Py_TYPE(frame));
     return -1;
@@ -351,21 +344,6 @@ static PyObject *reader_info(struct reader_object *self, PyObject *unused) {
     return take.result == SHMRING_OK ? info_values(&info) : fail(&take);
 }
 
-static PyObject *reader_name(struct reader_object *self, void *closure) {
-    return Py_NewRef(self->handle.name);
-}
-
-static PyObject *reader_closed(struct reader_object *self, void *closure) {
-    return PyBool_FromLong(self->handle.closed);
-}
-
-static PyObject *reader_repr(struct reader_object *self) {
-    get_stats(self);
-    bool attached = self->stats.attached;
-    const char *what = self->handle.closed ? "closed" : attached ? "attached" : "not attached";
-    return PyUnicode_FromFormat("<shmring.Reader of '%U', %s>", self->handle.name, what);
-}
-
 /* ---- A reader's life ---- */
 
 static PyObject *reader_close(struct reader_object *self, PyObject *unused) {
@@ -375,30 +353,10 @@ static PyObject *reader_close(struct reader_object *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *reader_enter(struct reader_object *self, PyObject *unused) {
-    if (!handle_enter(&self->handle))
-        return NULL;
-    handle_leave(&self->handle);
-    return Py_NewRef((PyObject *)self);
-}
-
-static PyObject *reader_exit(struct reader_object *self, PyObject *args) {
-    return reader_close(self, NULL);
-}
-
-static PyObject *reader_reduce(struct reader_object *self, PyObject *unused) {
-    return handle_refuse_pickle(&self->handle, (PyObject *)self);
-}
-
 static void reader_dealloc(struct reader_object *self) {
-    PyTypeObject *type = Py_TYPE(&self->ob_base);
-    freefunc free = PyType_GetSlot(type, Py_tp_free);
-    handle_clear(&self->handle);
     Py_CLEAR(self->unread);
     Py_CLEAR(self->on_disconnect);
-    pool_unref(self->pool);
-    free(self);
-    Py_DECREF(type);
+    handle_dealloc(&self->handle);
 }
 
 static void interrupt_ring(void *ring) {
@@ -407,26 +365,6 @@ static void interrupt_ring(void *ring) {
 
 static void free_ring(void *ring) {
     shmring_reader_free(ring);
-}
-
-static struct reader_object *allocate(PyTypeObject *type, PyObject *name, PyObject *on_disconnect) {
-    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
-    struct reader_object *self = (struct reader_object *)alloc(type, 0);
-    if (!self)
-        return NULL;
-    self->state = state_of_type(type);
-    self->handle = (struct handle){
-        .kind = "reader",
-        .name = Py_NewRef(name),
-        .interrupt = interrupt_ring,
-        .free = free_ring,
-    };
-    self->on_disconnect = Py_NewRef(on_disconnect);
-    self->stats = (struct shmring_reader_stats)SHMRING_READER_STATS_INIT;
-    self->pool = pool_new();
-    if (!self->pool)
-        Py_CLEAR(self);
-    return self;
 }
 
 static bool open_ring(struct reader_object *self, const struct shmring_reader_options *options) {
@@ -438,7 +376,7 @@ static bool open_ring(struct reader_object *self, const struct shmring_reader_op
     int result = shmring_reader_new(name, options, &ring, &error);
     self->handle.ring = ring;
     if (result < 0)
-        raise_result(self->state, result, &error);
+        raise_result(self->handle.state, result, &error);
     return result >= 0;
 }
 
@@ -460,26 +398,22 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     options.max_copy_bytes = max_copy_bytes;
     if (PyUnicode_CompareWithASCIIString(on_disconnect, "wait") == 0)
         options.go_on_after = 1u << SHMRING_CLOSED | 1u << SHMRING_LOST;
-    struct reader_object *self = allocate(type, name, on_disconnect);
-    if (self) {
-        self->timeout_ns = timeout_ns;
-        self->lease = options.lease;
-    }
-    if (self && (!open_ring(self, &options) || !try_attach(self)))
+    struct reader_object *self =
+        handle_new(type, "reader", name, timeout_ns, interrupt_ring, free_ring);
+    if (!self)
+        return NULL;
+    self->on_disconnect = Py_NewRef(on_disconnect);
+    self->lease = options.lease;
+    self->stats = (struct shmring_reader_stats)SHMRING_READER_STATS_INIT;
+    if (!open_ring(self, &options) || !try_attach(self))
         Py_CLEAR(self);
     return (PyObject *)self;
 }
 
 static PyMemberDef reader_members[] = {
-    {"_timeout_ns", T_LONGLONG, offsetof(struct reader_object, timeout_ns), READONLY, NULL},
+    HANDLE_MEMBERS,
     {"_lease", T_UINT, offsetof(struct reader_object, lease), READONLY, NULL},
     {"_on_disconnect", T_OBJECT, offsetof(struct reader_object, on_disconnect), READONLY, NULL},
-    {NULL},
-};
-
-static PyGetSetDef reader_getset[] = {
-    {"name", (getter)reader_name, NULL, "The ring's name.", NULL},
-    {"closed", (getter)reader_closed, NULL, "True once close() was called.", NULL},
     {NULL},
 };
 
@@ -495,16 +429,13 @@ static PyMethodDef reader_methods[] = {
     {"_request_keyframe", (PyCFunction)reader_request_keyframe, METH_VARARGS, NULL},
     {"resume", (PyCFunction)reader_resume, METH_NOARGS,
      "resume($self, /)\n--\n\nAfter an end: the next read waits for the next stream, or for the "
-     "next "
-     "writer."},
-    {"_enter", (PyCFunction)reader_enter, METH_NOARGS, NULL},
+     "next writer."},
+    {"_enter", (PyCFunction)handle_begin, METH_NOARGS, NULL},
     {"try_read", (PyCFunction)reader_try_read, METH_NOARGS,
      "try_read($self, /)\n--\n\nThe next Frame, or None when there is none now."},
     {"close", (PyCFunction)reader_close, METH_NOARGS,
      "close($self, /)\n--\n\nLeave the ring. Frames still held stay valid; a read that waits in "
      "another thread raises ValueError."},
-    {"__exit__", (PyCFunction)reader_exit, METH_VARARGS, "Leave the ring."},
-    {"__reduce__", (PyCFunction)reader_reduce, METH_NOARGS, NULL},
     {NULL},
 };
 
@@ -512,11 +443,9 @@ static PyType_Slot reader_slots[] = {
     {Py_tp_doc, "What shmring.Reader is made of."},
     {Py_tp_new, reader_new},
     {Py_tp_dealloc, reader_dealloc},
-    {Py_tp_repr, reader_repr},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, reader_next},
     {Py_tp_members, reader_members},
-    {Py_tp_getset, reader_getset},
     {Py_tp_methods, reader_methods},
     {0, NULL},
 };

@@ -46,7 +46,7 @@ static PyObject *fail(struct writer_object *self, int result, const struct shmri
 bool writer_borrow(struct writer_object *self, struct shmring_slot *slot) {
     struct borrow borrow = {.writer = self, .slot = slot};
     self->busy++;
-    int result = wait_in_slices(borrow_step, borrow_stop, &borrow, self->timeout_ns);
+    int result = wait_in_slices(borrow_step, borrow_stop, &borrow, self->handle.timeout_ns);
     self->busy--;
     if (result == SHMRING_TIMEOUT) {
         shmring_writer_drop(self->handle.ring);
@@ -107,9 +107,10 @@ void outgoing_clear(struct outgoing *frame) {
 static int publish(struct writer_object *self, struct shmring_slot *slot,
                    const struct outgoing *frame, uint64_t *seq, struct shmring_error *error) {
     struct shmring_frame_info info = frame->info;
-    if (info.pts_ns == SHMRING_TIME_NONE && info.fps_num)
+    bool is_told = frame->is_as_it_was;
+    if (!is_told && info.pts_ns == SHMRING_TIME_NONE && info.fps_num)
         info.pts_ns = pts_from_rate(self->frames, info.fps_num, info.fps_den);
-    if (info.frame_number == SHMRING_NUMBER_NONE)
+    if (!is_told && info.frame_number == SHMRING_NUMBER_NONE)
         info.frame_number = self->frames;
     int result = shmring_writer_publish(self->handle.ring, slot, &info, seq, error);
     shmring_slot_return(slot);
@@ -128,9 +129,7 @@ static bool warn_of_names(struct writer_object *self) {
     if (stats.names_lost == self->names_lost)
         return true;
     self->names_lost = stats.names_lost;
-    PyObject *done = PyObject_CallMethod((PyObject *)self, "_warn_of_names", NULL);
-    Py_XDECREF(done);
-    return done;
+    return handle_was_warned(PyObject_CallMethod((PyObject *)self, "_warn_of_names", NULL));
 }
 
 /* Under the GIL, which it never waits with, so that times and numbers are in order. */
@@ -246,7 +245,7 @@ static PyObject *writer_write(struct writer_object *self, PyObject *const *args,
     struct layout *layout = NULL;
     source.count = 0; /* what is behind it is written before it is read */
     if (outgoing_init(&frame, self, args[1]) && set_size(&frame, args[0]))
-        layout = layout_get(self->state, &frame.info, &self->pool->layout);
+        layout = layout_get(self->handle.state, &frame.info, &self->handle.pool->layout);
     if (layout && source_get(&source, layout, args[0]))
         seq = write_source(self, &source, &frame);
     source_release(&source);
@@ -258,15 +257,11 @@ static PyObject *writer_write(struct writer_object *self, PyObject *const *args,
 
 /* ---- A frame of another ring, as it was ---- */
 
-/* What comes from another host is believed no more than what comes from another process: the
- * planes lie within the bytes, or there are none. */
-static bool planes_fit(const struct shmring_frame_info *info, Py_ssize_t size) {
-    bool fit = info->size == (uint64_t)size;
-    for (uint32_t i = 0; i < info->planes; i++)
-        fit = fit && info->offset[i] <= info->size;
-    if (!fit)
-        PyErr_SetString(PyExc_ValueError, "a frame whose planes are not within its bytes");
-    return fit;
+static bool is_size(const struct shmring_frame_info *info, Py_ssize_t size) {
+    if (info->size != (uint64_t)size)
+        PyErr_Format(PyExc_ValueError, "a frame of %llu bytes, and %zd came",
+                     (unsigned long long)info->size, size);
+    return info->size == (uint64_t)size;
 }
 
 static bool as_it_was(struct shmring_frame_info *info, PyObject *said) {
@@ -293,47 +288,29 @@ static bool as_it_was(struct shmring_frame_info *info, PyObject *said) {
     return true;
 }
 
-/* Copies DATA into a slot; 0, or the error's number. */
-static int copy_as_it_was(struct writer_object *self, const Py_buffer *data,
-                          const struct shmring_frame_info *info, uint64_t *seq,
-                          struct shmring_error *error) {
-    struct shmring_slot slot;
-    int result = -ESTALE;
-    while (result == -ESTALE && writer_borrow(self, &slot)) {
-        self->busy++;
-        Py_BEGIN_ALLOW_THREADS
-        if (slot.size >= info->size)
-            memcpy(slot.data, data->buf, (size_t)data->len);
-        Py_END_ALLOW_THREADS
-        self->busy--;
-        result = shmring_writer_publish(self->handle.ring, &slot, info, seq, error);
-        shmring_slot_return(&slot);
-    }
-    return result;
-}
-
 /* (data, (format, width, height, channels, flags, planes, timestamp, pts, dts, duration, clock,
  * frame number and its end, framerate's two, caps, metas), whether pts_ns begins anew). The slots
  * are large enough by then: _make_room(). */
 static PyObject *writer_write_as_it_is(struct writer_object *self, PyObject *args) {
-    struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
-    struct shmring_error error = {0};
-    Py_buffer data;
+    struct outgoing frame = {.info = SHMRING_FRAME_INFO_INIT, .is_as_it_was = true};
+    struct source source = {.count = 1};
     PyObject *said;
-    int begins, result = 0;
+    int begins;
     uint64_t seq = 0;
-    if (!PyArg_ParseTuple(args, "y*O!p:_write_as_it_is", &data, &PyTuple_Type, &said, &begins))
+    if (!PyArg_ParseTuple(args, "y*O!p:_write_as_it_is", &source.buffer[0], &PyTuple_Type, &said,
+                          &begins))
         return NULL;
-    if (as_it_was(&info, said) && planes_fit(&info, data.len) && handle_enter(&self->handle)) {
+    view_bytes(&source.view[0], source.buffer[0].len);
+    source.buffer[0].strides = source.view[0].strides;
+    if (as_it_was(&frame.info, said) && is_size(&frame.info, source.buffer[0].len) &&
+        handle_enter(&self->handle)) {
         if (begins)
             shmring_writer_begin_stretch(self->handle.ring);
-        result = copy_as_it_was(self, &data, &info, &seq, &error);
-        if (result < 0 && !PyErr_Occurred())
-            fail(self, result, &error);
+        seq = write_source(self, &source, &frame);
         handle_leave(&self->handle);
     }
-    PyBuffer_Release(&data);
-    return result == 0 && seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
+    source_release(&source);
+    return seq ? PyLong_FromUnsignedLongLong(seq) : NULL;
 }
 
 /* ---- Other calls ---- */
@@ -460,21 +437,7 @@ bool writer_warn_of_copies(struct writer_object *self) {
     if (self->warned)
         return true;
     self->warned = true;
-    PyObject *done = PyObject_CallMethod((PyObject *)self, "_warn_of_copies", NULL);
-    Py_XDECREF(done);
-    return done;
-}
-
-static PyObject *writer_name(struct writer_object *self, void *closure) {
-    return Py_NewRef(self->handle.name);
-}
-
-static PyObject *writer_closed(struct writer_object *self, void *closure) {
-    return PyBool_FromLong(self->handle.closed);
-}
-
-static PyObject *writer_busy(struct writer_object *self, void *closure) {
-    return PyBool_FromLong(self->handle.users > 0);
+    return handle_was_warned(PyObject_CallMethod((PyObject *)self, "_warn_of_copies", NULL));
 }
 
 static PyObject *writer_repr(struct writer_object *self) {
@@ -491,33 +454,9 @@ static PyObject *writer_close(struct writer_object *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *writer_enter(struct writer_object *self, PyObject *unused) {
-    if (!handle_enter(&self->handle))
-        return NULL;
-    handle_leave(&self->handle);
-    return Py_NewRef((PyObject *)self);
-}
-
-/* Only what ran to its end is the end of the stream. */
-static PyObject *writer_exit(struct writer_object *self, PyObject *args) {
-    PyObject *type = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : Py_None;
-    PyObject *ended = type == Py_None && !self->handle.closed ? writer_end(self, NULL) : NULL;
-    Py_XDECREF(ended);
-    return writer_close(self, NULL);
-}
-
-static PyObject *writer_reduce(struct writer_object *self, PyObject *unused) {
-    return handle_refuse_pickle(&self->handle, (PyObject *)self);
-}
-
 static void writer_dealloc(struct writer_object *self) {
-    PyTypeObject *type = Py_TYPE(&self->ob_base);
-    freefunc free = PyType_GetSlot(type, Py_tp_free);
-    handle_clear(&self->handle);
     Py_CLEAR(self->caps);
-    pool_unref(self->pool);
-    free(self);
-    Py_DECREF(type);
+    handle_dealloc(&self->handle);
 }
 
 static void interrupt_ring(void *ring) {
@@ -526,24 +465,6 @@ static void interrupt_ring(void *ring) {
 
 static void free_ring(void *ring) {
     shmring_writer_close(ring);
-}
-
-static struct writer_object *allocate(PyTypeObject *type, PyObject *name) {
-    allocfunc alloc = PyType_GetSlot(type, Py_tp_alloc);
-    struct writer_object *self = (struct writer_object *)alloc(type, 0);
-    if (!self)
-        return NULL;
-    self->state = state_of_type(type);
-    self->handle = (struct handle){
-        .kind = "writer",
-        .name = Py_NewRef(name),
-        .interrupt = interrupt_ring,
-        .free = free_ring,
-    };
-    self->pool = pool_new();
-    if (!self->pool)
-        Py_CLEAR(self);
-    return self;
 }
 
 static bool open_ring(struct writer_object *self, const struct shmring_writer_options *options) {
@@ -558,7 +479,7 @@ static bool open_ring(struct writer_object *self, const struct shmring_writer_op
     Py_END_ALLOW_THREADS
     self->handle.ring = ring;
     if (result < 0)
-        raise_result(self->state, result, &error);
+        raise_result(self->handle.state, result, &error);
     return result >= 0;
 }
 
@@ -566,10 +487,8 @@ static bool open_ring(struct writer_object *self, const struct shmring_writer_op
 static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     unsigned long long slot_size;
-    long long timeout_ns;
-    PyObject *name;
-    PyObject *timeline;
-    long long patience_ns;
+    long long timeout_ns, patience_ns;
+    PyObject *name, *timeline;
     if (!PyArg_ParseTuple(args, "UKIILLO:Writer", &name, &slot_size, &options.slots, &options.perms,
                           &timeout_ns, &patience_ns, &timeline))
         return NULL;
@@ -578,23 +497,16 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     options.patience_ns = patience_ns;
     options.slot_size = slot_size;
     options.lend_limit = MAX_LOANS - 1;
-    struct writer_object *self = allocate(type, name);
+    struct writer_object *self =
+        handle_new(type, "writer", name, timeout_ns, interrupt_ring, free_ring);
     if (self && !open_ring(self, &options))
         Py_CLEAR(self);
-    if (self)
-        self->timeout_ns = timeout_ns;
     return (PyObject *)self;
 }
 
 static PyMemberDef writer_members[] = {
-    {"_timeout_ns", T_LONGLONG, offsetof(struct writer_object, timeout_ns), READONLY, NULL},
-    {NULL},
-};
-
-static PyGetSetDef writer_getset[] = {
-    {"name", (getter)writer_name, NULL, "The ring's name.", NULL},
-    {"closed", (getter)writer_closed, NULL, "True once close() was called.", NULL},
-    {"_busy", (getter)writer_busy, NULL, NULL, NULL},
+    HANDLE_MEMBERS,
+    {"_users", T_UINT, offsetof(struct handle, users), READONLY, NULL},
     {NULL},
 };
 
@@ -613,10 +525,7 @@ static PyMethodDef writer_methods[] = {
     {"close", (PyCFunction)writer_close, METH_NOARGS,
      "close($self, /)\n--\n\nStop and remove the ring's name; readers keep what they have. A call "
      "that waits in another thread raises ValueError."},
-    {"__exit__", (PyCFunction)writer_exit, METH_VARARGS,
-     "End the stream, unless by an exception, and close."},
-    {"_enter", (PyCFunction)writer_enter, METH_NOARGS, NULL},
-    {"__reduce__", (PyCFunction)writer_reduce, METH_NOARGS, NULL},
+    {"_enter", (PyCFunction)handle_begin, METH_NOARGS, NULL},
     {NULL},
 };
 
@@ -626,7 +535,6 @@ static PyType_Slot writer_slots[] = {
     {Py_tp_dealloc, writer_dealloc},
     {Py_tp_repr, writer_repr},
     {Py_tp_members, writer_members},
-    {Py_tp_getset, writer_getset},
     {Py_tp_methods, writer_methods},
     {0, NULL},
 };

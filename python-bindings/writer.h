@@ -13,18 +13,14 @@
 #define MAX_LOANS 3
 
 struct writer_object {
-    PyObject_HEAD
-    struct module_state *state;
     struct handle handle;
     struct shmring_frame_info info; /* what every frame is */
     PyObject *caps;                 /* a str that its caps point into, or NULL */
-    struct pool *pool;
-    int64_t timeout_ns;
-    uint64_t frames;     /* published or dropped */
-    atomic_uint busy;    /* threads that wait for a slot or fill one, in write() */
-    bool warned;         /* of copies of loans */
-    uint64_t names_lost; /* of those it was warned of */
-    int64_t next_look;   /* at that count */
+    uint64_t frames;                /* published or dropped */
+    atomic_uint busy;               /* threads that wait for a slot or fill one, in write() */
+    bool warned;                    /* of copies of loans */
+    uint64_t names_lost;            /* of those it was warned of */
+    int64_t next_look;              /* at that count */
 };
 
 /* A frame to be written, as its caller described it; what that left out is set when it is
@@ -32,6 +28,7 @@ struct writer_object {
 struct outgoing {
     struct shmring_frame_info info;
     PyObject *caps, *metas; /* references that its texts lie in, or NULL */
+    bool is_as_it_was;      /* of another ring: what it does not tell stays so */
 };
 
 void outgoing_clear(struct outgoing *frame);

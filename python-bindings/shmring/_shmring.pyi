@@ -124,19 +124,12 @@ class Reader:
     def resume(self) -> None: ...
     def _info(self) -> tuple[Any, ...] | None: ...
     def _enter(self) -> Reader: ...
-    def __exit__(
-        self,
-        type: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None: ...
 
 class Writer:
     @property
     def _timeout_ns(self) -> int: ...
     @property
-    def _busy(self) -> bool: ...
+    def _users(self) -> int: ...
     def __new__(
         cls, name: str, slot_size: int, slots: int, perms: int, timeout_ns: int, patience_ns: int,
         timeline: Timeline | None, /
@@ -168,13 +161,6 @@ class Writer:
         /,
     ) -> None: ...
     def _enter(self) -> Writer: ...
-    def __exit__(
-        self,
-        type: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None: ...
 
 @final
 class Loan:

@@ -13,7 +13,7 @@ import errno
 import os
 import sys
 import warnings
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .raw import EndOfStream, Error, LayoutError, RingDenied, RingNotFound, Timeout, WriterLost
 
@@ -46,6 +46,13 @@ def raise_result(result: int, message: str) -> NoReturn:
 
 def raise_forked(kind: str, name: str) -> NoReturn:
     raise Error(f"this {kind} of ring '{name}' belongs to the parent process: make one after fork()")
+
+
+def raise_pickled(thing: Any) -> NoReturn:
+    """A Reader or Writer belongs to its process."""
+    kind = type(thing).__name__
+    raise TypeError(f"a {kind} cannot be pickled: make shmring.{kind}('{thing.name}') in the other "
+                    "process")
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Coroutine, Literal, NoRetu
 from . import _shmring, arguments
 from ._shmring import Frame
 from .errors import (CLOSED, ENDED, LEASE, LOST, TIMEOUT, EndOfStream, LeaseError, RingNotFound,
-                     Timeout, WriterLost, raise_forked, raise_result, warn)
+                     Timeout, WriterLost, raise_forked, raise_pickled, raise_result, warn)
 from .records import Info, Stats, info_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,18 @@ class Reader(_shmring.Reader):
     def __enter__(self) -> Reader:
         self._enter()
         return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        """Leave the ring."""
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise_pickled(self)
+
+    def __repr__(self) -> str:
+        attached = "attached" if self.stats.attached else "not attached"
+        return f"<shmring.Reader of '{self.name}', {'closed' if self.closed else attached}>"
 
     def __aiter__(self) -> AsyncIterator[Frame]:
         return self

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, NoReturn
 from . import _shmring, arguments, formats
 from ._shmring import Loan, Timeline
 from .arguments import TIME_NONE, time_ns
-from .errors import LIMIT, LeaseError, TIMEOUT, Timeout, raise_forked, raise_result, warn
+from .errors import LIMIT, LeaseError, TIMEOUT, Timeout, raise_forked, raise_pickled, raise_result, warn
 from .metas import write_metas
 from .records import Metas, ReaderInfo, Region, WriterStats, reader_info_of
 
 if TYPE_CHECKING:
-    from types import EllipsisType
+    from types import EllipsisType, TracebackType
 
     import numpy.typing as npt
 
@@ -64,7 +64,7 @@ def _close_all() -> None:
     for writer in writers:
         writer.close()
     end = time.monotonic() + _LEAVING_S
-    while any(writer._busy for writer in writers) and time.monotonic() < end:
+    while any(writer._users for writer in writers) and time.monotonic() < end:
         time.sleep(0.001)
 
 
@@ -192,6 +192,16 @@ class Writer(_shmring.Writer):
     def __enter__(self) -> Writer:
         self._enter()
         return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        """End the stream, unless by an exception, and close."""
+        if kind is None and not self.closed:
+            self.end()
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise_pickled(self)
 
     def _write_bytes(self, data: Any, pts_ns: int | None, timestamp_ns: int | None,
                      duration_ns: int | None, *more: Any) -> int:

@@ -218,6 +218,33 @@ class OtherTest(WriterCase):
                 writer.write(image, **bad)
 
 
+class AsItIsTest(WriterCase):
+    """A frame of another host's ring."""
+
+    def write(self, writer, size, offset=0, pts_ns=-1, number=2**64 - 1):
+        said = ("BGR", 64, 4, 3, 0, ((192,), (offset,), size), 1, pts_ns, -1, -1, -1, number,
+                number, 25, 1, None, b"")
+        return writer._write_as_it_is(bytes(768), said, False)
+
+    def test_no_count_of_ours_is_told(self):
+        writer, reader = self.pair(framerate=25)
+        self.assertEqual(self.write(writer, 768), 1)
+        self.assertEqual(self.write(writer, 768, pts_ns=5, number=7), 2)
+        first, second = reader.read(), reader.read()
+        self.assertEqual((first.frame_number, second.frame_number), (None, 7))
+        self.assertGreater(first.pts_ns, 0)  # by the clock
+        self.assertEqual(second.pts_ns, 5)
+
+    def test_what_cannot_be_is_refused(self):
+        writer = self.writer()
+        for size, offset, text in ((767, 0, "767 bytes, and 768 came"), (769, 0, "769 bytes"),
+                                   (768, 1, "beyond the frame's bytes"),
+                                   (768, 769, "starts beyond the frame's bytes")):
+            with self.subTest(size=size, offset=offset), self.assertRaisesRegex(ValueError, text):
+                self.write(writer, size, offset)
+        self.assertEqual(writer.stats.published, 0)
+
+
 class TogetherTest(WriterCase):
     def test_a_timeline_for_two(self):
         def ahead(timeline):
