@@ -40,9 +40,12 @@ static int no_space(const struct segment *seg, struct shmring_error *error) {
                      largest[0] ? ". Left there: " : "", largest);
 }
 
-/* For its maker alone, whatever the umask. */
+/* For its maker alone, whatever the umask. Where somebody has the name, another number makes
+ * another one. */
 static int make_file(int *fd, const char *path) {
     int result = segment_open_file(fd, path, O_RDWR | O_CREAT | O_EXCL);
+    if (result == -EEXIST)
+        return -ESTALE;
     if (result == 0 && fchmod(*fd, 0600) < 0)
         result = -errno;
     return result;

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 
 #include "lock.h"
 #include "support.h"
@@ -193,9 +195,8 @@ END_TEST
 static const char *squatted;
 static bool by_link;
 
-static int squat_as_stranger(struct child *test, const char *name) {
+static int squat(const char *name, struct child *test) {
     const char *path = path_of(name, squatted);
-    become(STRANGER);
     if (by_link)
         CHILD_ASSERT(symlink("/etc/passwd", path) == 0);
     else
@@ -203,6 +204,17 @@ static int squat_as_stranger(struct child *test, const char *name) {
     CHILD_ASSERT(child_say(test, 'S'));
     child_hear(test);
     return unlink(path);
+}
+
+static int squat_as_stranger(struct child *test, const char *name) {
+    become(STRANGER);
+    return squat(name, test);
+}
+
+static int squat_as_owner(struct child *test, const char *name) {
+    become(OWNER);
+    squat(name, test); /* it may be gone: nobody locks it */
+    return 0;
 }
 
 static int open_as_owner(struct child *test, const char *name) {
@@ -226,6 +238,39 @@ START_TEST(squatted_names_are_refused_by_whose_they_are) {
         struct child owner = start_child(open_as_owner, name);
         ck_assert_int_eq(end_child(&owner), 0);
         ck_assert_int_eq(end_child(&stranger), 0);
+        ck_assert_int_eq(shm_entries(name, false), 0);
+    }
+}
+END_TEST
+
+/* In each process the first random number is one that can be guessed. */
+ssize_t getrandom(void *buffer, size_t size, unsigned flags) {
+    static bool was_guessed;
+    if (was_guessed)
+        return syscall(SYS_getrandom, buffer, size, flags);
+    was_guessed = true;
+    memset(buffer, 0, size);
+    return (ssize_t)size;
+}
+
+static int make_as_owner(struct child *test, const char *name) {
+    become(OWNER);
+    shmring_writer_close(new_writer(name, 6));
+    return 0;
+}
+
+START_TEST(squatted_temporary_names_are_passed_over) {
+    static const char *const suffixes[] = {".00000000000000000000000000000000.new",
+                                           ".00000000000000000000000000000000.ctl.new"};
+    for (size_t i = 0; i < 8; i++) {
+        const char *name = new_name();
+        squatted = suffixes[i / 4];
+        by_link = i % 2;
+        struct child squatter = start_child(i / 2 % 2 ? squat_as_owner : squat_as_stranger, name);
+        ck_assert_int_eq(child_hear(&squatter), 'S');
+        struct child owner = start_child(make_as_owner, name);
+        ck_assert_int_eq(end_child(&owner), 0);
+        ck_assert_int_eq(end_child(&squatter), 0);
         ck_assert_int_eq(shm_entries(name, false), 0);
     }
 }
@@ -396,6 +441,7 @@ int main(void) {
     tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
     tcase_add_test(tests, observers_locks_hinder_nobody);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
+    tcase_add_test(tests, squatted_temporary_names_are_passed_over);
     tcase_add_test(tests, they_can_take_up_places);
     tcase_add_test(tests, they_can_forge_what_others_claim);
     tcase_add_test(tests, forged_places_stop_nobody);
