@@ -3,6 +3,9 @@
  * was when the pipeline only paused. A wait that does not end makes the test time out. */
 #include "support.h"
 
+#include <signal.h>
+#include <time.h>
+
 #define SLOTS 8
 
 /* ---- The source --------------------------------------------------------------------------- */
@@ -58,6 +61,52 @@ GST_START_TEST(test_src_pauses) {
     }
     gst_harness_teardown(h);
     shmring_writer_close(writer);
+}
+GST_END_TEST;
+
+/* ---- Signals ------------------------------------------------------------------------------ */
+
+static gint ticks;
+
+static void count_tick(int number) {
+    ticks++;
+}
+
+static timer_t start_ticking(void) {
+    struct itimerspec often = {.it_value.tv_nsec = 50000, .it_interval.tv_nsec = 50000};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct sigaction action = {.sa_handler = count_tick};
+    timer_t timer;
+
+    sigaction(SIGUSR1, &action, NULL);
+    assert_equals_int(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    assert_equals_int(timer_settime(timer, 0, &often, NULL), 0);
+    return timer;
+}
+
+/* The program's own, every 50 us, end no wait of either element. */
+GST_START_TEST(test_signals) {
+    static const gchar *caps = "video/x-raw,format=GRAY8,width=8,height=4,framerate=25/1";
+    GstHarness *sink = harness_for("shmringsink", ring, "wait-for-connection=true");
+    GstHarness *src = harness_for("shmringsrc", ring, "");
+    timer_t timer = start_ticking();
+    GThread *pushing;
+
+    gst_harness_set_src_caps_str(sink, caps);
+    pushing = push_in_thread(sink, make_picture(caps, 0));
+    gst_harness_play(src);
+    fail_unless(FLOW_OF(pushing) == GST_FLOW_OK);
+    for (guint8 i = 0; i < 200; i++) {
+        GstBuffer *buffer = gst_harness_pull(src);
+
+        assert_picture(buffer, caps, i);
+        gst_buffer_unref(buffer);
+        assert_equals_int(gst_harness_push(sink, make_picture(caps, i + 1)), GST_FLOW_OK);
+    }
+    timer_delete(timer);
+    fail_unless(ticks > 0);
+    gst_harness_teardown(src);
+    gst_harness_teardown(sink);
 }
 GST_END_TEST;
 
@@ -145,6 +194,7 @@ static Suite *unlock_suite(void) {
     tcase_add_test(tcase, test_src_without_ring);
     tcase_add_test(tcase, test_src_without_frames);
     tcase_add_test(tcase, test_src_pauses);
+    tcase_add_test(tcase, test_signals);
     tcase_add_test(tcase, test_sink_without_reader);
     tcase_add_test(tcase, test_sink_stops_when_full);
     tcase_add_test(tcase, test_sink_flushes_when_full);

@@ -252,5 +252,28 @@ class ReaderTest(RingTest):
         self.assertEqual(writer.answer(), f"published {frames}")
 
 
+class TimerTest(RingTest):
+    """Of the program's own: its handler runs, and no wait is shorter or longer for it."""
+
+    def test_every_50_us(self):
+        ticks = []
+        self.addCleanup(signal.signal, signal.SIGALRM,
+                        signal.signal(signal.SIGALRM, lambda *_: ticks.append(1)))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        with shmring.Writer(self.name, 8, 8, "GRAY8", slots=4) as writer, \
+                shmring.Reader(self.name, timeout=60) as reader:
+            thread = threading.Thread(target=lambda: [
+                writer.write(np.full((8, 8), value, "u1")) for value in range(200)])
+            signal.setitimer(signal.ITIMER_REAL, 5e-5, 5e-5)
+            thread.start()
+            values = [int(reader.read().array.max()) for _ in range(200)]
+            with self.assertRaises(shmring.Timeout):
+                reader.read(timeout=0.05)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            thread.join()
+        self.assertEqual(values, list(range(200)))
+        self.assertTrue(ticks)
+
+
 if __name__ == "__main__":
     unittest.main()
