@@ -43,7 +43,7 @@ class Plan:
     warm_s: float
     most: int  # contenders of a row
     tries: int  # of a peer's laps in a row: so many may fail
-    gives_up: int = 2  # after so many rows that a peer did not end, none of its laps is run
+    gives_up: int = 2  # after so many rows in which a peer hung
 
 
 FULL = Plan(laps=5, warm_up=True, seconds=0.5, paced_s=1.6, warm_s=0.1, most=100, tries=3)
@@ -81,10 +81,10 @@ def run_lap(entrant, plan, tries):
     raise why
 
 
-def why_left_out(entrant, plan, failures):
-    before = failures.get(entrant.name, ())
+def why_left_out(entrant, plan, hung):
+    before = hung.get(entrant.name, ())
     if len(before) >= plan.gives_up:
-        return f"it failed in {' and '.join(before)}"
+        return f"it hung in {' and '.join(before)}"
     return entrant.contender.skipped
 
 
@@ -92,10 +92,10 @@ def warming(entrant):
     return dataclasses.replace(entrant, contender=entrant.contender.shortened(QUICK.seconds))
 
 
-def run_row(entrants, plan, laps_of_each, failures):
+def run_row(row, entrants, plan, hung):
     """{name: [figures of each lap]}, {name: why it is left out}, {name: laps run again}"""
-    again = {}
-    left_out = {e.name: why_left_out(e, plan, failures) for e in entrants}
+    again, laps_of_each = {}, min(plan.laps, row.laps or plan.laps)
+    left_out = {e.name: why_left_out(e, plan, hung) for e in entrants}
     left_out = {name: why for name, why in left_out.items() if why}
     laps = {e.name: [] for e in entrants if e.name not in left_out}
     for number in range(not plan.warm_up, laps_of_each + 1):
@@ -110,6 +110,8 @@ def run_row(entrants, plan, laps_of_each, failures):
                 left_out[entrant.name] = ("FAILED" if entrant.contender.ours else "it failed") + (
                     ": " + " ".join(str(error).split())[-200:])
                 laps.pop(entrant.name)
+                if isinstance(error, lap.Hung):
+                    hung.setdefault(entrant.name, []).append(row.name)
                 continue
             if number:
                 laps[entrant.name].append(figures)
@@ -117,17 +119,13 @@ def run_row(entrants, plan, laps_of_each, failures):
 
 
 def measure(chosen, plan, other):
-    measured, failures = {}, {}
+    measured, hung = {}, {}
     for row in chosen:
         entrants = compare.entrants(row, other)[: plan.most * (2 if other else 1)]
         if not entrants:
             continue
         print(f"{row.name} ...", end=" ", file=sys.stderr, flush=True)
-        laps, left_out, again = run_row(entrants, plan, min(plan.laps, row.laps or plan.laps),
-                                       failures)
-        for entrant in entrants:
-            if entrant.name in left_out and not why_left_out(entrant, plan, failures):
-                failures.setdefault(entrant.name, []).append(row.name)
+        laps, left_out, again = run_row(row, entrants, plan, hung)
         measured[row.name] = {"title": row.title, "figures": row.figures, "laps": laps,
                               "left_out": left_out, "again": again, "share": row.share,
                               "ours": [e.name for e in entrants if e.contender.ours],

@@ -86,6 +86,17 @@ def bare_pair(title, write=(), read=()):
                      ours=False, limit=True)
 
 
+def iceoryx2_crate(title, write=(), read=()):
+    """From Rust to Rust: what it does without Python."""
+    path = os.path.join(os.environ.get("SHMRING_BENCH_BUILD", ""), "bench-iceoryx2", "target",
+                        "release", "bench-iceoryx2")
+    return Contender(title, tuple(
+        Place((path, role, "NAME", *words(dict(settings))), cpu)
+        for role, settings, cpu in (("write", write, WRITER_CPU), ("read", read, READER_CPU))),
+        ours=False, ends_within_s=0.3,
+        skipped="" if os.path.exists(path) else "its crate is not built: ./dev bench does, by cargo")
+
+
 def alone(title, *args, **settings):
     return Contender(title, (program(*args, "NAME", **settings),), ours=False, limit=True)
 

@@ -27,6 +27,10 @@ class LapError(Exception):
     """Told in one line."""
 
 
+class Hung(LapError):
+    """That took its time."""
+
+
 def unique_name():
     return f"bench-{os.getpid()}-{next(_counter)}"
 
@@ -125,12 +129,19 @@ class Leftovers:
     def remove(self):
         """But for what others have come to use."""
         left = {path for path in self.ours if os.path.exists(path)}
-        if left:
-            pids = filter(str.isdigit, os.listdir("/proc"))
-            left -= {path for pid in pids for path, _, _ in mappings(pid)}
-        for path in left:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        if any("/iox2_" in path for path in self.ours):
+            # One file for all of the machine, which nobody maps.
+            left |= {path for path in glob.glob("/dev/shm/iox2_*.global_mgmt")
+                     if os.path.basename(path) not in self.before}
+        if not left:
+            return
+        pids = filter(str.isdigit, os.listdir("/proc"))
+        used = {path for pid in pids for path, _, _ in mappings(pid)}
+        iceoryx2 = any("/iox2_" in path for path in used)
+        for path in left - used:
+            if not (iceoryx2 and path.endswith(".global_mgmt")):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
 
 
 # ---- Processes ----
@@ -150,19 +161,19 @@ class End:
         except FileNotFoundError:
             raise LapError(f"no program {command[0]}: run this by ./dev bench") from None
 
-    def _failed(self, what):
+    def failed(self, what, kind=LapError):
         self.said.seek(0)
         said = self.said.read().decode(errors="replace").strip()
-        return LapError(f"{' '.join(self.command)} {what}" + (f": {said[-400:]}" if said else ""))
+        return kind(f"{' '.join(self.command)} {what}" + (f": {said[-400:]}" if said else ""))
 
     def read_line(self, deadline):
         while b"\n" not in self.rest:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise self._failed("was silent for too long")
+                raise self.failed("was silent for too long", Hung)
             piece = os.read(self.process.stdout.fileno(), 65536)
             if not piece:
-                raise self._failed("ended early")
+                raise self.failed("ended early")
             self.rest += piece
         line, self.rest = self.rest.split(b"\n", 1)
         return line.decode(errors="replace")
@@ -176,7 +187,7 @@ class End:
         try:
             return json.loads(line)
         except ValueError:
-            raise self._failed(f"said {line}") from None
+            raise self.failed(f"said {line}") from None
 
     def results(self, deadline):
         found = []
@@ -223,8 +234,10 @@ def start_all(contender, name, env, deadline, ends):
                         place.roles))
         path = place.path and place.path.replace("NAME", name)
         while path and not os.path.exists(path):
-            if time.monotonic() > deadline or ends[-1].process.poll() is not None:
-                raise ends[-1]._failed("did not start")
+            if ends[-1].process.poll() is not None:
+                raise ends[-1].failed("did not start")
+            if time.monotonic() > deadline:
+                raise ends[-1].failed("did not start for too long", Hung)
             time.sleep(0.005)
 
 

@@ -115,6 +115,10 @@ void meter_print(struct meter *meter, const char *role, int64_t missed, uint64_t
 
 /* ---- Pen ---- */
 
+/* As iceoryx2/src/main.rs has room for. */
+_Static_assert(sizeof(struct pen) <= 1024 && sizeof(struct eye) <= 1024, "too large for Rust");
+_Static_assert(offsetof(struct pen, size) == 0, "Rust looks for the size elsewhere");
+
 static bool input_has_come(void) {
     struct pollfd input = {.fd = 0, .events = POLLIN};
     return poll(&input, 1, 0) > 0;

@@ -47,11 +47,14 @@ def ring_rows(seconds):
         c.ring_alone("ring, reader sleeps", write),
         c.ring_alone("ring, reader spins", write, {"spin": 1}),
         c.ring_alone("ring, newest only", write, {"mode": "latest"}, lossless=False),
+        c.iceoryx2_crate("iceoryx2, Rust, reader sleeps", write),
+        c.iceoryx2_crate("iceoryx2, Rust, reader spins", {**write, "spin": 1}, {"spin": 1}),
         c.bare_pair("two bare frames, futex", {**write, "sleep": 1}, {"sleep": 1}),
         c.bare_pair("two bare frames, spinning", write)), ("rate", "cpu_us", "switches", "missed"))
     yield Row("ring-latency", "The ring alone, from publishing to the pointer, 500 frames/s", (
         c.ring_alone("ring, reader sleeps", paced, {"timed": 1}),
         c.ring_alone("ring, reader spins", paced, {"timed": 1, "spin": 1}),
+        c.iceoryx2_crate("iceoryx2, Rust, reader sleeps", paced, {"timed": 1}),
         c.bare_pair("two bare frames, futex", {**paced, "sleep": 1}, {"timed": 1, "sleep": 1})),
         ("p50_us", "p90_us", "p99_us", "p100_us", "cpu_us"))
     yield Row("sizes", "The ring alone, frames of any size that nobody touches", tuple(
@@ -89,12 +92,14 @@ def element_rows(seconds):
         c.ring_elements(take), c.shm_elements(take), c.unixfd_elements(take),
         c.source_alone(take)))
     take = Take(seconds, fill=True)
+    no_unixfd = c.Contender("unixfdsink", ours=False,
+                            skipped="it takes frames in memory of its own only, and copies none")
     yield Row("copied", "Pipeline to pipeline, the source has memory of its own", (
-        c.ring_elements(take, drop), c.shm_elements(take, drop), c.unixfd_elements(take, drop),
+        c.ring_elements(take, drop), c.shm_elements(take, drop), no_unixfd,
         c.source_alone(take, drop), c.alone("memcpy", "limits", "copy", seconds=seconds)))
     plain = Take(seconds)
     yield Row("copied-untouched", "Pipeline to pipeline, copied, nobody else touches the frames", (
-        c.ring_elements(plain, drop), c.shm_elements(plain, drop), c.unixfd_elements(plain, drop),
+        c.ring_elements(plain, drop), c.shm_elements(plain, drop), no_unixfd,
         c.source_alone(plain, drop)))
     yield Row("converted", "BGRx ! videoconvert ! sink, every byte written and converted", (
         c.ring_elements(take, bgrx), c.shm_elements(take, bgrx), c.unixfd_elements(take, bgrx),

@@ -4,6 +4,7 @@ tested; how figures are told from noise is."""
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import io
 import json
@@ -222,24 +223,37 @@ class LeftoversTest(unittest.TestCase):
 class PatienceTest(unittest.TestCase):
     """One peer that hangs does not keep the others from being measured."""
 
-    def run_rows(self, count):
-        hangs = contenders.Contender("hangs", run=self.hang, ours=False)
+    def run_rows(self, count, error):
+        self.tried = 0
+        hangs = contenders.Contender("fails", run=functools.partial(self.fail_by, error),
+                                     ours=False)
         works = contenders.Contender("works", run=lambda env: {"rate": 1})
         all_of_them = [rows.Row(f"row {i}", f"title {i}", (works, hangs)) for i in range(count)]
         plan = dataclasses.replace(bench.QUICK, tries=2, gives_up=2)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return bench.measure(all_of_them, plan, None)
 
-    def hang(self, env):
-        self.hung = getattr(self, "hung", 0) + 1
-        raise lap.LapError("was silent")
+    def fail_by(self, error, env):
+        self.tried += 1
+        raise error
 
-    def test_it_is_left_out_with_the_reason(self):
-        found = self.run_rows(4)
-        self.assertEqual([row["left_out"]["hangs"] for row in found.values()],
-                         ["it failed: was silent"] * 2 + ["it failed in row 0 and row 1"] * 2)
-        self.assertEqual(self.hung, 2 * 2)
+    def test_who_hangs_is_left_out(self):
+        found = self.run_rows(4, lap.Hung("was silent"))
+        self.assertEqual([row["left_out"]["fails"] for row in found.values()],
+                         ["it failed: was silent"] * 2 + ["it hung in row 0 and row 1"] * 2)
+        self.assertEqual(self.tried, 2 * 2)
         self.assertEqual([len(row["laps"]["works"]) for row in found.values()], [1] * 4)
+
+    def test_who_fails_at_once_costs_nothing(self):
+        found = self.run_rows(3, lap.LapError("cannot do that"))
+        self.assertEqual([row["left_out"]["fails"] for row in found.values()],
+                         ["it failed: cannot do that"] * 3)
+
+    def test_a_silent_end_hangs(self):
+        end = lap.End(["sleep", "1000"], None, dict(os.environ))
+        self.addCleanup(end.kill)
+        with self.assertRaisesRegex(lap.Hung, "sleep 1000 was silent for too long"):
+            end.wait_warm(time.monotonic() + 0.1)
 
 
 class FrameTest(unittest.TestCase):
