@@ -136,6 +136,7 @@ class ShowTest(PictureTest):
         shown = self.start_terminal("show", self.name)
         while "frame 1" not in shown.shown:
             shown.read()
+            self.assertIsNone(shown.process.poll(), shown.shown)
         writer.end()
         self.assertEqual(shown.end(), 1)
         self.assertIn("has ended", shown.shown)

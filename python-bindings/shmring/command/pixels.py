@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
 
 from .. import raw
 from . import headers
 
-_Array = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    _Array = np.ndarray[Any, np.dtype[Any]]
+    _Components = dict[str, _Array]
 
 # Letters: what lies where. R G B, or Y and the colour differences U and V, or L (grey) alone.
 _PACKED = {"v308": "YUV", "IYU2": "UYV", "AYUV": "AYUV", "VUYA": "VUYA", "Y412": "UYVA"}
@@ -34,8 +36,6 @@ _MATRICES = {"2": (0.30, 0.11), "3": (0.2126, 0.0722), "4": (0.299, 0.114), "5":
              "6": (0.2627, 0.0593)}
 _NAMED = {"bt601": "2:4", "bt709": "2:3", "smpte240m": "2:5", "sRGB": "1:1", "bt2020": "2:6",
           "bt2020-10": "2:6", "bt2100-pq": "2:6", "bt2100-hlg": "2:6"}
-
-_Components = dict[str, _Array]
 
 
 class _Grid(NamedTuple):
