@@ -36,7 +36,8 @@ def bars(axes, row, figure):
         axes.plot([s.least, s.most], [at, at], color="#333333", linewidth=1)
         axes.annotate(label(s.middle), (max(s.middle, s.most), at), (4, 0),
                       textcoords="offset points", va="center", fontsize=8)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)))
+    axes.set_yticklabels(names)
     axes.set_xlabel(FIGURES[figure][0])
     axes.set_title(row["title"], loc="left", fontsize=9, fontweight="bold")
     axes.margins(x=0.15)
@@ -45,7 +46,7 @@ def bars(axes, row, figure):
 def tell_colours(figures):
     handles = [plt.Rectangle((0, 0), 1, 1, color=which) for which in (OURS, PEER, LIMIT)]
     figures.legend(handles, ("shmring", "others", "limits of the machine"), frameon=False,
-                   fontsize=8, loc="lower center", ncols=3)
+                   fontsize=8, loc="lower center", ncol=3)
 
 
 def bar_page(rows, wanted, path, figure="rate", log=False):
@@ -78,7 +79,8 @@ def latency_page(rows, wanted, path):
                 axes.plot(range(4), [s.middle for s in found], marker="o", markersize=3,
                           label=contender, color=colour(row, contender))
         axes.set_yscale("log")
-        axes.set_xticks(range(4), ["p50", "p90", "p99", "max"])
+        axes.set_xticks(range(4))
+        axes.set_xticklabels(["p50", "p90", "p99", "max"])
         axes.set_title(row["title"].split(", ")[1], loc="left", fontsize=9, fontweight="bold")
         axes.legend(fontsize=8, frameon=False)
     all_axes[0][0].set_ylabel("us from the source to the sink")
@@ -92,7 +94,8 @@ def size_page(rows, wanted, path):
     found = [spread(each, "rate") for each in laps.values()]
     axes.errorbar(range(len(laps)), [s.middle for s in found], color=OURS, marker="o", capsize=3,
                   yerr=[[s.middle - s.least for s in found], [s.most - s.middle for s in found]])
-    axes.set_xticks(range(len(laps)), list(laps))
+    axes.set_xticks(range(len(laps)))
+    axes.set_xticklabels(list(laps))
     axes.set_ylim(0)
     axes.set_ylabel("frames/s")
     axes.set_title(rows["sizes"]["title"], loc="left", fontsize=9, fontweight="bold")

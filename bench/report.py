@@ -28,7 +28,7 @@ def short(value):
 def table(lines):
     """LINES of cells, the first one headings, as Markdown."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths)) + " |"
+    text = ["| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths)) + " |"
             for line in lines]
     text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(text)
