@@ -207,13 +207,14 @@ void distributor_publish(struct distributor *d, uint32_t slot, uint64_t seq) {
     segment_announce(seg);
 }
 
-/* Once more from COPYING, when the reader just began to copy. */
-static bool flush_claim(struct distributor *d, uint32_t port, uint32_t slot) {
+/* Once more from COPYING, when the reader just began to copy. COUNTER may be NULL. */
+static bool take_back(struct distributor *d, uint32_t port, uint32_t slot,
+                      _Atomic uint64_t *counter) {
     for (int tries = 0; tries < 2; tries++) {
         uint32_t kind = port_claim(d, port, slot);
         if (kind != CLAIM_OFFERED && kind != CLAIM_COPYING)
             return false;
-        if (revoke_counted(d, port, slot, &d->seg->header->answer[port].flushed))
+        if (counter ? revoke_counted(d, port, slot, counter) : port_revoke(d, port, slot))
             return true;
     }
     return false;
@@ -222,7 +223,7 @@ static bool flush_claim(struct distributor *d, uint32_t port, uint32_t slot) {
 void distributor_flush(struct distributor *d) {
     for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
         for (uint32_t slot = 0; slot < d->seg->g.slots; slot++) {
-            d->flushed += flush_claim(d, port, slot);
+            d->flushed += take_back(d, port, slot, &d->seg->header->answer[port].flushed);
         }
     }
 }
@@ -230,9 +231,10 @@ void distributor_flush(struct distributor *d) {
 void distributor_revoke_latest(struct distributor *d) {
     for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
         for (uint32_t slot = 0; slot < d->seg->g.slots; slot++) {
-            uint32_t kind = port_claim(d, port, slot);
-            if (kind && kind != CLAIM_TAKEN && port_is(d, port, SHMRING_MODE_LATEST))
-                d->revoked += port_revoke(d, port, slot);
+            if (port_is(d, port, SHMRING_MODE_LATEST))
+                d->revoked += take_back(d, port, slot, NULL);
+            else
+                port_claim(d, port, slot);
         }
     }
 }
@@ -240,11 +242,12 @@ void distributor_revoke_latest(struct distributor *d) {
 bool distributor_withdraw_stuck(struct distributor *d) {
     bool found = false;
     for (uint32_t port = 0; port < d->seg->g.max_readers; port++) {
-        if (!d->port[port].stuck || !port_is_attached(d, port) ||
+        if (!port_is(d, port, SHMRING_MODE_ALL) ||
             port_oldest_offer(d, port, UINT64_MAX) == NO_SLOT)
             continue;
         found = true;
-        withdraw(d, port, UINT64_MAX);
+        if (d->port[port].stuck)
+            withdraw(d, port, UINT64_MAX);
     }
     return found;
 }

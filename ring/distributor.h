@@ -78,7 +78,8 @@ void distributor_publish(struct distributor *d, uint32_t slot, uint64_t seq);
 void distributor_flush(struct distributor *d);
 /* Takes back the offers of those in mode latest and of those who left. */
 void distributor_revoke_latest(struct distributor *d);
-/* And of those that are stuck. False: they had none. */
+/* And of those that are stuck. False: no lossless reader had any; one that woke up is to be waited
+ * for again. */
 bool distributor_withdraw_stuck(struct distributor *d);
 /* The stream is over, for readers too; the next one begins. */
 void distributor_finish(struct distributor *d);

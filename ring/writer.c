@@ -304,6 +304,7 @@ static int move_out(struct shmring_writer *w, struct distributor *old, int64_t d
     do {
         drained = writer_wait_drained(w, deadline);
         if (drained == SHMRING_OK) {
+            ports_probe(old); /* the dead hold memory too */
             distributor_revoke_latest(old);
             distributor_free_memory(old);
             result = open_new(w, old->seg, made, error);

@@ -270,6 +270,27 @@ START_TEST(what_is_taken_meanwhile_is_kept) {
 }
 END_TEST
 
+/* A segment gives up its memory: who woke up meanwhile loses nothing, and is to be waited for. */
+START_TEST(only_the_stuck_lose_what_they_did_not_take) {
+    struct distributor *d = new_distributor(4, 1);
+    join(d, 0, SHMRING_MODE_ALL, 1);
+    join(d, 1, SHMRING_MODE_LATEST, 1);
+    ck_assert(!distributor_withdraw_stuck(d));
+    publish_next(d);
+    ck_assert(distributor_withdraw_stuck(d));
+    ck_assert_uint_eq(*claim_of(d, 0, 0), claim_offered(1));
+    port_set_stuck(d, 0, true);
+    ck_assert(distributor_withdraw_stuck(d));
+    ck_assert_uint_eq(*claim_of(d, 0, 0), 0);
+    ck_assert_uint_eq(*claim_of(d, 1, 0), claim_offered(1));
+    ck_assert(!distributor_withdraw_stuck(d));
+    distributor_revoke_latest(d);
+    ck_assert_uint_eq(*claim_of(d, 1, 0), 0);
+    ck_assert_uint_eq(d->revoked, 1);
+    free_distributor(d);
+}
+END_TEST
+
 /* ---- A dead writer's segment ---- */
 
 /* Two readers, 0 lossless and 1 latest; frames 1 to 3 in slots 0 to 2. */
@@ -434,6 +455,7 @@ int main(void) {
     tcase_add_test(tests, a_copy_that_a_lossless_reader_makes_is_waited_for);
     tcase_add_test(tests, a_flush_takes_back_copies_too);
     tcase_add_test(tests, what_is_taken_meanwhile_is_kept);
+    tcase_add_test(tests, only_the_stuck_lose_what_they_did_not_take);
     tcase_add_test(tests, what_readers_have_stays_theirs);
     tcase_add_test(tests, a_frame_that_was_just_being_published_never_was);
     tcase_add_loop_test(tests, lies_are_not_adopted, 0, COUNT(lies));

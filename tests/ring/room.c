@@ -216,6 +216,36 @@ SMALL_SHM_TEST(who_is_stuck_keeps_nobody_from_moving) {
     shmring_writer_close(writer);
 }
 
+static int hold_until_killed(struct child *test, const char *name) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_reader *reader = NULL;
+    struct shmring_frame *frame;
+    options.lease = 2;
+    CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == SHMRING_OK);
+    CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == SHMRING_OK);
+    CHILD_ASSERT(child_say(test, 'r'));
+    while (child_hear(test)) {
+        CHILD_ASSERT(shmring_reader_take(reader, LONG, &frame, NULL) == SHMRING_OK);
+        CHILD_ASSERT(child_say(test, 'h'));
+    }
+    return 0;
+}
+
+/* It had taken all that it was offered: nobody waits for it, and nobody asks whether it lives. */
+SMALL_SHM_TEST(who_died_keeps_no_memory) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    struct child child = start_child(hold_until_killed, name);
+    ck_assert_int_eq(child_hear(&child), 'r');
+    put_many(writer, 1, 2);
+    tell(&child, 'h');
+    tell(&child, 'h');
+    kill_child(&child);
+    ck_assert_int_eq(shmring_writer_resize(writer, 8, SIZE_1080P * 9 / 8, 16384, NULL), 0);
+    shmring_writer_close(writer);
+}
+
 /* Nor another writer, that opens the ring of a dead one. */
 SMALL_SHM_TEST(who_is_stuck_at_a_dead_ring) {
     const char *name = new_name();
@@ -350,6 +380,7 @@ int main(void) {
     tcase_add_test(tests, a_held_frame_is_not_waited_for);
     tcase_add_test(tests, who_does_not_read_is_waited_for_at_most_for_the_patience);
     tcase_add_test(tests, who_is_stuck_keeps_nobody_from_moving);
+    tcase_add_test(tests, who_died_keeps_no_memory);
     tcase_add_test(tests, who_is_stuck_at_a_dead_ring);
     tcase_add_test(tests, what_cannot_be_had_leaves_all_as_it_was);
     tcase_add_test(tests, removed_names_come_back_in_the_same_room);
