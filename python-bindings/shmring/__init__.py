@@ -18,7 +18,6 @@ import builtins as _builtins
 import os as _os
 
 from ._shmring import Frame, Loan, Timeline, __version__, now, query as _query
-from .arguments import ring_name as _ring_name
 from .aio import AsyncReader
 from .capture import VideoCapture
 from .errors import (
@@ -32,6 +31,7 @@ from .errors import (
     Timeout,
     WriterLost,
 )
+from .raw import ring_name as _ring_name
 from .reader import Reader
 from .records import (
     FrameFlags,

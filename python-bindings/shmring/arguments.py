@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,6 @@ if TYPE_CHECKING:
 FOREVER_NS = TIME_NONE = -1
 NS_PER_SECOND = 10**9
 _LONGEST_NS = 2**63 - 1
-# What people paste: the ring's file, and its name in a pipeline.
-_PASTED = re.compile(r"(?:/dev/shm/|shmring://)([^/?]+)/?")
-
-
-def ring_name(name: str) -> str:
-    """NAME, or the one in /dev/shm/NAME or shmring://NAME."""
-    if not isinstance(name, str):
-        raise TypeError(f"a ring's name is a str, not {type(name).__name__}")
-    pasted = _PASTED.fullmatch(name)
-    return pasted[1] if pasted else name
 
 
 def timeout_ns(seconds: float | None | EllipsisType, default: int = FOREVER_NS) -> int:

@@ -71,7 +71,7 @@ STATE_ACTIVE, STATE_ENDED, STATE_CLOSED, STATE_SUPERSEDED, STATE_MOVING = range(
 PAGE = 4096
 
 # Formats: type of an element; for each plane its elements a pixel, and how often width and height
-# are halved; GStreamer's names. Of ? there is one of each byte order, its name with LE or BE behind.
+# are halved; GStreamer's names. Of ? there is one of each byte order, named with LE or BE behind.
 FORMATS = """
     u1  1                          GRAY8 bggr gbrg grbg rggb
     u1  2                          YUY2 UYVY YVYU VYUY RGB16 BGR16 RGB15 BGR15
@@ -110,7 +110,7 @@ Data = Union[bytearray, memoryview]
 
 SHM = "/dev/shm"
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-PASTED = re.compile(r"^(/dev/shm/|shmring://)")
+PASTED = re.compile(r"(?:/dev/shm/|shmring://)([^/?]+)/?")
 PROBE_S = 0.1  # how often a sleeper asks whether the writer lives
 POLL_S = 0.001  # where there is no futex
 LOOKOUT_S = 0.01  # for a ring that is not there yet: there is nothing to sleep on
@@ -135,8 +135,8 @@ class RingDenied(Error):
 
 
 class LayoutError(Error):
-    """Not a ring, one of another layout version, or a damaged one; or a frame that cannot be what it
-    says."""
+    """Not a ring, one of another layout version, or a damaged one; or a frame that cannot be what
+    it says."""
 
 
 class EndOfStream(Error, EOFError):
@@ -285,8 +285,8 @@ def release(fd: int, address: Optional[int]) -> None:
 
 
 def is_locked(fd: int) -> bool:
-    """Whether its writer lives, who has byte 0. Asking for a read lock meets write locks only: other
-    askers do not count."""
+    """Whether its writer lives, who has byte 0. Asking for a read lock meets write locks only:
+    other askers do not count."""
     wanted = struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
     answer = fcntl.fcntl(fd, F_OFD_GETLK, wanted)
     return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)
@@ -527,11 +527,20 @@ class RawFrame:
 # ---- The reader ----------------------------------------------------------------------------------
 
 
+def ring_name(name: str) -> str:
+    """NAME, or the one in /dev/shm/NAME or shmring://NAME, as people paste the ring's file and its
+    name in a pipeline."""
+    if not isinstance(name, str):
+        raise TypeError(f"a ring's name is a str, not {type(name).__name__}")
+    pasted = PASTED.fullmatch(name)
+    return pasted[1] if pasted else name
+
+
 class RawReader:
     """Looks at the ring NAME; does not wait for it to be there: latest() does."""
 
     def __init__(self, name: str) -> None:
-        name = PASTED.sub("", name)
+        name = ring_name(name)
         if not NAME.fullmatch(name) or name.endswith((".ctl", ".new")):
             raise ValueError(f"'{name}' cannot name a ring: 1-200 of A-Z a-z 0-9 . _ -, not "
                              "starting with '.', not ending in '.ctl' or '.new'")
@@ -631,7 +640,8 @@ class RawReader:
             raise self._end(segment)
 
     def _end(self, segment: Segment) -> Error:
-        state = segment.value("state")  # anew: its successor's end is written to a superseded one, too
+        # Anew: its successor's end is written to a superseded one, too.
+        state = segment.value("state")
         pid = segment.value("writer_pid")
         process = segment.value("writer_process").split(b"\0")[0].decode("ascii", "replace")
         self._leave()

@@ -10,6 +10,7 @@ from . import _shmring, arguments
 from ._shmring import Frame
 from .errors import (CLOSED, ENDED, LEASE, LOST, TIMEOUT, EndOfStream, LeaseError, RingNotFound,
                      Timeout, WriterLost, raise_forked, raise_pickled, raise_result, warn)
+from .raw import ring_name
 from .records import Info, Stats, info_of
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class Reader(_shmring.Reader):
                 max_copy_bytes: int = 256 << 20) -> Reader:
         arguments.choice(mode, "mode", ("all", "latest"))
         arguments.choice(on_disconnect, "on_disconnect", tuple(_QUIET_ENDS))
-        return super().__new__(cls, arguments.ring_name(name), mode == "latest",
-                               arguments.count(depth, "depth"), arguments.count(lease, "lease"),
-                               views_only, arguments.timeout_ns(timeout), on_disconnect, wait_for_keyframe,
-                               any_owner, arguments.count(max_copy_bytes, "max_copy_bytes", 2**64 - 1))
+        return super().__new__(
+            cls, ring_name(name), mode == "latest", arguments.count(depth, "depth"),
+            arguments.count(lease, "lease"), views_only, arguments.timeout_ns(timeout),
+            on_disconnect, wait_for_keyframe, any_owner,
+            arguments.count(max_copy_bytes, "max_copy_bytes", 2**64 - 1))
 
     def read(self, timeout: float | None | EllipsisType = ..., newer_than: int | None = None) -> Frame:
         """The next Frame. Waits for it, and for the ring, at most TIMEOUT seconds (None: for ever;

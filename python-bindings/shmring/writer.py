@@ -15,6 +15,7 @@ from ._shmring import Loan, Timeline
 from .arguments import TIME_NONE, time_ns
 from .errors import LIMIT, LeaseError, TIMEOUT, Timeout, raise_forked, raise_pickled, raise_result, warn
 from .metas import write_metas
+from .raw import ring_name
 from .records import Metas, ReaderInfo, Region, WriterStats, reader_info_of
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Writer(_shmring.Writer):
         if width is not None and height is not None:
             width, height = arguments.count(width, "width"), arguments.count(height, "height")
             size = formats.choose_planes(format, width, height)[2]
-        self = super().__new__(cls, arguments.ring_name(name), size,
+        self = super().__new__(cls, ring_name(name), size,
                                arguments.count(slots, "slots"), arguments.count(perms, "perms"),
                                arguments.timeout_ns(timeout), arguments.timeout_ns(patience), timeline)
         _writers.add(self)
@@ -131,7 +132,7 @@ class Writer(_shmring.Writer):
         if width is not None and height is not None:
             self._set_picture(width, height)
         elif caps is not None:
-            self._set_other(caps)
+            self._set_frames("", 0, 0, ((), (), 0), caps)
         return self
 
     def write(self, array: npt.ArrayLike, pts_ns: int | None = None,
@@ -221,7 +222,6 @@ class Writer(_shmring.Writer):
 
     def _set_picture(self, width: int, height: int) -> None:
         num, den = self._rate
-        duration = arguments.NS_PER_SECOND * den // num if num else TIME_NONE
         # Colours are left out: GStreamer then takes what is usual for format and size.
         caps = (f"video/x-{'bayer' if formats.is_bayer(self._format) else 'raw'}, "
                 f"format=(string){self._format}, width=(int){width}, height=(int){height}, "
@@ -229,13 +229,14 @@ class Writer(_shmring.Writer):
                 f"framerate=(fraction){num}/{den}")
         planes = formats.choose_planes(self._format, width, height)
         self._make_room(planes[2])
-        self._set_format(self._format, width, height, formats.channels(self._format), planes, caps,
-                         num, den, duration)
+        self._set_frames(self._format, width, height, planes, caps)
 
-    def _set_other(self, caps: str) -> None:
+    def _set_frames(self, format: str, width: int, height: int, planes: formats.Planes,
+                    caps: str) -> None:
         num, den = self._rate
         duration = arguments.NS_PER_SECOND * den // num if num else TIME_NONE
-        self._set_format("", 0, 0, 0, ((), (), 0), caps, num, den, duration)
+        self._set_format(format, width, height, formats.channels(format), planes, caps, num, den,
+                         duration)
 
     def _follow_size(self, array: Any) -> bool:
         """Whether ARRAY is a picture of another size, which frames have from now on."""

@@ -58,6 +58,8 @@ class ErrorTest(RingTest):
             with shmring.Reader(name) as reader:
                 self.assertEqual(reader.name, self.name)
                 self.assertEqual(reader.info.name, self.name)
+            with raw.RawReader(name) as reader:
+                self.assertEqual(reader.name, self.name)
         with shmring.Writer(f"/dev/shm/{self.name}-w", 8, 4) as writer:
             self.assertEqual(writer.name, f"{self.name}-w")
 

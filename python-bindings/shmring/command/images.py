@@ -65,7 +65,8 @@ def decode(frame: raw.RawFrame) -> _Array | None:
 
 def _write_encoded(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
     """As it is, where that is what the file is to be; else by way of its pixels."""
-    picture = None if _ENCODED[headers.media_type(frame)] == suffix.replace("jpeg", "jpg") else decode(frame)
+    is_it = _ENCODED[headers.media_type(frame)] == suffix.replace("jpeg", "jpg")
+    picture = None if is_it else decode(frame)
     if picture is None:
         file.write(frame.data)
     else:

@@ -7,7 +7,7 @@ import argparse
 import re
 from typing import Any
 
-from ..arguments import ring_name
+from ..raw import ring_name
 
 
 def add_name(parser: argparse.ArgumentParser, **more: Any) -> None:
