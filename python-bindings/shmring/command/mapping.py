@@ -79,8 +79,8 @@ class Received(NamedTuple):
     said: tuple[Any, ...]  #: for Writer._write_as_it_is()
 
 
-def unpack_frame(data: bytes) -> Received:
-    """ValueError: it cannot be one."""
+def unpack_frame(data: bytes, size: int) -> Received:
+    """Of a frame with SIZE bytes. ValueError: it cannot be one."""
     header = data[_HEAD.size:]
     if len(header) < raw.FRAME_BYTES:
         raise ValueError("a frame header that ends too early")
@@ -89,6 +89,8 @@ def unpack_frame(data: bytes) -> Received:
     texts = header[raw.FRAME_BYTES:]
     if h["planes"] > 4 or caps_size + metas_size != len(texts) or len(texts) > _LARGEST_TEXT:
         raise ValueError("a frame header that cannot be")
+    if h["size"] != size or any(offset > size for offset in h["offset"][:h["planes"]]):
+        raise ValueError("a frame whose bytes are not those that its header tells of")
     planes = (tuple(h["stride"][:h["planes"]]), tuple(h["offset"][:h["planes"]]), h["size"])
     format = h["format"].split(b"\0")[0].decode("ascii", "replace")
     caps = texts[:caps_size].split(b"\0")[0].decode("utf-8", "replace")

@@ -257,7 +257,8 @@ class _Receiver:
             lost = self._count and head.number - self._count - 1
             self._count = head.number
             if head.kind == mapping.FRAME:
-                self._write(mapping.unpack_frame(data), sample.payload.to_bytes(), head, lost)
+                payload = sample.payload.to_bytes()
+                self._write(mapping.unpack_frame(data, len(payload)), payload, head, lost)
             else:
                 self._end(head.kind)
         except (ValueError, Error) as error:
@@ -286,7 +287,7 @@ class _Receiver:
         missing = self._seq and frame.seq != self._seq + 1
         self._lost += max(0, lost)
         writer = self._writer or self._new_writer()
-        size = frame.said[5][2]
+        size = len(data)
         writer._make_room(size if frame.said[0] else 1 << max(0, size - 1).bit_length())
         begins = bool(self._seq) and frame.stretch != self._stretch
         writer._write_as_it_is(data, mapping.moved(frame, offset, bool(missing)), begins)
