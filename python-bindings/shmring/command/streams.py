@@ -28,18 +28,20 @@ _PICTURE = ("videotestsrc is-live=true pattern={pattern} ! video/x-raw,format=I4
             "framerate=5/1,width={width},height={height}{label}")
 _H264 = "video/x-h264,stream-format=byte-stream,alignment=au"
 _H265 = "video/x-h265,stream-format=byte-stream,alignment=au"
+# A parser puts a key frame's parameters before it. A payloader would put them before each slice of it,
+# which ffmpeg takes for so many damaged frames.
+_H264_PARSER = f"h264parse config-interval=-1 ! {_H264}"
+_H265_PARSER = f"h265parse config-interval=-1 ! {_H265}"
+_H264_PAYLOADER = "rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
 _RAW = _Kind("", _PICTURE, "videoconvert ! video/x-raw,format=I420 ! {encoder} ! "
-             "rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency")
+             f"{_H264_PARSER} ! {_H264_PAYLOADER}")
 # Of these a ring's frames are sent as they are.
 _ENCODED = {
     "video/x-h264": _Kind(
-        f"h264parse config-interval=-1 ! {_H264}",
-        _PICTURE + f" ! {{encoder}} ! h264parse config-interval=-1 ! {_H264}",
-        "rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency"),
+        _H264_PARSER, _PICTURE + f" ! {{encoder}} ! {_H264_PARSER}", _H264_PAYLOADER),
     "video/x-h265": _Kind(
-        f"h265parse config-interval=-1 ! {_H265}",
-        _PICTURE + f" ! x265enc tune=zerolatency ! h265parse config-interval=-1 ! {_H265}",
-        "rtph265pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency"),
+        _H265_PARSER, _PICTURE + f" ! x265enc tune=zerolatency ! {_H265_PARSER}",
+        "rtph265pay name=pay0 pt=96 aggregate-mode=zero-latency"),
     "image/jpeg": _Kind("jpegparse", _PICTURE + " ! jpegenc", "rtpjpegpay name=pay0 pt=26"),
     "audio/x-raw": _Kind(
         "", "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2",
