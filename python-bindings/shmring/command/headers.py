@@ -76,3 +76,12 @@ def require(name: str) -> None:
     """RingNotFound, or what else is the matter, when nothing has the name: who looks at a ring does
     not wait for it."""
     shmring.query(name)
+
+
+def is_there(name: str) -> bool:
+    """Whether there is a ring NAME. It raises for one that cannot be read, or can never be."""
+    try:
+        shmring.query(name)
+    except shmring.RingNotFound:
+        return False
+    return True

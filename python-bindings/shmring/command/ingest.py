@@ -48,6 +48,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "environment's SHMRING_LOGIN")
 
 
+def _check_url(url: str) -> None:
+    """What will never be, at once; what may come is waited for."""
+    _, gst = gstreamer.load()
+    parts = urlsplit(url)
+    if not gst.uri_is_valid(url):
+        raise ValueError(f"'{url}' is no URL, as rtsp://HOST/PATH is one")
+    if not gst.uri_protocol_is_supported(gst.URIType.SRC, parts.scheme):
+        raise Error(f"GStreamer has nothing here that plays {parts.scheme}://")
+    if parts.username is not None:
+        raise Error("a login in the URL is seen by every process: give --login FILE")
+
+
+def _why(message: Any) -> str:
+    """What GStreamer says, and what its element adds to that."""
+    error, debug = message.parse_error()
+    added = (debug or "").rpartition(":\n")[2].strip()
+    return ": ".join(text.rstrip(".") for text in (error.message, added) if text)
+
+
 class _Camera:
     """A pipeline with the ring, which stays, and one with the camera, made anew at each connection;
     their running times are the same."""
@@ -58,7 +77,7 @@ class _Camera:
         gstreamer.require(self._gst, _ELEMENTS)
         logins = secrets.logins(arguments.login, "SHMRING_LOGIN")
         self._login = next(iter(logins.items()), None)
-        self._pipeline = self._gst.parse_launch(self._text())
+        self._pipeline = self._made(self._text())
         self._entry = self._pipeline.get_by_name("entry")
         self._ring = self._pipeline.get_by_name("ring")
         self._source: Any = None
@@ -67,6 +86,12 @@ class _Camera:
         self._connected = False
         self.loop = self.glib.MainLoop()
         self.error: Error | None = None
+
+    def _made(self, text: str) -> Any:
+        try:
+            return self._gst.parse_launch(text)
+        except self.glib.Error as error:
+            raise Error(error.message) from None
 
     def _text(self) -> str:
         entry = (f"appsrc name=entry is-live=true format=time handle-segment-change=true "
@@ -102,7 +127,7 @@ class _Camera:
         source.use_clock(self._gst.SystemClock.obtain())
         source.set_start_time(self._gst.CLOCK_TIME_NONE)
         source.set_base_time(self._pipeline.get_base_time())
-        self._watch(source, lambda bus, message: self._lost(message.parse_error()[0].message, source))
+        self._watch(source, lambda bus, message: self._lost(_why(message), source))
         source.get_bus().connect("message::eos", lambda *_: self._lost("its stream ended", source))
         decoder = self._gst.ElementFactory.make("uridecodebin")
         decoder.set_property("uri", self._arguments.url)
@@ -163,7 +188,7 @@ class _Camera:
 
     def _place(self) -> str:
         url = str(self._arguments.url)
-        return urlsplit(url).hostname or url
+        return urlsplit(url).netloc or url
 
     # ---- What happens ----
 
@@ -186,8 +211,7 @@ class _Camera:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if urlsplit(arguments.url).password:
-        raise Error("a password in the URL is seen by every process: give --login FILE")
+    _check_url(arguments.url)
     camera = _Camera(arguments)
     camera.start()
     gstreamer.run_loop(camera.glib, camera.loop, camera.stop)

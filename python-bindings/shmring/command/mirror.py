@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -16,7 +17,7 @@ import shmring
 
 from ..errors import EndOfStream, Error, RingBusy, Timeout, WriterLost
 from ..records import RingState
-from . import gstreamer, mapping, options
+from . import gstreamer, headers, mapping, options
 
 EXAMPLES = """\
   shmring mirror cam0 --to zenoh:site/cam0             on one host, and on another, or more:
@@ -29,6 +30,9 @@ _CLOCK_EVERY_S = 10.0
 _PINGS = 8
 # A receiver that stands still makes a lossless sender wait as long, before the link is given up.
 _PATIENCE_US = 60_000_000
+_ALONE = 5  # looks for a sender, after which it is said that there is none
+_SOURCE_LINES = re.compile(r"\.? at /\S+\.rs:\d+")  # of zenoh, in its errors
+_WAY = re.compile(r"[a-z0-9-]+/.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=("latest", "all"), default="latest",
                         help="latest: only the newest frames go, nobody waits; all: every frame, "
                              "and the writer waits for the slowest (latest)")
-    parser.add_argument("--slots", type=int, default=8, help="of the ring that is made (8)")
+    parser.add_argument("--slots", type=options.count, default=8, help="of the ring that is made (8)")
     parser.add_argument("--address", default="127.0.0.1",
                         help="to listen at, and to find others from (127.0.0.1: this host only)")
     parser.add_argument("--connect", metavar="tcp/HOST:PORT", action="append", default=[],
@@ -65,9 +69,16 @@ def _key(text: str) -> str:
     return key
 
 
+def _why(error: Exception) -> str:
+    return _SOURCE_LINES.sub("", str(error)).strip()
+
+
 def _config(zenoh: Any, arguments: argparse.Namespace) -> Any:
     if arguments.config:
         return zenoh.Config.from_file(arguments.config)
+    for way in arguments.connect:
+        if not _WAY.match(way):
+            raise ValueError(f"'{way}' is no way to a router or peer: tcp/HOST:PORT")
     local = arguments.address.startswith("127.")
     host = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
     said = {
@@ -76,6 +87,7 @@ def _config(zenoh: Any, arguments: argparse.Namespace) -> Any:
         "connect/endpoints": arguments.connect, "connect/timeout_ms": -1,
         "connect/exit_on_failure": False,
         "transport/link/tx/queue/congestion_control/block/wait_before_close": _PATIENCE_US,
+        "transport/shared_memory/enabled": False,  # /dev/shm is for rings, and who is killed leaves it
     }
     config = zenoh.Config()
     for path, value in said.items():
@@ -123,6 +135,8 @@ class _Sender:
 
     def run(self) -> None:
         self._claim()
+        if not headers.is_there(self._name):
+            gstreamer.say("mirror", f"there is no ring '{self._name}' yet: waiting for it")
         while True:
             self._step()
 
@@ -200,6 +214,7 @@ class _Receiver:
         self._refused = ""
         self._offset_ns: int | None = None
         self._clock_due = 0.0
+        self._alone = 0
 
     def _on_sender(self, sample: Any) -> None:
         host, pid, who = str(sample.key_expr).rsplit("/", 1)[1].rsplit(":", 2)
@@ -215,10 +230,18 @@ class _Receiver:
         self._new_writer()  # who reads may attach before the first frame comes
         while True:
             if time.monotonic() >= self._clock_due:
+                self._notice_silence()
                 self._measure_clock()
             sample = self._frames.try_recv() or self._wait()
             if sample is not None:
                 self._take(sample)
+
+    def _notice_silence(self) -> None:
+        """Is called once a second while nobody sends."""
+        self._alone += not self._senders
+        if self._alone == _ALONE:
+            gstreamer.say("mirror", f"nobody sends zenoh:{self._key} yet, or there is no way to it: "
+                                    "waiting")
 
     def _wait(self) -> Any:
         """zenoh's own wait has no end, and knows no Ctrl-C."""
@@ -322,7 +345,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         session = zenoh.open(_config(zenoh, arguments))
     except zenoh.ZError as error:
-        raise Error(f"zenoh: {error}") from None
+        how = f"with {arguments.config}" if arguments.config else f"at {arguments.address}"
+        raise Error(f"zenoh cannot start {how}: {_why(error)}") from None
     with session:
         bridge: _Sender | _Receiver
         if arguments.to:

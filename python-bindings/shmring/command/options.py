@@ -33,6 +33,13 @@ def count(value: str) -> int:
     return int(value)
 
 
+def port(value: str) -> int:
+    """0 to 65535."""
+    if not re.fullmatch(r"[0-9]+", value) or int(value) > 65535:
+        raise argparse.ArgumentTypeError(f"'{value}' is no port, which are 0 to 65535")
+    return int(value)
+
+
 def seconds(value: str) -> float:
     """More than 0, with a unit or without: 1.5, 10s, 500ms, 2m."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)(ms|s|m|h)?", value)

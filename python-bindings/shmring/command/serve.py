@@ -9,8 +9,8 @@ from typing import Any
 import shmring
 
 from ..errors import Error
-from . import gstreamer, options, secrets
-from .streams import Stream
+from . import gstreamer, headers, options, secrets
+from .streams import ELEMENTS, Stream
 
 _MOST_SESSIONS = 256
 _MOST_NAMES = 1024  # that clients asked for
@@ -26,8 +26,9 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_names(parser, "of the rings; without any: every ring, also those that come")
     parser.add_argument("--address", default="127.0.0.1", help="to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8554, help="8554; 0: any that is free")
-    parser.add_argument("--bitrate", type=int, default=4000, help="of a ring, in kbit/s (4000)")
+    parser.add_argument("--port", type=options.port, default=8554, help="8554; 0: any that is free")
+    parser.add_argument("--bitrate", type=options.count, default=4000,
+                        help="of a ring, in kbit/s (4000)")
     parser.add_argument("--users", metavar="FILE",
                         help="who may watch: a line 'NAME:PASSWORD' each, in a file that only you "
                              "can read; or as the environment's SHMRING_USERS, with spaces between")
@@ -42,9 +43,7 @@ def _name_of(url: Any) -> str:
 def _may_be_served(name: str) -> bool:
     """A ring that is not there may come; what cannot be one never does."""
     try:
-        shmring.query(name)
-    except shmring.RingNotFound:
-        pass
+        headers.is_there(name)
     except (shmring.Error, ValueError) as error:
         gstreamer.say("serve", str(error))
         return False
@@ -112,8 +111,9 @@ class _Server:
     """Rings by their names, at an address."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.glib, _, self._gio, self._rtsp, self._lib = gstreamer.load("Gio", "GstRtsp",
-                                                                       "GstRtspServer")
+        self.glib, gst, self._gio, self._rtsp, self._lib = gstreamer.load("Gio", "GstRtsp",
+                                                                         "GstRtspServer")
+        gstreamer.require(gst, ELEMENTS)
         self._names = arguments.names
         self._mounted: set[str] = set()
         self._tls = arguments.tls
@@ -125,14 +125,16 @@ class _Server:
         self._server.get_session_pool().set_max_sessions(_MOST_SESSIONS)
         self._server.connect("client-connected", self._on_client)
         for name in self._names:
+            if not headers.is_there(name):
+                gstreamer.say("serve", f"there is no ring '{name}' yet: players see \"no signal\"")
             self._mount(name)
 
     def start(self) -> int:
-        """The port. OSError: it cannot listen there."""
+        """The port."""
         if not self._server.attach(None):
             address, port = self._server.get_address(), self._server.get_service()
-            raise Error(f"cannot listen at {address}:{port}: is something else there? "
-                        "--port takes another")
+            raise Error(f"cannot listen at {address}:{port}: another program does already "
+                        "(--port takes another port), or that is no address of this host")
         self.glib.timeout_add(Stream.WATCH_MS, self._factory.watch)
         self.glib.timeout_add_seconds(10, self._clean)
         return int(self._server.get_bound_port())

@@ -47,7 +47,7 @@ _ENCODED = {
         "", "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2",
         "audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay0 pt=97"),
 }
-_ELEMENTS = {
+ELEMENTS = {
     "shmringsrc": gstreamer.SHMRING,
     "rtphdrextntp64": "gstreamer1.0-plugins-good of 1.22 or newer",
     "h264parse": "gstreamer1.0-plugins-bad",
@@ -80,7 +80,6 @@ class Stream:
 
     def __init__(self, name: str, bitrate: int) -> None:
         _, self._gst, _, self._video = gstreamer.load("GstRtp", "GstVideo")
-        gstreamer.require(self._gst, _ELEMENTS)
         header = headers.newest_of(name)
         kind = _ENCODED.get(headers.media_type(header), _RAW)
         size = (header.width & ~1, header.height & ~1) if header and header.width > 1 else _SIZE

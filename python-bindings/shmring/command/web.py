@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import importlib.resources
 import json
+import os
 import signal
 import time
 from typing import Any
@@ -29,10 +30,11 @@ _BOUNDARY = "shmring-picture"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_names(parser, "of the rings; without any: every ring, also those that come")
     parser.add_argument("--address", default="127.0.0.1", help="to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8080, help="8080; 0: any that is free")
-    parser.add_argument("--rate", type=int, default=10, metavar="N",
+    parser.add_argument("--port", type=options.port, default=8080, help="8080; 0: any that is free")
+    parser.add_argument("--rate", type=options.count, default=10, metavar="N",
                         help="pictures a second, at most (10)")
-    parser.add_argument("--width", type=int, default=640, help="of a picture, at most (640)")
+    parser.add_argument("--width", type=options.count, default=640,
+                        help="of a picture, at most (640)")
 
 
 def _aiohttp() -> Any:
@@ -233,6 +235,14 @@ async def _stopped() -> None:
     await stopped.wait()
 
 
+async def _listen(web: Any, runner: Any, address: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, address, port, shutdown_timeout=1).start()
+    except OSError as error:
+        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        raise Error(f"cannot listen at {address}:{port}: {why}") from None
+
+
 async def _serve(web: Any, arguments: argparse.Namespace) -> None:
     site = _Site(web, arguments.names, arguments.rate, arguments.width)
     runner = web.AppRunner(site.application(), access_log=None, handler_cancellation=True) \
@@ -240,7 +250,7 @@ async def _serve(web: Any, arguments: argparse.Namespace) -> None:
         else web.AppRunner(site.application(), access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, arguments.address, arguments.port, shutdown_timeout=1).start()
+        await _listen(web, runner, arguments.address, arguments.port)
         host, port = runner.addresses[0][:2]
         print(f"http://{host}:{port}/", flush=True)
         await _stopped()
@@ -251,5 +261,8 @@ async def _serve(web: Any, arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     web = _aiohttp()
     gstreamer.load()
+    for name in arguments.names:
+        if not headers.is_there(name):
+            gstreamer.say("web", f"there is no ring '{name}' yet: it is shown once it comes")
     asyncio.run(_serve(web, arguments))
     return 0
