@@ -2,12 +2,7 @@
 """What the tests of the bridges share: rings with numbered pictures, commands that run beside them,
 and pipelines whose samples are looked at."""
 
-import pathlib
-import signal
-import socket
-import subprocess
 import sys
-import threading
 import time
 import unittest
 
@@ -16,12 +11,10 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
 
+from beside import HERE, WAIT_S, Process  # noqa: E402
 from shmring.gst import sample_as_array  # noqa: E402
 from support import RingTest  # noqa: E402
 
-HERE = pathlib.Path(__file__).parent
-SRT_EXAMPLE = HERE.parent.parent / "examples/srt.py"
-WAIT_S = 60  # for what comes soon, also on a machine that is busy
 NTP_EPOCH_NS = 2_208_988_800 * 10**9
 
 Gst.init(None)
@@ -45,62 +38,6 @@ def needs_serve(test):
     """`shmring serve`, and what plays it."""
     elements = needs("h264parse", "rtph264pay", "rtphdrextntp64", "avdec_h264", "rtspsrc")
     return needs_typelib("GstRtspServer")(elements(test))
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Process:
-    """A program beside the test. Its output is kept, and read by a thread."""
-
-    def __init__(self, *command, **options):
-        self.lines = []
-        self._changed = threading.Condition()
-        self.process = subprocess.Popen([*map(str, command)], text=True, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self._changed:
-                self.lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-
-    @property
-    def output(self):
-        return "\n".join(self.lines)
-
-    def line(self, text, timeout=WAIT_S):
-        """The first line with TEXT in it, which may be still to come."""
-        def found():
-            return next((line for line in self.lines if text in line), None)
-
-        with self._changed:
-            if not self._changed.wait_for(found, timeout):
-                raise AssertionError(f"no line with {text!r} in:\n{self.output}")
-            return found()
-
-    def kill(self):
-        self.process.kill()
-        self.stop()
-
-    def stop(self, timeout=WAIT_S):
-        """As Ctrl-C does. Its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"it did not stop:\n{self.output}") from None
-        self._thread.join()
-        self.process.stdout.close()
-        return self.process.returncode
 
 
 class Picture:

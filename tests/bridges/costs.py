@@ -2,65 +2,84 @@
 """What each way beyond the machine costs here: `./dev shell python3 tests/bridges/costs.py [SECONDS]`.
 
 A camera of 1080p30 goes over loopback to a second ring. Latency: from being published in the first
-to being published in the second. CPU: of all processes between, a frame that arrived. Then the same
-in H.264 or JPEG over a cable of 5 ms that loses 1 %, and that is cut for 5 s.
+to being published in the second. CPU: of all processes between, a frame that arrived. Then 640x360 over
+a cable of 5 ms that loses 1 %, and that is cut for 5 s: frames that were lost by that, and seconds from
+the cable's repair to the first new picture.
 """
 
 import os
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 import shmring
+from beside import HERE, ROUTER, SRT_EXAMPLE, Process, free_port, python_with_zenoh
 from camera import EPOCH_NS, STEP_NS, number_in
-from case import HERE, Process, free_port
 from hosts import Hosts
-from test_mirror import ROUTER, python_with_zenoh
 
 TICK = os.sysconf("SC_CLK_TCK")
-SRT = HERE.parent.parent / "examples/srt.py"
-RAW = ("application/x-rtp,media=video,clock-rate=90000,encoding-name=RAW,sampling=BGR,"
-       "depth=(string)8,width=(string)1920,height=(string)1080,colorimetry=SMPTE240M,payload=96")
+
+
+class Link(NamedTuple):
+    """From the ring NAME on a host with the address NEAR to the ring SEEN on the one with FAR."""
+
+    name: str
+    seen: str
+    near: str
+    far: str
+    size: tuple
+    zenoh: str
 
 
 def shmring_command(*arguments, python=sys.executable):
     return [python, "-B", "-m", "shmring", *arguments]
 
 
-def rtsp(name, seen, near, far, zenoh):
-    yield "near", shmring_command("serve", name, "--address", near, "--port", "8599")
-    yield "far", shmring_command("ingest", f"rtsp://{near}:8599/{name}", seen, "--latency", "50",
-                                 "--silence", "2")
+def rtsp(link, transport="tcp"):
+    yield "near", shmring_command("serve", link.name, "--address", link.near, "--port", "8599")
+    yield "far", shmring_command("ingest", f"rtsp://{link.near}:8599/{link.name}", link.seen,
+                                 "--latency", "50", "--silence", "2", "--transport", transport)
 
 
-def srt(name, seen, near, far, zenoh):
-    yield "near", [sys.executable, "-B", SRT, "send", name, f"srt://{near}:7099?mode=listener"]
-    yield "far", [sys.executable, "-B", SRT, "receive", seen, f"srt://{near}:7099?mode=caller"]
+def rtsp_udp(link):
+    return rtsp(link, "udp")
 
 
-def rtp(name, seen, near, far, zenoh):
+def srt(link):
+    python = [sys.executable, "-B", SRT_EXAMPLE]
+    yield "near", [*python, "send", link.name, f"srt://{link.near}:7099?mode=listener"]
+    yield "far", [*python, "receive", link.seen, f"srt://{link.near}:7099?mode=caller"]
+
+
+def rtp(link):
+    width, height = link.size
+    caps = ("application/x-rtp,media=video,clock-rate=90000,encoding-name=RAW,sampling=BGR,"
+            f"depth=(string)8,width=(string){width},height=(string){height},"
+            "colorimetry=SMPTE240M,payload=96")
+    mtu = 60000 if link.near == link.far else 1400
     yield "far", ["gst-launch-1.0", "-q", "udpsrc", "port=7098", "buffer-size=50000000",
-                  f"caps={RAW}", "!", "rtpjitterbuffer", "latency=50", "!", "rtpvrawdepay", "!",
-                  "shmringsink", f"name={seen}", "async=false"]
-    yield "near", ["gst-launch-1.0", "-q", "shmringsrc", f"ring-name={name}",
-                   "leaky-type=downstream", "on-disconnect=wait", "!", "rtpvrawpay", "mtu=60000",
-                   "!", "udpsink", f"host={far}", "port=7098", "buffer-size=50000000"]
+                  f"caps={caps}", "!", "rtpjitterbuffer", "latency=50", "!", "rtpvrawdepay", "!",
+                  "shmringsink", f"name={link.seen}", "async=false"]
+    yield "near", ["gst-launch-1.0", "-q", "shmringsrc", f"ring-name={link.name}",
+                   "leaky-type=downstream", "on-disconnect=wait", "!", "rtpvrawpay", f"mtu={mtu}",
+                   "!", "udpsink", f"host={link.far}", "port=7098", "buffer-size=50000000"]
 
 
-def mirror(name, seen, near, far, zenoh):
-    if near != far:
-        yield "near", [zenoh, "-c", ROUTER, "7447", near]
-    way = [] if near == far else ["--connect", f"tcp/{near}:7447"]
-    yield "far", shmring_command("mirror", "--from", f"zenoh:{name}", seen, "--address", far, *way,
-                                 python=zenoh)
-    yield "near", shmring_command("mirror", name, "--to", f"zenoh:{name}", "--address", near, *way,
-                                  python=zenoh)
+def mirror(link):
+    there = link.near != link.far
+    if there:
+        yield "near", [link.zenoh, "-c", ROUTER, "7447", link.near]
+    way = ["--connect", f"tcp/{link.near}:7447"] if there else []
+    yield "far", shmring_command("mirror", "--from", f"zenoh:{link.name}", link.seen, "--address",
+                                 link.far, *way, python=link.zenoh)
+    yield "near", shmring_command("mirror", link.name, "--to", f"zenoh:{link.name}", "--address",
+                                  link.near, *way, python=link.zenoh)
 
 
-WAYS = {"serve and ingest (H.264)": rtsp, "SRT (H.264)": srt, "RTP raw (RFC 4175)": rtp,
-        "mirror (zenoh, raw)": mirror}
-LOSSY = {"serve and ingest (H.264)": rtsp, "SRT (H.264)": srt}
+WAYS = {"serve and ingest (H.264)": rtsp, "serve and ingest, UDP": rtsp_udp, "SRT (H.264)": srt,
+        "RTP raw (RFC 4175)": rtp, "mirror (zenoh, raw)": mirror}
 
 
 def cpu_s(process):
@@ -80,6 +99,9 @@ class Ends:
     def __init__(self, name, seen):
         self.first = shmring.Reader(name, "latest", depth=4, timeout=60, on_disconnect="wait")
         self.second = shmring.Reader(seen, "latest", depth=4, timeout=60, on_disconnect="wait")
+        self.forget()
+
+    def forget(self):
         self.sent, self.came = {}, {}
 
     def watch(self, seconds):
@@ -111,24 +133,24 @@ def percentile(values, share):
 
 
 def measure(way, size, seconds, zenoh, hosts=None):
-    name = f"costs-{os.getpid()}-{way.__name__}"
-    seen = f"{name}-seen"
+    name = f"costs-{os.getpid()}-{way.__name__.replace('_', '-')}"
     near, far = (hosts.near, hosts.far) if hosts else ("127.0.0.1", "127.0.0.1")
-    camera = Process(sys.executable, "-B", HERE / "camera.py", name, "100", size, "30")
+    link = Link(name, f"{name}-seen", near, far, size, zenoh)
+    camera = Process(sys.executable, "-B", HERE / "camera.py", name, "100", "x".join(map(str, size)),
+                     "30")
     bridges = [Process(*(hosts.on(side) if hosts else []), *command)
-               for side, command in way(name, seen, near, far, zenoh)]
-    ends = Ends(name, seen)
+               for side, command in way(link)]
+    ends = Ends(name, link.seen)
     try:
         ends.second.read(timeout=60)
         ends.watch(2)
-        ends.sent.clear(), ends.came.clear()
-        before = [published(name), published(seen), sum(map(cpu_s, bridges))]
+        ends.forget()
+        before = [published(name), published(link.seen), sum(map(cpu_s, bridges))]
         ends.watch(seconds)
-        after = [published(name), published(seen), sum(map(cpu_s, bridges))]
+        after = [published(name), published(link.seen), sum(map(cpu_s, bridges))]
         sent, came, cpu = (a - b for a, b in zip(after, before))
         values = ends.latencies_ms()
-        back = cut(ends, hosts) if hosts else None
-        return sent, came, values, cpu, back
+        return sent, came, values, cpu, *(cut(ends, hosts) if hosts else ())
     finally:
         ends.close()
         for process in [*bridges, camera]:
@@ -136,22 +158,31 @@ def measure(way, size, seconds, zenoh, hosts=None):
 
 
 def cut(ends, hosts):
-    """Seconds from the cable's repair to the first new picture."""
+    """The cable is cut for 5 s. Frames that were lost, and seconds from its repair to the first new one."""
     hosts.cut = True
-    ends.watch(5)
+    ends.watch(0.5)  # what was under way
+    last = max(ends.came, default=0)
+    ends.watch(4.5)
     hosts.cut = False
-    ends.came.clear()
     newest, repaired = max(ends.sent, default=0), time.monotonic()
-    while not any(number > newest - 30 for number in ends.came) and time.monotonic() < repaired + 30:
+    while not (fresh := [n for n in ends.came if newest - 30 < n < newest + 2000]) \
+            and time.monotonic() < repaired + 60:
         ends.watch(0.1)
-    return time.monotonic() - repaired
+    back = time.monotonic() - repaired
+    came = sum(1 for number in ends.came if last < number <= max(fresh, default=newest))
+    return max(fresh, default=newest) - last - came, back
 
 
-def show(title, sent, came, values, cpu, back=None):
+def head(title, hosts=False):
+    print(f"{title:<26} {'frames':>6} {'lost':>6} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8}"
+          + (f" {'cut':>6} {'back s':>7}" if hosts else ""), flush=True)
+
+
+def show(title, sent, came, values, cpu, gone=None, back=None):
     lost = max(0, sent - came)
-    after = "" if back is None else f"  {back:5.1f}"
-    print(f"{title:<26} {sent:>6} {lost:>6} {percentile(values, .5):>8.1f} {percentile(values, .99):>8.1f} "
-          f"{1000 * cpu / max(1, came):>8.1f}{after}", flush=True)
+    after = "" if back is None else f" {gone:>6} {back:>7.1f}"
+    print(f"{title:<26} {sent:>6} {lost:>6} {percentile(values, .5):>8.1f} "
+          f"{percentile(values, .99):>8.1f} {1000 * cpu / max(1, came):>8.1f}{after}", flush=True)
 
 
 def web(rings, seconds):
@@ -197,17 +228,23 @@ def web(rings, seconds):
           f"{cpu / seconds:.2f} cores, {1000 * cpu / max(1, came):.1f} ms a picture")
 
 
+def load():
+    with open("/proc/loadavg") as file:
+        return f"load {file.read().split()[0]} on {os.cpu_count()} cores"
+
+
 def main(seconds=10):
     zenoh = python_with_zenoh()
-    print(f"{'1080p30, loopback':<26} {'frames':>6} {'lost':>6} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8}")
-    for title, way in WAYS.items():
-        if way is not mirror or zenoh:
-            show(title, *measure(way, "1920x1080", seconds, zenoh)[:4])
-    print(f"\n{'640x360, 5 ms, 1 % lost':<26} {'frames':>6} {'lost':>6} {'p50 ms':>8} {'p99 ms':>8} "
-          f"{'CPU ms':>8}  back s")
-    for title, way in {**LOSSY, **({"mirror (zenoh, raw)": mirror} if zenoh else {})}.items():
+    ways = {title: way for title, way in WAYS.items() if way is not mirror or zenoh}
+    print(f"{load()} before, which is not of this")
+    head("1080p30, loopback")
+    for title, way in ways.items():
+        show(title, *measure(way, (1920, 1080), seconds, zenoh))
+    print()
+    head("640x360, 5 ms, 1 % lost", hosts=True)
+    for title, way in ways.items():
         with Hosts(delay_s=0.005, loss=0.01) as hosts:
-            show(title, *measure(way, "640x360", seconds, zenoh, hosts))
+            show(title, *measure(way, (640, 360), seconds, zenoh, hosts))
     web(8, seconds)
 
 

@@ -9,8 +9,9 @@ import unittest
 import numpy as np
 
 import shmring
+from beside import SRT_EXAMPLE, free_port
 from camera import number_in
-from case import SRT_EXAMPLE, BridgeTest, free_port, needs
+from case import BridgeTest, needs
 
 RAW_CAPS = ("application/x-rtp,media=video,clock-rate=90000,encoding-name=RAW,sampling=BGR,"
             "depth=(string)8,width=(string)320,height=(string)192,colorimetry=SMPTE240M,payload=96")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Rings on two hosts with a bad cable between them: 5 ms, 1 % lost, and cut for a while."""
 
-import os
 import sys
 import time
 import unittest
@@ -9,14 +8,12 @@ import unittest
 import numpy as np
 
 import shmring
+from beside import ROUTER, SRT_EXAMPLE, python_with_zenoh
 from camera import level_in, number_in
-from case import SRT_EXAMPLE, BridgeTest, needs, needs_serve
+from case import BridgeTest, needs, needs_serve
 from hosts import Hosts
-from test_mirror import ROUTER, python_with_zenoh
 
 
-@unittest.skipUnless(os.environ.get("BRIDGES_HOSTS"),
-                     "minutes of cables that are cut: BRIDGES_HOSTS=1 ./dev test bridges-hosts")
 class HostsTest(BridgeTest):
     def setUp(self):
         super().setUp()

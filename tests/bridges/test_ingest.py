@@ -2,13 +2,15 @@
 """`shmring ingest`: a camera on the network, cut off and restarted, and its ring that stays. The
 camera is `shmring serve`."""
 
+import tempfile
 import unittest
 
 import numpy as np
 
 import shmring
+from beside import free_port
 from camera import captured_ns, level_in, number_in
-from case import BridgeTest, Gst, free_port, needs_serve
+from case import BridgeTest, Gst, needs_serve
 
 
 @needs_serve
@@ -80,6 +82,23 @@ class IngestTest(BridgeTest):
         self.serve()
         with shmring.Reader(self.seen, "latest", timeout=60) as reader:
             self.until(reader, self.is_picture)
+
+    def test_a_camera_with_a_login(self):
+        users = tempfile.NamedTemporaryFile("w")
+        self.addCleanup(users.close)
+        print("ann:secret", file=users, flush=True)
+        self.camera()
+        self.shmring("serve", self.name, "--port", self.port, "--users", users.name).line("rtsp")
+        refused = self.ingest()
+        refused.line("Unauthorized")
+        refused.stop()
+        self.ingest("--login", users.name)
+        with shmring.Reader(self.seen, "latest", timeout=60) as reader:
+            self.until(reader, self.is_picture)
+
+    def test_what_is_no_url(self):
+        for url, said in ("nonsense", "is no URL"), ("foo://a/b", "nothing here that plays foo://"):
+            self.shmring("ingest", url, self.seen).line(said)
 
     def test_a_password_in_the_url(self):
         ingest = self.shmring("ingest", "rtsp://ann:secret@127.0.0.1/x", self.seen)

@@ -2,49 +2,18 @@
 """`shmring mirror`: a ring and its image over zenoh are the same, and ends, cuts and second senders
 are told."""
 
+import json
 import os
-import pathlib
-import subprocess
-import sys
+import tempfile
 import time
 import unittest
 
 import numpy as np
 
 import shmring
+from beside import ROUTER, free_port, python_with_zenoh
 from camera import captured_ns, number_in
-from case import BridgeTest, free_port
-
-PLACE = pathlib.Path(os.environ.get("BRIDGES_BUILD", "/tmp")) / "zenoh"
-ROUTER = """if True:
-    import sys, time, zenoh
-    config = zenoh.Config()
-    config.insert_json5("mode", '"router"')
-    host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
-    config.insert_json5("listen/endpoints", f'["tcp/{host}:{sys.argv[1]}"]')
-    config.insert_json5("scouting/multicast/enabled", "false")
-    with zenoh.open(config):
-        print("routes", flush=True)
-        try:
-            time.sleep(3600)
-        except KeyboardInterrupt:
-            pass
-"""
-
-
-def python_with_zenoh():
-    """This one, or one in a folder of the build that pip gave it; None: pip could not."""
-    for python in sys.executable, str(PLACE / "bin/python"):
-        try:
-            if subprocess.run([python, "-c", "import zenoh"], stderr=subprocess.DEVNULL).returncode == 0:
-                return python
-        except FileNotFoundError:
-            pass
-    made = subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", PLACE])
-    if made.returncode == 0 and subprocess.run(
-            [PLACE / "bin/pip", "install", "-q", "eclipse-zenoh"], timeout=200).returncode == 0:
-        return str(PLACE / "bin/python")
-    return None
+from case import BridgeTest
 
 
 class MirrorTest(BridgeTest):
@@ -202,6 +171,49 @@ class MirrorTest(BridgeTest):
         router = self.run_beside(self.python, "-c", ROUTER, port)
         router.line("routes")
         return router
+
+    def configured(self, **said):
+        """A file of zenoh's, with a login in it, that only this user can read."""
+        file = tempfile.NamedTemporaryFile("w", suffix=".json5")
+        self.addCleanup(file.close)
+        json.dump({"mode": "peer", "scouting": {"multicast": {"enabled": False}}, **said}, file)
+        file.flush()
+        return "--config", file.name
+
+    def with_login(self, port, password):
+        return self.configured(
+            connect={"endpoints": [f"tcp/127.0.0.1:{port}"], "exit_on_failure": True,
+                     "timeout_ms": 5000},
+            transport={"auth": {"usrpwd": {"user": "ann", "password": password}}})
+
+    def test_who_has_no_login_gets_nothing(self):
+        port, users = free_port(), tempfile.NamedTemporaryFile("w")
+        self.addCleanup(users.close)
+        print("ann:secret", file=users, flush=True)
+        self.camera()
+        self.send(*self.configured(
+            listen={"endpoints": [f"tcp/127.0.0.1:{port}"]},
+            transport={"auth": {"usrpwd": {"user": "bob", "password": "hidden",
+                                           "dictionary_file": users.name}}}))
+        self.receive(*self.with_login(port, "secret"))
+        self.assertTrue(self.reader(mode="latest").read())
+        wrong = self.mirror("--from", self.key, f"{self.image}-2", *self.with_login(port, "guess"))
+        wrong.line("zenoh cannot start with ")
+        self.assertEqual(wrong.process.wait(60), 1)
+
+    def test_nobody_sends(self):
+        self.receive().line(f"nobody sends {self.key} yet")
+
+    def test_a_ring_that_is_not_there_yet(self):
+        self.send().line(f"there is no ring '{self.name}' yet")
+        self.receive()
+        self.camera()
+        self.assertTrue(self.reader(mode="latest").read())
+
+    def test_what_is_no_way(self):
+        wrong = self.receive("--connect", "192.0.2.1:7447")
+        self.assertEqual(wrong.process.wait(60), 2)
+        wrong.line("'192.0.2.1:7447' is no way to a router")
 
     def test_what_is_no_place(self):
         for place in "cam0", "zenoh:", "zenoh:a/*":

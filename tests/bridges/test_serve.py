@@ -8,9 +8,12 @@ import tempfile
 import time
 import unittest
 
+import numpy as np
+
 import shmring
-from camera import captured_ns, level_in, number_in
-from case import WAIT_S, BridgeTest, needs_serve
+from beside import WAIT_S
+from camera import captured_ns, level_in, number_in, paint
+from case import BridgeTest, needs, needs_serve
 
 DECODED = "rtph264depay ! h264parse ! avdec_h264"
 
@@ -82,12 +85,18 @@ class ServeTest(BridgeTest):
 
     def test_ffmpeg_and_gst_play(self):
         self.camera()
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # its size is known from now on
+            reader.read()
         url = f"{self.serve()}/{self.name}"
         with self.subTest("ffmpeg"):
             if not shutil.which("ffmpeg"):
                 self.skipTest("there is no ffmpeg")
-            subprocess.run(["ffmpeg", "-v", "error", "-i", url, "-frames:v", "10", "-f", "null",
-                            "-"], check=True, timeout=WAIT_S)
+            seen = subprocess.run(
+                ["ffmpeg", "-v", "error", "-i", url, "-frames:v", "30", "-f", "rawvideo", "-pix_fmt",
+                 "gray", "-"], check=True, timeout=WAIT_S, stdout=subprocess.PIPE).stdout
+            for shown in np.frombuffer(seen, np.uint8).reshape(30, 192, 320):
+                painted = paint(number_in(shown), 100, 320, 192)[..., 1]
+                self.assertLess(np.abs(shown.astype(int) - painted).mean(), 8)
         with self.subTest("gst-play-1.0"):
             if not shutil.which("gst-play-1.0"):
                 self.skipTest("there is no gst-play-1.0")
@@ -156,6 +165,11 @@ class ProtectedTest(BridgeTest):
         os.chmod(path, 0o644)
         server = self.shmring("serve", "--users", path)
         server.line(f"{path} can be read by others: chmod 600")
+
+    def test_what_cannot_name_a_ring(self):
+        server = self.shmring("serve", "cam/0")
+        self.assertEqual(server.process.wait(WAIT_S), 2)
+        server.line("'cam/0' cannot name a ring")
 
     def test_an_address_that_is_taken(self):
         port = self.serve().rsplit(":", 1)[1].split("/")[0]

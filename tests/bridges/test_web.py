@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 import shmring
+from beside import WAIT_S
 from camera import level_in, number_in
-from case import WAIT_S, BridgeTest, needs
+from case import BridgeTest, needs
 
 try:
     import aiohttp
@@ -80,6 +81,11 @@ class WebTest(WebCase):
             self.get(f"{url}{self.name}.jpg")
         self.assertEqual(caught.exception.code, 404)
         caught.exception.close()
+
+    def test_an_address_that_is_taken(self):
+        port = self.web().rstrip("/").rsplit(":", 1)[1]
+        second = self.shmring("web", "--port", port)
+        second.line(f"cannot listen at 127.0.0.1:{port}: Address already in use")
 
     def test_mjpeg_for_players(self):
         self.camera()
