@@ -69,19 +69,42 @@ class ServeTest(BridgeTest):
         print(f"worst difference of 1000: {worst / 1e6:.6f} ms")
         self.assertLessEqual(worst, 1_000_000)
 
-    def test_an_encoded_ring_passes_through(self):
+    @needs("x264enc")
+    def test_an_h264_ring_passes_through(self):
+        self.assert_passes_through("h264", "x264enc")
+
+    @needs("x265enc", "h265parse", "avdec_h265")
+    def test_an_h265_ring_passes_through(self):
+        self.assert_passes_through("h265", "x265enc")
+
+    def assert_passes_through(self, kind, encoder):
         self.run_beside("gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
                         "video/x-raw,format=I420,width=320,height=192,framerate=30/1", "!",
-                        "x264enc", "tune=zerolatency", "key-int-max=15", "!", "h264parse", "!",
+                        encoder, "tune=zerolatency", "key-int-max=15", "!", f"{kind}parse", "!",
                         "shmringsink", f"name={self.name}", "caps=ANY")
         url = f"{self.serve()}/{self.name}"
-        self.watch(url).until(lambda p: level_in(p.array) > 200 and p.array.shape == (192, 320))
-        client = self.packets(f"rtspsrc location={url} latency=0 protocols=tcp ! rtph264depay ! "
-                              "video/x-h264,stream-format=byte-stream,alignment=au")
+        source = f"rtspsrc location={url} latency=0 protocols=tcp ! rtp{kind}depay"
+        shown = self.play(f"{source} ! {kind}parse ! avdec_{kind}")
+        shown.until(lambda p: level_in(p.array) > 200 and p.array.shape == (192, 320))
+        client = self.packets(f"{source} ! video/x-{kind},stream-format=byte-stream,alignment=au")
         client.pull()
         with shmring.Reader(self.name) as reader:
             sent = {bytes(memoryview(reader.read(timeout=30)))[-40:] for _ in range(30)}
         self.assertTrue(any(client.pull()[-40:] in sent for _ in range(60)))
+
+    @needs("opusenc", "rtpopuspay", "opusdec")
+    def test_sound(self):
+        self.run_beside("gst-launch-1.0", "-q", "audiotestsrc", "is-live=true", "volume=1", "!",
+                        "audio/x-raw,format=S16LE,rate=48000,channels=2", "!", "shmringsink",
+                        f"name={self.name}", "caps=ANY")
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # it is sound, from now on
+            reader.read()
+        client = self.packets(f"rtspsrc location={self.serve()}/{self.name} latency=0 protocols=tcp ! "
+                              "rtpopusdepay ! opusdec ! audio/x-raw,format=S16LE")
+        for _ in range(200):
+            if np.abs(np.frombuffer(client.pull(), np.int16).astype(int)).max() > 10_000:
+                return
+        self.fail("only silence came")
 
     def test_ffmpeg_and_gst_play(self):
         self.camera()
