@@ -86,9 +86,10 @@ def _config(zenoh: Any, arguments: argparse.Namespace) -> Any:
         "scouting/multicast/interface": "lo" if local else "auto",
         "connect/endpoints": arguments.connect, "connect/timeout_ms": -1,
         "connect/exit_on_failure": False,
-        "transport/link/tx/queue/congestion_control/block/wait_before_close": _PATIENCE_US,
         "transport/shared_memory/enabled": False,  # /dev/shm is for rings, and who is killed leaves it
     }
+    if arguments.mode == "all":
+        said["transport/link/tx/queue/congestion_control/block/wait_before_close"] = _PATIENCE_US
     config = zenoh.Config()
     for path, value in said.items():
         config.insert_json5(path, json.dumps(value))
@@ -204,6 +205,7 @@ class _Receiver:
         everything = arguments.mode == "all"
         channel = zenoh.handlers.FifoChannel(4) if everything else zenoh.handlers.RingChannel(1)
         self._all = everything
+        self._drop = zenoh.CongestionControl.DROP
         self._senders: dict[str, str] = {}  # hosts, by id
         self._alive = session.liveliness().declare_subscriber(
             f"{key}/@sender/*", self._on_sender, history=True)
@@ -258,7 +260,8 @@ class _Receiver:
         best: tuple[int, int, int] | None = None
         for _ in range(_PINGS if self._senders else 0):
             asked = time.monotonic_ns()
-            for reply in self._session.get(f"{self._key}/@clock", timeout=1.0):
+            for reply in self._session.get(f"{self._key}/@clock", timeout=1.0,
+                                           congestion_control=self._drop):
                 came = time.monotonic_ns()
                 if reply.ok and (best is None or came - asked < best[0]):
                     real, monotonic = mapping.CLOCK.unpack(reply.ok.payload.to_bytes())
