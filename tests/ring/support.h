@@ -78,6 +78,24 @@ static inline int shm_entries(const char *text, bool removing) {
     return found;
 }
 
+/* ---- Files ---- */
+
+static inline void write_file(const char *path, const char *content) {
+    FILE *file = fopen(path, "we");
+    ck_assert_msg(file != NULL, "%s: %s", path, strerror(errno));
+    fputs(content, file);
+    fclose(file);
+}
+
+static inline void assert_content(const char *path, const char *content) {
+    char found[64] = {0};
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fread(found, 1, sizeof found - 1, file), strlen(content));
+    ck_assert_str_eq(found, content);
+    fclose(file);
+}
+
 /* ---- Writers ---- */
 
 static inline struct shmring_writer_options writer_options(uint32_t slots) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sweep.h"
 
+#include <fcntl.h>
+
+#include "lock.h"
 #include "support.h"
 
 static void assert_removed(const char *name) {
@@ -107,6 +110,143 @@ START_TEST(temporary_names_of_an_adopted_ring_go) {
 }
 END_TEST
 
+/* ---- What crashes left under temporary names ---- */
+
+#define DIGITS "0123456789abcdef0123456789abcdef"
+
+static const char *leftover_of(const char *name, const char *suffix) {
+    static char paths[2][PATH_SIZE];
+    static unsigned count;
+    char *path = paths[++count % 2];
+    snprintf(path, sizeof paths[0], SHM_DIR "/%.100s." DIGITS "%s.new", name, suffix);
+    return path;
+}
+
+START_TEST(leftovers_are_swept) {
+    const char *name = new_name();
+    const char *frames = leftover_of(name, ""), *ctl = leftover_of(name, ".ctl");
+    write_file(frames, "half");
+    write_file(ctl, "");
+    shmring_writer_close(new_writer(name, 4));
+    ck_assert_int_eq(access(frames, F_OK), -1);
+    ck_assert_int_eq(access(ctl, F_OK), -1);
+}
+END_TEST
+
+/* Its writer was killed in the midst of a resize; the next one takes the old segment as it lies. */
+START_TEST(leftovers_of_an_adopted_ring_are_swept) {
+    const char *name = dead_ring(), *frames = leftover_of(name, "");
+    write_file(frames, "half");
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_int_eq(access(frames, F_OK), -1);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+START_TEST(what_a_live_writer_makes_is_not_swept) {
+    const char *name = new_name(), *frames = leftover_of(name, "");
+    write_file(frames, "half");
+    int fd = open(frames, O_RDWR | O_CLOEXEC);
+    ck_assert_int_eq(lock_try(fd, LOCK_WRITER), 0);
+    shmring_writer_close(new_writer(name, 4));
+    assert_content(frames, "half");
+    close(fd);
+    shmring_writer_close(new_writer(name, 4));
+    ck_assert_int_eq(access(frames, F_OK), -1);
+}
+END_TEST
+
+/* A sweep may come between the making of a file and its lock: then it is made anew. */
+struct sweeping {
+    const char *name[2];
+    _Atomic bool over;
+};
+
+static void *sweep_again_and_again(void *data) {
+    struct sweeping *s = data;
+    while (!s->over) {
+        sweep_leftovers(s->name[0]);
+        sweep_leftovers(s->name[1]);
+    }
+    return NULL;
+}
+
+START_TEST(a_sweep_at_any_moment_is_harmless) {
+    struct sweeping s = {.name = {new_name(), new_name()}};
+    struct shmring_writer *writer = new_writer(s.name[0], 4);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, sweep_again_and_again, &s), 0);
+    for (uint32_t i = 0; i < 300; i++) {
+        struct shmring_error error = {0};
+        int result = shmring_writer_resize(writer, 4 + i % 3, FRAME_SIZE, 4096, &error);
+        ck_assert_msg(result == 0, "%d %s", result, error.message);
+        shmring_writer_close(new_writer(s.name[1], 4));
+    }
+    s.over = true;
+    pthread_join(thread, NULL);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+struct looking {
+    const char *path;
+    _Atomic bool begun, over;
+};
+
+/* As a sweep does, to see whether it is dead; half of the time it has the lock. */
+static void *look_again_and_again(void *data) {
+    struct looking *l = data;
+    while (!l->over) {
+        int fd = open(l->path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0)
+            lock_try(fd, LOCK_WRITER);
+        l->begun = true;
+        usleep(300);
+        if (fd >= 0)
+            close(fd);
+        usleep(300); /* a sweep comes once in a while */
+    }
+    return NULL;
+}
+
+static int open_under_eyes(const char *name, uint32_t slots) {
+    struct shmring_writer_options options = writer_options(slots);
+    struct looking l = {.path = path_of(name, ".ctl")};
+    struct shmring_writer *writer = NULL;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, look_again_and_again, &l), 0);
+    while (!l.begun)
+        sched_yield();
+    int result = shmring_writer_open(name, &options, &writer, NULL);
+    l.over = true;
+    pthread_join(thread, NULL);
+    shmring_writer_close(writer);
+    return result;
+}
+
+START_TEST(a_dead_ring_that_is_looked_at_is_not_in_use) {
+    int refusals = 0;
+    for (int round = 0; round < 30; round++) {
+        const char *name = dead_ring();
+        if (open_under_eyes(name, round % 2 ? 4 : 6) == 0)
+            continue;
+        refusals++;
+        shmring_writer_close(new_writer(name, 4));
+    }
+    /* On a busy machine a look may last as long as all tries. */
+    ck_assert_int_le(refusals, 4);
+}
+END_TEST
+
+START_TEST(other_rings_leftovers_are_not_swept) {
+    const char *name = new_name(), *other = new_name(), *frames = leftover_of(other, "");
+    write_file(frames, "half");
+    shmring_writer_close(new_writer(name, 4));
+    assert_content(frames, "half");
+    unlink(frames);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("sweep");
     tcase_add_test(tests, a_dead_ring_goes);
@@ -116,5 +256,11 @@ int main(void) {
     tcase_add_test(tests, the_half_that_is_being_made_stays);
     tcase_add_test(tests, what_is_no_ring_stays);
     tcase_add_test(tests, temporary_names_of_an_adopted_ring_go);
+    tcase_add_test(tests, leftovers_are_swept);
+    tcase_add_test(tests, leftovers_of_an_adopted_ring_are_swept);
+    tcase_add_test(tests, what_a_live_writer_makes_is_not_swept);
+    tcase_add_test(tests, a_sweep_at_any_moment_is_harmless);
+    tcase_add_test(tests, a_dead_ring_that_is_looked_at_is_not_in_use);
+    tcase_add_test(tests, other_rings_leftovers_are_not_swept);
     return run_tests(tests);
 }
