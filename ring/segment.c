@@ -396,7 +396,7 @@ bool segment_has_writer(const struct segment *seg) {
 int segment_ask_writer(const char *name, struct layout_header *snapshot) {
     struct segment *seg = NULL;
     int result = segment_look(name, SEGMENT_OBSERVE, &seg, snapshot, NULL);
-    if (result < 0)
+    if (!seg)
         return result;
     bool lives = segment_has_writer(seg);
     segment_unref(seg);
