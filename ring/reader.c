@@ -74,13 +74,15 @@ int shmring_reader_new(const char *name, const struct shmring_reader_options *to
 }
 
 void reader_detach(struct shmring_reader *r) {
-    if (!r->at)
+    struct attachment *at = r->at;
+    if (!at)
         return;
     if (!is_inherited(r))
-        attachment_count(r->at, &r->stats);
-    attachment_leave(r->at);
+        attachment_count(at, &r->stats);
+    /* First: a child of a fork() by another thread meanwhile finds nothing that is half gone. */
     r->at = NULL;
     r->is_lost = false;
+    attachment_leave(at);
 }
 
 void shmring_reader_free(struct shmring_reader *r) {
