@@ -209,8 +209,8 @@ static int take_once(struct shmring_reader *r, int64_t deadline, struct shmring_
     if (result == TAKE_NO_ROOM)
         return sleep_for_room(r, returned, deadline_left(deadline, PROBE_NS));
     if (result != TAKE_NOTHING) {
-        if (error && result != SHMRING_OK)
-            *error = why;
+        if (result != SHMRING_OK)
+            error_write(error, why.code, "%s", why.message);
         return result;
     }
     if (!r->at || r->at->seg != seg) /* left or followed: nothing to sleep on was read */
