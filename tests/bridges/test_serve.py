@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -34,6 +35,17 @@ class ServeTest(BridgeTest):
         for transport in "tcp", "udp":
             picture = self.watch(url, transport).until(lambda p: abs(level_in(p.array) - 60) < 12)
             self.assertEqual(picture.array.shape, (192, 320))
+
+    def test_one_frame_after_the_other_arrives(self):
+        """Not each of them where the machine is busy."""
+        self.camera()
+        url = f"{self.serve()}/{self.name}"
+        for transport in "tcp", "udp":
+            player = self.watch(url, transport)
+            player.until(lambda p: abs(level_in(p.array) - 100) < 12)
+            numbers = [number_in(player.picture().array) for _ in range(90)]
+            self.assertEqual(statistics.median(np.diff(numbers)), 1, transport)
+            player.stop()
 
     def test_the_writer_is_killed_and_comes_back(self):
         camera = self.camera(level=60)

@@ -67,6 +67,11 @@ def _media_type(server: Any) -> type:
     return Media
 
 
+def _let_pass(element: Any) -> None:
+    if element.get_factory() and element.get_factory().get_name() in ("appsink", "multiudpsink"):
+        element.set_property("sync", False)
+
+
 def _factory_type(server: Any) -> type:
     class Factory(server.RTSPMediaFactory):  # type: ignore[misc]
         """Makes the stream that a path names; all its clients share it."""
@@ -100,6 +105,9 @@ def _factory_type(server: Any) -> type:
             return True
 
         def on_play(self, client: Any, context: Any) -> None:
+            """The sources keep the pace. A sink that did, as each PLAY wants it, would hold a frame for
+            the latency of the picture in place of the ring, while the ring's next are left out."""
+            context.media.get_element().get_parent().iterate_recurse().foreach(_let_pass)
             stream = self._streams.get(context.media.get_element())
             if stream:
                 stream.request_key_frame()

@@ -66,7 +66,9 @@ def _picture(Gst: Any, name: str) -> dict[str, str]:
 def _text(name: str, kind: _Kind, size: tuple[int, int], **said: str) -> str:
     said |= {"width": str(size[0]), "height": str(size[1])}
     frames = f"{kind.frames} ! " if kind.frames else ""
-    return (f"shmringsrc name=ring ring-name={name} leaky-type=downstream max-buffers=3 "
+    # A frame of a codec that is left out costs all until the next key frame.
+    depth = 3 if kind is _RAW else 30
+    return (f"shmringsrc name=ring ring-name={name} leaky-type=downstream max-buffers={depth} "
             f"on-disconnect=wait ! {frames}ring-or-not.sink_0 "
             f"{kind.meanwhile.format(**said)} ! ring-or-not.sink_1 "
             "input-selector name=ring-or-not sync-streams=false ! "
