@@ -193,7 +193,7 @@ static void resize_file(struct input *in) {
 
 static void check_result(int result, const struct shmring_error *error) {
     REQUIRE(result >= 0 || (error->code == result && error->message[0]));
-    REQUIRE(!memchr(error->message, '\n', sizeof error->message));
+    REQUIRE(!strchr(error->message, '\n'));
 }
 
 static void take(struct input *in) {
