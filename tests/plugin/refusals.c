@@ -206,9 +206,11 @@ static Suite *refusals_suite(void) {
     tcase_add_test(tcase, test_not_a_ring);
     tcase_add_test(tcase, test_no_permission);
     tcase_add_test(tcase, test_cannot_grow);
-    tcase_add_test(tcase, test_no_memory);
-    tcase_add_test(tcase, test_no_memory_to_grow);
-    tcase_add_test(tcase, test_no_memory_to_lend);
+    if (CAN_LIMIT_MEMORY) {
+        tcase_add_test(tcase, test_no_memory);
+        tcase_add_test(tcase, test_no_memory_to_grow);
+        tcase_add_test(tcase, test_no_memory_to_lend);
+    }
     return suite;
 }
 
