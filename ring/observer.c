@@ -8,6 +8,7 @@
 #include "error.h"
 #include "frame.h"
 #include "futex.h"
+#include "mutex.h"
 
 #define PROBE_NS INT64_C(100000000)
 /* A writer that laps a copy this often in a row is faster than memory: give the copy a pause. */
@@ -43,7 +44,7 @@ void shmring_observer_close(struct shmring_observer *o) {
     if (!o)
         return;
     segment_unref(o->seg);
-    pthread_mutex_destroy(&o->mutex);
+    mutex_end(&o->mutex);
     free(o);
 }
 
@@ -137,8 +138,9 @@ static int follow(struct shmring_observer *o, bool alive, struct shmring_error *
         return alive ? OBSERVE_NOTHING : end_without_successor(o->seg);
     if (result < 0)
         return result == -EAGAIN ? OBSERVE_NOTHING : result;
-    segment_unref(o->seg);
-    o->seg = seg;
+    struct segment *old = o->seg;
+    o->seg = seg; /* first: as in reader_detach */
+    segment_unref(old);
     return OBSERVE_NOTHING;
 }
 

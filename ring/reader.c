@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "futex.h"
+#include "mutex.h"
 #include "process.h"
 #include "reader.h"
 #include "testing.h"
@@ -91,7 +92,7 @@ void shmring_reader_free(struct shmring_reader *r) {
     reader_detach(r);
     segment_unref(r->over);
     copies_unref(r->copies);
-    pthread_mutex_destroy(&r->mutex);
+    mutex_end(&r->mutex);
     free(r);
 }
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "mutex.h"
 #include "versioned.h"
 
 #define SECOND INT64_C(1000000000)
@@ -39,7 +40,7 @@ void shmring_timeline_unref(struct shmring_timeline *timeline) {
     /* Acquire-release: the last one must see everybody's use before it frees. */
     if (!timeline || atomic_fetch_sub_explicit(&timeline->refs, 1, memory_order_acq_rel) != 1)
         return;
-    pthread_mutex_destroy(&timeline->mutex);
+    mutex_end(&timeline->mutex);
     free(timeline);
 }
 

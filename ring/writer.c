@@ -10,6 +10,7 @@
 #include "error.h"
 #include "futex.h"
 #include "lock.h"
+#include "mutex.h"
 #include "testing.h"
 #include "timeline.h"
 #include "versioned.h"
@@ -102,7 +103,7 @@ void writer_unref(struct shmring_writer *w) {
     if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
     shmring_timeline_unref(w->options.timeline);
-    pthread_mutex_destroy(&w->mutex);
+    mutex_end(&w->mutex);
     free(w);
 }
 
