@@ -22,6 +22,8 @@ ARGUED = [
     ("ring/error.h", "dereference of NULL ‘*((struct shmring_reader *)r).at’", "LEASE: it is attached"),
     ("ring/take.c", "ereference of", "without FRAME all up to the limit is given back, not taken"),
     ("python3", "leak of ‘<unknown>’", "Python holds it: PyErr_Format is not known to the analyser"),
+    ("python3", "leak of ‘layout’", "its one reference is given back"),
+    ("python-bindings/layout.c", "leak of ‘<unknown>’", "as that of ‘layout’"),
     ("python-bindings/layout.c", "garbage", "both tuples were found to have as many numbers"),
     ("plugin/gstshmringframe.c", "Null pointer passed", "a frame that is mapped has all its planes"),
 ]
