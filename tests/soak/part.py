@@ -67,7 +67,7 @@ def buffer_of(Gst, number, width, height):
 def write(ring):
     Gst = gst()
     pipeline = Gst.parse_launch(
-        f"appsrc name=src is-live=true do-timestamp=true format=time max-buffers=2 block=true ! "
+        f"appsrc name=src is-live=true do-timestamp=true format=time max-bytes=1 block=true ! "
         f"shmringsink ring-name={ring} slots=10 sync=false")
     src = pipeline.get_by_name("src")
 
