@@ -10,9 +10,9 @@
 #define REMINDER (10 * GST_SECOND)
 /* Requests for a key frame within it are one. */
 #define KEY_INTERVAL (250 * GST_MSECOND)
-/* How long the end waits for handlers of the last signals: far more than they
- * need, unless they wait for this end themselves. */
-#define PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
+/* How long the end waits for a handler of the last messages and signals: far
+ * more than one needs, unless it waits for this end itself. */
+#define PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 /* Messages that wait while a handler holds the thread up; then the oldest go.
  */
 #define MAX_MESSAGES 64
@@ -43,9 +43,10 @@ struct _GstShmRingSinkWatch {
   struct shmring_timeline *timeline;
   GThread *thread;
   GMutex lock;
-  GCond wake;      /* messages or stopping or finished has changed */
+  GCond wake;      /* what follows has changed */
   GQueue messages; /* to be posted */
   gboolean stopping;
+  gboolean telling; /* handlers may be running */
   gboolean finished;
   gboolean is_encoded;
   gint64 key_frame; /* when the last one was published */
@@ -307,17 +308,29 @@ gst_shm_ring_sink_watch_post_all (GstShmRingSinkWatch *self)
 }
 
 static void
+gst_shm_ring_sink_watch_set (
+    GstShmRingSinkWatch *self, gboolean *flag, gboolean value)
+{
+  g_mutex_lock (&self->lock);
+  *flag = value;
+  g_cond_signal (&self->wake);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
 gst_shm_ring_sink_watch_look (
     GstShmRingSinkWatch *self, GstShmRingReaders *readers)
 {
   GstShmRingSight sight;
 
   gst_shm_ring_sink_watch_read (self, &sight);
+  gst_shm_ring_sink_watch_set (self, &self->telling, TRUE);
   gst_shm_ring_sink_watch_request_key (self, &sight);
   gst_shm_ring_sink_watch_post_all (self);
   gst_shm_ring_sink_watch_check_names (self, sight.names_lost);
   gst_shm_ring_sink_watch_judge_all (self, &sight.readers, readers);
   gst_shm_ring_sink_watch_compare (self, &sight.readers, readers);
+  gst_shm_ring_sink_watch_set (self, &self->telling, FALSE);
   *readers = sight.readers;
 }
 
@@ -375,10 +388,7 @@ gst_shm_ring_sink_watch_thread (gpointer data)
     gst_shm_ring_sink_watch_look (self, &readers);
   while (gst_shm_ring_sink_watch_sleep (self));
   gst_shm_ring_sink_watch_look (self, &readers);
-  g_mutex_lock (&self->lock);
-  self->finished = TRUE;
-  g_cond_signal (&self->wake);
-  g_mutex_unlock (&self->lock);
+  gst_shm_ring_sink_watch_set (self, &self->finished, TRUE);
   gst_shm_ring_sink_watch_unref (self);
   return NULL;
 }
@@ -417,19 +427,29 @@ gst_shm_ring_sink_watch_post (GstShmRingSinkWatch *self, GstMessage *message)
   gst_clear_message (&lost);
 }
 
+/* False: it has lasted long enough. For as long as handlers run; but for them
+ * the thread ends by itself, however late it gets a processor. */
+static gboolean
+gst_shm_ring_sink_watch_wait_for_change (GstShmRingSinkWatch *self)
+{
+  if (self->telling)
+    return g_cond_wait_until (
+        &self->wake, &self->lock, g_get_monotonic_time () + PATIENCE);
+  g_cond_wait (&self->wake, &self->lock);
+  return TRUE;
+}
+
 /* Not for ever: a handler may be about to change the state of the pipeline
  * whose state is being changed here. The thread then goes on by itself. */
 static gboolean
 gst_shm_ring_sink_watch_await_end (GstShmRingSinkWatch *self)
 {
-  const gint64 end = g_get_monotonic_time () + PATIENCE;
   gboolean finished;
 
+  gst_shm_ring_sink_watch_set (self, &self->stopping, TRUE);
   g_mutex_lock (&self->lock);
-  self->stopping = TRUE;
-  g_cond_signal (&self->wake);
   while (self->thread != g_thread_self () && !self->finished
-      && g_cond_wait_until (&self->wake, &self->lock, end))
+      && gst_shm_ring_sink_watch_wait_for_change (self))
     ;
   finished = self->finished;
   g_mutex_unlock (&self->lock);
