@@ -73,33 +73,37 @@ gst_shm_ring_sink_ring_warn (
 
 /* ---- The ring ------------------------------------------------------------ */
 
+/* Never writes the owner, not even the same again: who asks meanwhile reads it
+ * to lock it. */
 void
 gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
     const GstShmRingSinkSettings *settings)
 {
   struct shmring_writer_options options = settings->options;
   GstShmRingAllocator *slots;
-  GstShmRingSinkTime time;
 
-  gst_shm_ring_sink_time_start (&time, self->sink);
-  options.timeline = time.timeline;
+  gst_shm_ring_sink_time_start (&self->time, self->sink);
+  options.timeline = self->time.timeline;
   /* a ring of few slots lends less, without a setting of its own */
   options.lend_limit = MIN (options.lend_limit, options.slots - 2);
   slots = gst_shm_ring_allocator_new (&options);
   GST_OBJECT_LOCK (self->sink);
-  *self = (GstShmRingSinkRing){ .sink = self->sink,
-    .unlocked = self->unlocked,
-    .last_stats = self->last_stats,
-    .settings = *settings,
-    .name = name,
-    .slots = slots,
-    .time = time };
+  self->name = name;
+  self->settings = *settings;
+  self->slots = slots;
+  self->in_place = self->copied = self->dropped_metas = 0;
   GST_OBJECT_UNLOCK (self->sink);
+  g_atomic_int_set (&self->had_hint, FALSE);
+  self->is_refused = self->has_last_headers = FALSE;
+  self->had_reader = self->had_frame = self->had_jump = FALSE;
+  self->told_latency = 0;
+  self->frames = 0;
+  self->tags_size = 0;
   self->metas = g_byte_array_new ();
   self->left_out = g_ptr_array_new ();
   self->told_metas = g_hash_table_new (NULL, NULL);
   self->watch = gst_shm_ring_sink_watch_new (
-      GST_ELEMENT (self->sink), name, slots, time.timeline);
+      GST_ELEMENT (self->sink), name, slots, self->time.timeline);
 }
 
 static gint64

@@ -23,6 +23,8 @@ typedef struct {
   gboolean has_waited; /* none was there at once */
 } GstShmRingSrcWait;
 
+/* Never writes the owner, not even the same again: who asks meanwhile reads it
+ * to lock it. */
 gboolean
 gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
     const GstShmRingSrcSettings *settings)
@@ -42,14 +44,13 @@ gst_shm_ring_src_reader_start (GstShmRingSrcReader *self, gchar *ring,
     return FALSE;
   }
   GST_OBJECT_LOCK (self->src);
-  *self = (GstShmRingSrcReader){ .src = self->src,
-    .unlocked = self->unlocked,
-    .paused = self->paused,
-    .ring = ring,
-    .settings = *settings,
-    .handle = handle,
-    .stats.ring = SHMRING_READER_STATS_INIT,
-    .began = SHMRING_FOREVER };
+  self->ring = ring;
+  self->settings = *settings;
+  self->stats = (GstShmRingSrcStats){ .ring = SHMRING_READER_STATS_INIT };
+  self->handle = handle;
+  self->had_buffer = self->told_limit = FALSE;
+  self->in_a_row = 0;
+  self->began = SHMRING_FOREVER;
   shmring_reader_interrupt (handle, self->unlocked || self->paused);
   GST_OBJECT_UNLOCK (self->src);
   return TRUE;

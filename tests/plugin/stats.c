@@ -217,6 +217,41 @@ GST_START_TEST(test_handler_stops_sink) {
 }
 GST_END_TEST;
 
+struct asking {
+    GstElement *element;
+    gint is_over; /* atomic */
+};
+
+static gpointer ask_again_and_again(gpointer data) {
+    struct asking *asking = data;
+    GstStructure *stats = NULL;
+
+    while (!g_atomic_int_get(&asking->is_over)) {
+        g_object_get(asking->element, "ring-stats", &stats, NULL);
+        gst_clear_structure(&stats);
+    }
+    return NULL;
+}
+
+/* Who asks needs not know what the element is about to do. */
+GST_START_TEST(test_asked_while_it_starts) {
+    static const gchar *const elements[] = {"shmringsink", "shmringsrc"};
+    struct asking asking = {gst_element_factory_make(elements[__i__], NULL), FALSE};
+    GThread *thread;
+
+    g_object_set(asking.element, "ring-name", ring, NULL);
+    thread = g_thread_new("ask", ask_again_and_again, &asking);
+    for (guint i = 0; i < 200; i++) {
+        gst_element_set_state(asking.element, GST_STATE_PAUSED);
+        gst_element_set_state(asking.element, GST_STATE_READY);
+    }
+    g_atomic_int_set(&asking.is_over, TRUE);
+    g_thread_join(thread);
+    gst_element_set_state(asking.element, GST_STATE_NULL);
+    gst_object_unref(asking.element);
+}
+GST_END_TEST;
+
 static Suite *stats_suite(void) {
     TCase *tcase;
     Suite *suite = ring_suite("stats", &tcase);
@@ -230,6 +265,7 @@ static Suite *stats_suite(void) {
     tcase_add_test(tcase, test_signals_at_stop);
     tcase_add_test(tcase, test_both_stop);
     tcase_add_test(tcase, test_handler_stops_sink);
+    tcase_add_loop_test(tcase, test_asked_while_it_starts, 0, 2);
     return suite;
 }
 
