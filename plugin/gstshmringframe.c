@@ -195,19 +195,37 @@ gst_shm_ring_video_same_picture (
       && GST_VIDEO_FRAME_HEIGHT (frame) == GST_VIDEO_INFO_HEIGHT (info);
 }
 
-/* gst_video_frame_copy() takes tiles of differing sizes (NV12_16L32S) for equal
- * ones; where tiles lie is the same on both sides. */
-static gboolean
-gst_shm_ring_video_copy_frame (
-    const GstVideoInfo *info, GstVideoFrame *to, const GstVideoFrame *from)
+static void
+gst_shm_ring_video_copy_rows (const GstVideoInfo *info, guint plane,
+    GstVideoFrame *to, const GstVideoFrame *from)
 {
-  if (!GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
-    return gst_video_frame_copy (to, from);
-  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
-    memcpy (to->data[i], from->data[i],
+  gssize to_stride = GST_VIDEO_FRAME_PLANE_STRIDE (to, plane);
+  gssize from_stride = GST_VIDEO_FRAME_PLANE_STRIDE (from, plane);
+  gsize row = gst_shm_ring_video_row_size (info, plane);
+  gint comps[GST_VIDEO_MAX_COMPONENTS];
+
+  gst_video_format_info_component (info->finfo, plane, comps);
+  for (gint y = 0; y < GST_VIDEO_INFO_COMP_HEIGHT (info, comps[0]); y++)
+    memcpy ((guint8 *) to->data[plane] + y * to_stride,
+        (const guint8 *) from->data[plane] + y * from_stride, row);
+}
+
+/* Not gst_video_frame_copy(): it takes tiles of differing sizes (NV12_16L32S)
+ * for equal ones, and leaves out half of the last pixel's chroma where an odd
+ * width shares it with nobody (YUY2). Where tiles lie is the same on both
+ * sides. */
+static void
+gst_shm_ring_video_copy_plane (const GstVideoInfo *info, guint plane,
+    GstVideoFrame *to, const GstVideoFrame *from)
+{
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo) && plane == 1)
+    memcpy (to->data[plane], from->data[plane], PALETTE_SIZE);
+  else if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo))
+    memcpy (to->data[plane], from->data[plane],
         gst_shm_ring_video_tiles_size (
-            info, i, GST_VIDEO_INFO_PLANE_STRIDE (info, i)));
-  return TRUE;
+            info, plane, GST_VIDEO_INFO_PLANE_STRIDE (info, plane)));
+  else
+    gst_shm_ring_video_copy_rows (info, plane, to, from);
 }
 
 GstClockTime
@@ -231,11 +249,12 @@ gst_shm_ring_video_copy_in (
   /* GStreamer before 1.20 does not say that it only reads the info. */
   if (!gst_video_frame_map (&from, (GstVideoInfo *) info, buffer, GST_MAP_READ))
     return FALSE;
-  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++)
-    to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);
   ok = gst_shm_ring_video_same_picture (info, &from)
-      && gst_shm_ring_video_frame_fits (info, &from)
-      && gst_shm_ring_video_copy_frame (info, &to, &from);
+      && gst_shm_ring_video_frame_fits (info, &from);
+  for (guint i = 0; ok && i < GST_VIDEO_INFO_N_PLANES (info); i++) {
+    to.data[i] = (guint8 *) data + GST_VIDEO_INFO_PLANE_OFFSET (info, i);
+    gst_shm_ring_video_copy_plane (info, i, &to, &from);
+  }
   gst_video_frame_unmap (&from);
   return ok;
 }

@@ -204,13 +204,25 @@ GstBuffer *make_picture(const gchar *caps, guint8 seed) {
     return buffer;
 }
 
+/* The bytes of a row: of an odd width's last chroma too (YUY2), and of pixels packed in groups
+ * (v210) all. */
+static gsize row_size(const GstVideoFrame *frame, guint plane) {
+    gsize size = 0;
+
+    for (guint i = 0; i < GST_VIDEO_FRAME_N_COMPONENTS(frame); i++) {
+        gsize pixel = (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(frame, i);
+
+        if (GST_VIDEO_FRAME_COMP_PLANE(frame, i) == (gint)plane)
+            size = MAX(size, (gsize)GST_VIDEO_FRAME_COMP_WIDTH(frame, i) * pixel);
+    }
+    return size != 0 ? size : (gsize)GST_VIDEO_FRAME_PLANE_STRIDE(frame, plane);
+}
+
 static void assert_plane(const GstVideoFrame *a, const GstVideoFrame *b, guint plane) {
     gint comps[GST_VIDEO_MAX_COMPONENTS];
-    gsize size;
+    gsize size = row_size(a, plane);
 
     gst_video_format_info_component(a->info.finfo, plane, comps);
-    size = (gsize)GST_VIDEO_FRAME_COMP_WIDTH(a, comps[0]) *
-           (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(a, comps[0]);
     for (gint row = 0; row < GST_VIDEO_FRAME_COMP_HEIGHT(a, comps[0]); row++) {
         const guint8 *in_a = GST_VIDEO_FRAME_PLANE_DATA(a, plane);
         const guint8 *in_b = GST_VIDEO_FRAME_PLANE_DATA(b, plane);
