@@ -681,7 +681,7 @@ class RawReader:
         data = self._pixels(segment, pixels + slot * h["slot_stride"],
                             min(values["size"], h["slot_size"]), out)
         fence()
-        if segment.word(at) != seq:
+        if not values["seq"] == segment.word(at) == seq:
             return None
         frame = self._check(values, header[FRAME_BYTES:], data, h["slot_size"])
         if out is not None and len(data) < frame.size:

@@ -418,6 +418,21 @@ class TornTest(RawTest):
                 os.pwrite(file.fileno(), right, offset)
         self.assertEqual(reader.latest(timeout=0).seq, 1)
 
+    def test_the_number_that_is_told_is_the_one_that_was_checked(self):
+        self.start_writer(**bgr(64, 4)).publish()
+        reader = self.observe()
+        h, pixels = reader._segment.header, reader._pixels
+        at = h["frames_offset"] + self.slot(reader) * h["frame_stride"]
+        with open(f"/dev/shm/{self.name}", "r+b") as file:
+            os.pwrite(file.fileno(), (7777).to_bytes(8, "little"), at)
+
+            def meanwhile(*arguments):
+                os.pwrite(file.fileno(), (1).to_bytes(8, "little"), at)
+                return pixels(*arguments)
+
+            with mock.patch.object(reader, "_pixels", meanwhile):
+                self.assertEqual(reader.latest(timeout=0).seq, 1)
+
     def slot(self, reader):
         segment = reader._segment
         return segment.word(segment.header["ring_offset"] + 8) & 0xFFFF
