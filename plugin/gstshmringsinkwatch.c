@@ -233,15 +233,20 @@ gst_shm_ring_sink_watch_has_key (GstShmRingSinkWatch *self)
 }
 
 /* Headers that are in the caps reach every reader; asked for them as well,
- * muxers (oggmux) take the ones that come for another stream's. */
+ * muxers (oggmux) take the ones that come for another stream's. Muxers of
+ * transport streams pass on no request without them. */
 static gboolean
 gst_shm_ring_sink_watch_needs_headers (GstShmRingSinkWatch *self)
 {
   GstCaps *caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self->sink));
-  gboolean needs = caps == NULL
-      || !gst_structure_has_field (
-          gst_caps_get_structure (caps, 0), "streamheader");
+  gboolean needs = TRUE;
 
+  if (caps != NULL) {
+    GstStructure *structure = gst_caps_get_structure (caps, 0);
+
+    needs = !gst_structure_has_field (structure, "streamheader")
+        || gst_structure_has_name (structure, "video/mpegts");
+  }
   gst_clear_caps (&caps);
   return needs;
 }

@@ -111,6 +111,36 @@ static gboolean take_request(GstHarness *h, GstClockTime *time) {
     return is_request;
 }
 
+static gboolean asks_for_headers(const gchar *caps) {
+    GstHarness *sink = harness_for("shmringsink", ring, "caps=ANY");
+    struct shmring_reader *reader;
+    gboolean headers = FALSE, is_request = FALSE;
+
+    gst_harness_set_src_caps_str(sink, caps);
+    reader = attach_reader(ring);
+    fail_if(shmring_reader_request_keyframe(reader, SHMRING_TIME_NONE) < 0);
+    while (!is_request) {
+        GstEvent *event = gst_harness_pull_upstream_event(sink);
+
+        is_request = gst_video_event_is_force_key_unit(event);
+        if (is_request)
+            gst_video_event_parse_upstream_force_key_unit(event, NULL, &headers, NULL);
+        gst_event_unref(event);
+    }
+    shmring_reader_free(reader);
+    gst_harness_teardown(sink);
+    return headers;
+}
+
+/* Headers that come again end an Ogg stream; muxers of transport streams pass on no request that
+ * asks for none, wherever theirs are. */
+GST_START_TEST(test_request_for_headers) {
+    fail_unless(asks_for_headers("video/x-h264"));
+    fail_if(asks_for_headers("video/ogg, streamheader=(buffer)<(buffer)0102>"));
+    fail_unless(asks_for_headers("video/mpegts, streamheader=(buffer)<(buffer)4740>"));
+}
+GST_END_TEST;
+
 static GstClockTime wait_for_request(GstHarness *h) {
     GstClockTime time;
 
@@ -217,6 +247,7 @@ static Suite *encoded_suite(void) {
     tcase_add_test(tcase, test_headers_once);
     tcase_add_test(tcase, test_headers_that_are_none);
     tcase_add_test(tcase, test_request_crosses);
+    tcase_add_test(tcase, test_request_for_headers);
     tcase_add_test(tcase, test_many_requests);
     tcase_add_test(tcase, test_request_after_a_key_frame);
     return suite;
