@@ -22,6 +22,7 @@ ROUTER = """if True:
     host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
     config.insert_json5("listen/endpoints", f'["tcp/{host}:{sys.argv[1]}"]')
     config.insert_json5("scouting/multicast/enabled", "false")
+    config.insert_json5("transport/shared_memory/enabled", "false")
     with zenoh.open(config):
         print("routes", flush=True)
         try:

@@ -172,19 +172,21 @@ class MirrorTest(BridgeTest):
         router.line("routes")
         return router
 
-    def configured(self, **said):
+    def configured(self, login, **said):
         """A file of zenoh's, with a login in it, that only this user can read."""
         file = tempfile.NamedTemporaryFile("w", suffix=".json5")
         self.addCleanup(file.close)
-        json.dump({"mode": "peer", "scouting": {"multicast": {"enabled": False}}, **said}, file)
+        json.dump({"mode": "peer", "scouting": {"multicast": {"enabled": False}},
+                   "transport": {"auth": {"usrpwd": login}, "shared_memory": {"enabled": False}},
+                   **said}, file)
         file.flush()
         return "--config", file.name
 
     def with_login(self, port, password):
         return self.configured(
+            {"user": "ann", "password": password},
             connect={"endpoints": [f"tcp/127.0.0.1:{port}"], "exit_on_failure": True,
-                     "timeout_ms": 5000},
-            transport={"auth": {"usrpwd": {"user": "ann", "password": password}}})
+                     "timeout_ms": 5000})
 
     def test_who_has_no_login_gets_nothing(self):
         port, users = free_port(), tempfile.NamedTemporaryFile("w")
@@ -192,9 +194,8 @@ class MirrorTest(BridgeTest):
         print("ann:secret", file=users, flush=True)
         self.camera()
         self.send(*self.configured(
-            listen={"endpoints": [f"tcp/127.0.0.1:{port}"]},
-            transport={"auth": {"usrpwd": {"user": "bob", "password": "hidden",
-                                           "dictionary_file": users.name}}}))
+            {"user": "bob", "password": "hidden", "dictionary_file": users.name},
+            listen={"endpoints": [f"tcp/127.0.0.1:{port}"]}))
         self.receive(*self.with_login(port, "secret"))
         self.assertTrue(self.reader(mode="latest").read())
         wrong = self.mirror("--from", self.key, f"{self.image}-2", *self.with_login(port, "guess"))
