@@ -233,9 +233,9 @@ int frame_view(struct segment *seg, uint32_t slot, uint64_t seq, frame_give_back
     return hand_out(result, frame, view);
 }
 
-/* Of a large copy most of the price is a fault for each page of fresh memory: huge pages, where the
- * system has them, save nearly all of them. It is malloc's, which gives it again without any; the
- * last huge page only where the pixels fill most of it. */
+/* Most of what a large copy costs is a fault for each page of fresh memory. Huge pages, where the
+ * system has them, save nearly all of these; and malloc, whose memory it is, gives it out again
+ * without any. The last huge page is taken only where the pixels fill most of it. */
 static void *copy_memory(struct frame *frame, size_t size) {
     size_t huge = size < HUGE_PAGE ? 0 : (size + HUGE_PAGE / 4) / HUGE_PAGE * HUGE_PAGE;
     size_t takes = huge > size ? huge : size, bytes = takes + (huge ? HUGE_PAGE : 0);

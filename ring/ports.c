@@ -337,8 +337,8 @@ uint32_t ports_attached(const struct distributor *d) {
 
 void ports_describe(const struct distributor *d, uint32_t port, struct shmring_reader_info *info) {
     const struct port *p = &d->port[port];
-    segment_describe_port(shared_port(d, port), d->port[port].word, d->seg->g.slots,
-                          distributor_head(d), info);
+    segment_describe_port(shared_port(d, port), p->word, d->seg->g.slots, distributor_head(d),
+                          info);
     info->id = p->id;
     info->port = port;
     info->withdrawn = p->withdrawn;
