@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "futex.h"
+#include "shm.h"
 #include "shmring.h"
 #include "testing.h"
 
@@ -31,12 +32,6 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---- Names ---- */
-
-/* One that this process, and its children, have alone. False: not here. */
-static inline bool mount_shm(const char *options) {
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", SHM_DIR, "tmpfs", 0, options) == 0;
-}
 
 static pid_t support_runner;
 
