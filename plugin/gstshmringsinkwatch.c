@@ -13,6 +13,7 @@
 /* How long the end waits for a handler of the last messages and signals: far
  * more than one needs, unless it waits for this end itself. */
 #define PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+#define LONGEST_END (3 * G_TIME_SPAN_SECOND)
 /* Messages that wait while a handler holds the thread up; then the oldest go.
  */
 #define MAX_MESSAGES 64
@@ -432,16 +433,13 @@ gst_shm_ring_sink_watch_post (GstShmRingSinkWatch *self, GstMessage *message)
   gst_clear_message (&lost);
 }
 
-/* False: it has lasted long enough. For as long as handlers run; but for them
- * the thread ends by itself, however late it gets a processor. */
+/* False: it has lasted long enough. For handlers; the thread itself ends soon,
+ * however busy the machine, but in a child of fork() there is none. */
 static gboolean
 gst_shm_ring_sink_watch_wait_for_change (GstShmRingSinkWatch *self)
 {
-  if (self->telling)
-    return g_cond_wait_until (
-        &self->wake, &self->lock, g_get_monotonic_time () + PATIENCE);
-  g_cond_wait (&self->wake, &self->lock);
-  return TRUE;
+  return g_cond_wait_until (&self->wake, &self->lock,
+      g_get_monotonic_time () + (self->telling ? PATIENCE : LONGEST_END));
 }
 
 /* Not for ever: a handler may be about to change the state of the pipeline
