@@ -212,7 +212,7 @@ static gsize row_size(const GstVideoFrame *frame, guint plane) {
     for (guint i = 0; i < GST_VIDEO_FRAME_N_COMPONENTS(frame); i++) {
         gsize pixel = (gsize)GST_VIDEO_FRAME_COMP_PSTRIDE(frame, i);
 
-        if (GST_VIDEO_FRAME_COMP_PLANE(frame, i) == (gint)plane)
+        if ((guint)GST_VIDEO_FRAME_COMP_PLANE(frame, i) == plane)
             size = MAX(size, (gsize)GST_VIDEO_FRAME_COMP_WIDTH(frame, i) * pixel);
     }
     return size != 0 ? size : (gsize)GST_VIDEO_FRAME_PLANE_STRIDE(frame, plane);
