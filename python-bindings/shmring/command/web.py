@@ -239,7 +239,8 @@ async def _listen(web: Any, runner: Any, address: str, port: int) -> None:
     try:
         await web.TCPSite(runner, address, port, shutdown_timeout=1).start()
     except OSError as error:
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
         raise Error(f"cannot listen at {address}:{port}: {why}") from None
 
 
