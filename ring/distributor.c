@@ -234,7 +234,7 @@ void distributor_revoke_latest(struct distributor *d) {
             if (port_is(d, port, SHMRING_MODE_LATEST))
                 d->revoked += take_back(d, port, slot, NULL);
             else
-                port_claim(d, port, slot);
+                port_claim(d, port, slot); /* takes back what was offered to who left */
         }
     }
 }

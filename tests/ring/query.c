@@ -52,14 +52,6 @@ END_TEST
 
 /* ---- One ring ---- */
 
-static struct shmring_info query(const char *name) {
-    struct shmring_info info = SHMRING_INFO_INIT;
-    struct shmring_error error = {0};
-    int result = shmring_query(name, &info, &error);
-    ck_assert_msg(result == 0, "%d %s", result, error.message);
-    return info;
-}
-
 START_TEST(what_a_ring_says_of_itself) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 6);
@@ -91,17 +83,8 @@ START_TEST(what_a_ring_says_of_itself) {
 END_TEST
 
 static void assert_counts(struct shmring_writer *writer, const char *name) {
-    struct shmring_info info = query(name); /* first: the writer's own look shows them, too */
-    struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
-    shmring_writer_get_stats(writer, &stats);
-    ck_assert_uint_eq(info.published, stats.published);
-    ck_assert_uint_eq(info.bytes, stats.bytes);
-    ck_assert_uint_eq(info.dropped, stats.dropped);
-    ck_assert_uint_eq(info.revoked, stats.revoked);
-    ck_assert_uint_eq(info.withdrawn, stats.withdrawn);
-    ck_assert_uint_eq(info.flushed, stats.flushed);
-    ck_assert_uint_eq(info.waits, stats.waits);
-    ck_assert_int_eq(info.wait_ns, stats.wait_ns);
+    struct shmring_info shown = query(name);
+    assert_counters(&shown, stats_of(writer));
 }
 
 START_TEST(counters_are_those_of_the_writer_at_once) {

@@ -122,6 +122,28 @@ static inline struct shmring_writer_stats stats_of(struct shmring_writer *writer
     return stats;
 }
 
+static inline struct shmring_info query(const char *name) {
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct shmring_error error = {0};
+    int result = shmring_query(name, &info, &error);
+    ck_assert_msg(result == 0, "%d %s", result, error.message);
+    return info;
+}
+
+/* What a ring showed, and what its writer says. The ring is asked before: the writer's own look
+ * shows them, too. */
+static inline void assert_counters(const struct shmring_info *shown,
+                                   struct shmring_writer_stats stats) {
+    ck_assert_uint_eq(shown->published, stats.published);
+    ck_assert_uint_eq(shown->bytes, stats.bytes);
+    ck_assert_uint_eq(shown->dropped, stats.dropped);
+    ck_assert_uint_eq(shown->revoked, stats.revoked);
+    ck_assert_uint_eq(shown->withdrawn, stats.withdrawn);
+    ck_assert_uint_eq(shown->flushed, stats.flushed);
+    ck_assert_uint_eq(shown->waits, stats.waits);
+    ck_assert_int_eq(shown->wait_ns, stats.wait_ns);
+}
+
 struct described {
     struct shmring_reader_info reader[SHMRING_MAX_READERS];
     uint32_t count;
