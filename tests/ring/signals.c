@@ -98,6 +98,30 @@ START_TEST(a_reader_is_waited_for) {
 }
 END_TEST
 
+/* Nothing comes: only a signal ends these. */
+START_TEST(each_wait_says_so) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *absent = unattached_reader(new_name(), NULL);
+    struct shmring_observer *observer = NULL;
+    struct shmring_frame *frame = NULL;
+    ck_assert_int_eq(shmring_observer_open(name, &observer, NULL), 0);
+    timer_t timer = start_ticking();
+    ck_assert_int_eq(shmring_writer_wait_reader(writer, LONG), SHMRING_INTERRUPTED);
+    ck_assert_int_eq(shmring_reader_attach(absent, LONG, NULL), SHMRING_INTERRUPTED);
+    ck_assert_int_eq(shmring_observer_latest(observer, 0, LONG, &frame, NULL), SHMRING_INTERRUPTED);
+    struct shmring_reader *reader = new_reader(name, 1);
+    ck_assert_int_eq(take_result(reader, LONG), SHMRING_INTERRUPTED);
+    put_many(writer, 1, 4);
+    ck_assert_int_eq(try_put(writer, 5, LONG), SHMRING_INTERRUPTED);
+    stop_ticking(timer);
+    shmring_observer_close(observer);
+    shmring_reader_free(absent);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 /* ---- All else ---- */
 
 static void look_at(const char *name) {
@@ -163,6 +187,7 @@ int main(void) {
     TCase *tests = tcase_create("signals");
     tcase_add_test(tests, each_frame_arrives);
     tcase_add_test(tests, a_reader_is_waited_for);
+    tcase_add_test(tests, each_wait_says_so);
     tcase_add_test(tests, a_rings_life);
     tcase_add_test(tests, a_dead_ring_is_adopted_and_removed);
     return run_tests(tests);
