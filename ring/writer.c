@@ -230,6 +230,16 @@ static void drop_predecessors(struct shmring_writer *w, enum layout_state state)
     }
 }
 
+/* Of a child of fork(), which has the memory mapped as its parent has: nothing is said in there. */
+static void forget_locked(struct shmring_writer *w) {
+    while (w->predecessors) {
+        struct distributor *d = w->predecessors;
+        w->predecessors = d->next;
+        distributor_unref(d);
+    }
+    distributor_unref(w->distributor);
+}
+
 static void close_locked(struct shmring_writer *w) {
     struct segment *seg = w->distributor->seg;
     writer_show_counters(w);
@@ -251,6 +261,9 @@ void shmring_writer_close(struct shmring_writer *w) {
     if (!writer_is_inherited(w)) {
         pthread_mutex_lock(&w->mutex);
         close_locked(w);
+        pthread_mutex_unlock(&w->mutex);
+    } else if (pthread_mutex_trylock(&w->mutex) == 0) { /* else some thread forked in the midst */
+        forget_locked(w);
         pthread_mutex_unlock(&w->mutex);
     }
     writer_unref(w);

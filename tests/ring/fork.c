@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "support.h"
 
@@ -10,6 +11,7 @@ static struct shmring_reader *reader;
 static struct shmring_observer *observer;
 static struct shmring_frame *frame, *copy, *seen;
 static struct shmring_slot slot;
+static void *parents_ctl;
 
 static void make_everything(void) {
     name = new_name();
@@ -325,6 +327,48 @@ START_TEST(freeing_in_a_child_closes_nothing_of_others) {
 }
 END_TEST
 
+/* Where a file of the ring is mapped; NULL: nowhere. */
+static void *mapping_of(const char *file) {
+    char line[512];
+    void *address = NULL;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (!address && fgets(line, sizeof line, maps)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strstr(line, file) && strcmp(strstr(line, file), file) == 0)
+            address = (void *)(uintptr_t)strtoull(line, NULL, 16);
+    }
+    fclose(maps);
+    return address;
+}
+
+/* A child has no mapping of .ctl: what it has in that place is its own. */
+static int close_inherited(struct child *test, const char *ring) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char resident;
+    CHILD_ASSERT(mmap(parents_ctl, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                      0) == parents_ctl);
+    CHILD_ASSERT(mapping_of(path_of(ring, "")));
+    shmring_writer_close(writer);
+    CHILD_ASSERT(!mapping_of(path_of(ring, "")));
+    CHILD_ASSERT(mincore(parents_ctl, page, &resident) == 0);
+    return 0;
+}
+
+START_TEST(closing_in_a_child_unmaps_the_ring_alone) {
+    name = new_name();
+    writer = new_writer(name, 4);
+    put(writer, 1);
+    ck_assert_int_eq(shmring_writer_resize(writer, 6, FRAME_SIZE, 4096, NULL), 0);
+    parents_ctl = mapping_of(path_of(name, ".ctl"));
+    ck_assert_ptr_nonnull(parents_ctl);
+    struct child child = start_child(close_inherited, name);
+    ck_assert_int_eq(end_child(&child), 0);
+    ck_assert(segment_has_name(writer_segment(writer)));
+    put(writer, 2);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("fork");
     tcase_add_test(tests, a_childs_handles_are_not_its_own);
@@ -335,5 +379,6 @@ int main(void) {
     tcase_add_test(tests, a_fork_amid_opening_and_closing);
     tcase_add_test(tests, a_fork_amid_a_wait);
     tcase_add_test(tests, freeing_in_a_child_closes_nothing_of_others);
+    tcase_add_test(tests, closing_in_a_child_unmaps_the_ring_alone);
     return run_tests(tests);
 }
