@@ -141,9 +141,12 @@ gst_shm_ring_element_get_field (
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
-  return GST_ELEMENT_REGISTER (shmringsink, plugin)
-      && GST_ELEMENT_REGISTER (shmringsrc, plugin)
-      && GST_DEVICE_PROVIDER_REGISTER (shmringdeviceprovider, plugin);
+  return gst_element_register (plugin, "shmringsink", GST_RANK_NONE,
+             gst_shm_ring_sink_get_type ())
+      && gst_element_register (
+          plugin, "shmringsrc", GST_RANK_NONE, gst_shm_ring_src_get_type ())
+      && gst_device_provider_register (plugin, "shmringdeviceprovider",
+          GST_RANK_MARGINAL, gst_shm_ring_device_provider_get_type ());
 }
 
 #define PACKAGE "shmring"

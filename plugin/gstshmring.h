@@ -8,41 +8,11 @@
 
 #include "shmring.h"
 
-/* What GStreamer has had since 1.20, for 1.18. */
-#if !GST_CHECK_VERSION(1, 20, 0)
-
-#  define GST_ELEMENT_REGISTER_DECLARE(element)                                \
-    gboolean gst_element_register_##element (GstPlugin *plugin)
-#  define GST_ELEMENT_REGISTER_DEFINE(element, name, rank, type)               \
-    gboolean gst_element_register_##element (GstPlugin *plugin)                \
-    {                                                                          \
-      return gst_element_register (plugin, name, rank, type);                  \
-    }                                                                          \
-    GST_ELEMENT_REGISTER_DECLARE (element)
-#  define GST_ELEMENT_REGISTER(element, plugin)                                \
-    gst_element_register_##element (plugin)
-
-#  define GST_DEVICE_PROVIDER_REGISTER_DECLARE(provider)                       \
-    gboolean gst_device_provider_register_##provider (GstPlugin *plugin)
-#  define GST_DEVICE_PROVIDER_REGISTER_DEFINE(provider, name, rank, type)      \
-    gboolean gst_device_provider_register_##provider (GstPlugin *plugin)       \
-    {                                                                          \
-      return gst_device_provider_register (plugin, name, rank, type);          \
-    }                                                                          \
-    GST_DEVICE_PROVIDER_REGISTER_DECLARE (provider)
-#  define GST_DEVICE_PROVIDER_REGISTER(provider, plugin)                       \
-    gst_device_provider_register_##provider (plugin)
-
-#  define gst_value_deserialize_with_pspec(value, text, pspec)                 \
-    gst_value_deserialize (value, text)
-
-#endif
-
 G_BEGIN_DECLS
 
-GST_ELEMENT_REGISTER_DECLARE (shmringsink);
-GST_ELEMENT_REGISTER_DECLARE (shmringsrc);
-GST_DEVICE_PROVIDER_REGISTER_DECLARE (shmringdeviceprovider);
+GType gst_shm_ring_sink_get_type (void);
+GType gst_shm_ring_src_get_type (void);
+GType gst_shm_ring_device_provider_get_type (void);
 
 /* NAME, which is taken, or the element's own name when NAME is NULL. An
  * impossible or automatic name is posted as an error, and the answer is NULL.

@@ -146,8 +146,6 @@ gst_shm_ring_device_class_init (GstShmRingDeviceClass *klass)
 /* A writer's death changes no file: looking is the only way to know. */
 #define LOOK_EVERY (G_USEC_PER_SEC / 2)
 
-#define GST_TYPE_SHM_RING_DEVICE_PROVIDER                                      \
-  (gst_shm_ring_device_provider_get_type ())
 G_DECLARE_FINAL_TYPE (GstShmRingDeviceProvider, gst_shm_ring_device_provider,
     GST, SHM_RING_DEVICE_PROVIDER, GstDeviceProvider)
 
@@ -162,9 +160,6 @@ struct _GstShmRingDeviceProvider {
 
 G_DEFINE_TYPE (GstShmRingDeviceProvider, gst_shm_ring_device_provider,
     GST_TYPE_DEVICE_PROVIDER);
-GST_DEVICE_PROVIDER_REGISTER_DEFINE (shmringdeviceprovider,
-    "shmringdeviceprovider", GST_RANK_MARGINAL,
-    GST_TYPE_SHM_RING_DEVICE_PROVIDER);
 
 /* ---- Looking ------------------------------------------------------------- */
 

@@ -69,7 +69,6 @@
 GST_DEBUG_CATEGORY_STATIC (gst_shm_ring_sink_debug);
 #define GST_CAT_DEFAULT gst_shm_ring_sink_debug
 
-#define GST_TYPE_SHM_RING_SINK (gst_shm_ring_sink_get_type ())
 G_DECLARE_FINAL_TYPE (
     GstShmRingSink, gst_shm_ring_sink, GST, SHM_RING_SINK, GstBaseSink)
 
@@ -104,8 +103,6 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
 G_DEFINE_TYPE_WITH_CODE (GstShmRingSink, gst_shm_ring_sink, GST_TYPE_BASE_SINK,
     GST_DEBUG_CATEGORY_INIT (
         gst_shm_ring_sink_debug, "shmringsink", 0, "shmringsink element"));
-GST_ELEMENT_REGISTER_DEFINE (
-    shmringsink, "shmringsink", GST_RANK_NONE, GST_TYPE_SHM_RING_SINK);
 
 /* ---- Caps ---------------------------------------------------------------- */
 

@@ -177,8 +177,6 @@ G_DEFINE_TYPE_WITH_CODE (GstShmRingSrc, gst_shm_ring_src, GST_TYPE_PUSH_SRC,
         GST_TYPE_URI_HANDLER, gst_shm_ring_src_init_uri_handler)
         GST_DEBUG_CATEGORY_INIT (
             gst_shm_ring_src_debug, "shmringsrc", 0, "shmringsrc element"));
-GST_ELEMENT_REGISTER_DEFINE (
-    shmringsrc, "shmringsrc", GST_RANK_NONE, GST_TYPE_SHM_RING_SRC);
 
 /* ---- Starting ------------------------------------------------------------ */
 

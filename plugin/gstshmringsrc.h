@@ -232,7 +232,6 @@ void gst_shm_ring_src_stream_forget (GstShmRingSrcStream *self);
 
 /* ---- gstshmringsrc.c, gstshmringsrcuri.c -------------------------------- */
 
-#define GST_TYPE_SHM_RING_SRC (gst_shm_ring_src_get_type ())
 G_DECLARE_FINAL_TYPE (
     GstShmRingSrc, gst_shm_ring_src, GST, SHM_RING_SRC, GstPushSrc)
 

@@ -5,6 +5,11 @@
 
 #define PROTOCOL "shmring"
 
+#if !GST_CHECK_VERSION(1, 20, 0)
+#  define gst_value_deserialize_with_pspec(value, text, pspec)                 \
+    gst_value_deserialize (value, text)
+#endif
+
 /* For the ring and its first frame: some players wait for one for ever. */
 #define FIRST_TIMEOUT (10 * GST_SECOND)
 
