@@ -123,50 +123,23 @@ enum {
   PROP_RING_STATS,
 };
 
-#define GST_TYPE_SHM_RING_LEAKY_TYPE (gst_shm_ring_leaky_type_get_type ())
+static const GEnumValue leaky_types[] = {
+  { SHMRING_MODE_ALL, "Every frame: the writer waits for this reader", "none" },
+  { SHMRING_MODE_LATEST, "The newest max-buffers frames, older are dropped",
+      "downstream" },
+  { 0, NULL, NULL },
+};
 
-static GType
-gst_shm_ring_leaky_type_get_type (void)
-{
-  static const GEnumValue values[] = {
-    { SHMRING_MODE_ALL, "Every frame: the writer waits for this reader",
-        "none" },
-    { SHMRING_MODE_LATEST, "The newest max-buffers frames, older are dropped",
-        "downstream" },
-    { 0, NULL, NULL },
-  };
-  static GType type;
-
-  if (g_once_init_enter (&type)) {
-    GType made = g_enum_register_static ("GstShmRingLeakyType", values);
-    g_once_init_leave (&type, made);
-  }
-  return type;
-}
-
-#define GST_TYPE_SHM_RING_ON_DISCONNECT (gst_shm_ring_on_disconnect_get_type ())
-
-static GType
-gst_shm_ring_on_disconnect_get_type (void)
-{
-  static const GEnumValue values[] = {
-    { GST_SHM_RING_ON_DISCONNECT_AUTO,
-        "EOS when the writer stops, an error when it was killed", "auto" },
-    { GST_SHM_RING_ON_DISCONNECT_EOS, "EOS, however the writer went", "eos" },
-    { GST_SHM_RING_ON_DISCONNECT_ERROR,
-        "An error unless the writer ended its stream", "error" },
-    { GST_SHM_RING_ON_DISCONNECT_WAIT,
-        "Wait for the next writer, also after the end of a stream", "wait" },
-    { 0, NULL, NULL },
-  };
-  static GType type;
-
-  if (g_once_init_enter (&type)) {
-    GType made = g_enum_register_static ("GstShmRingOnDisconnect", values);
-    g_once_init_leave (&type, made);
-  }
-  return type;
-}
+static const GEnumValue on_disconnects[] = {
+  { GST_SHM_RING_ON_DISCONNECT_AUTO,
+      "EOS when the writer stops, an error when it was killed", "auto" },
+  { GST_SHM_RING_ON_DISCONNECT_EOS, "EOS, however the writer went", "eos" },
+  { GST_SHM_RING_ON_DISCONNECT_ERROR,
+      "An error unless the writer ended its stream", "error" },
+  { GST_SHM_RING_ON_DISCONNECT_WAIT,
+      "Wait for the next writer, also after the end of a stream", "wait" },
+  { 0, NULL, NULL },
+};
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
@@ -644,6 +617,16 @@ gst_shm_ring_src_init (GstShmRingSrc *self)
   gst_base_src_set_format (GST_BASE_SRC (self), GST_FORMAT_TIME);
 }
 
+/* As class_init needs it, once. */
+static GType
+gst_shm_ring_src_new_enum (const gchar *name, const GEnumValue *values)
+{
+  GType type = g_enum_register_static (name, values);
+
+  gst_type_mark_as_plugin_api (type, 0);
+  return type;
+}
+
 static void
 gst_shm_ring_src_install_frames (GObjectClass *klass, const GParamFlags flags)
 {
@@ -655,7 +638,8 @@ gst_shm_ring_src_install_frames (GObjectClass *klass, const GParamFlags flags)
   g_object_class_install_property (klass, PROP_LEAKY_TYPE,
       g_param_spec_enum ("leaky-type", "Leaky type",
           "Which frames may be dropped when this reader is slow",
-          GST_TYPE_SHM_RING_LEAKY_TYPE, defaults.mode, flags));
+          gst_shm_ring_src_new_enum ("GstShmRingLeakyType", leaky_types),
+          defaults.mode, flags));
   g_object_class_install_property (klass, PROP_MAX_BUFFERS,
       g_param_spec_uint ("max-buffers", "Max buffers",
           "Frames the ring keeps for this reader when it is leaky", 1,
@@ -691,7 +675,8 @@ gst_shm_ring_src_install_times (GObjectClass *klass, const GParamFlags flags)
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, flags));
   g_object_class_install_property (klass, PROP_ON_DISCONNECT,
       g_param_spec_enum ("on-disconnect", "On disconnect",
-          "What to do when the writer goes", GST_TYPE_SHM_RING_ON_DISCONNECT,
+          "What to do when the writer goes",
+          gst_shm_ring_src_new_enum ("GstShmRingOnDisconnect", on_disconnects),
           GST_SHM_RING_ON_DISCONNECT_AUTO, flags));
   g_object_class_install_property (klass, PROP_MIN_LATENCY,
       g_param_spec_uint64 ("min-latency", "Min latency",
@@ -712,8 +697,6 @@ gst_shm_ring_src_describe (GstElementClass *element_class)
       "Shared memory ring source", "Source/Video",
       "Reads frames of another process from a ring in shared memory",
       "The shmring developers");
-  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_LEAKY_TYPE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_SHM_RING_ON_DISCONNECT, 0);
 }
 
 static void
