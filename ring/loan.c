@@ -298,9 +298,8 @@ static int loan_locked(struct shmring_writer *w, enum shmring_loan kind, int64_t
 int shmring_writer_loan(struct shmring_writer *w, enum shmring_loan kind, int64_t timeout_ns,
                         struct shmring_slot *slot, struct shmring_error *error) {
     *slot = (struct shmring_slot){0};
-    if (writer_is_inherited(w))
-        return writer_refuse_inherited(w, error);
-    pthread_mutex_lock(&w->mutex);
+    if (!writer_lock(w))
+        return fork_refuse("writer", w->name, error);
     int result = loan_locked(w, kind, timeout_ns, slot, error);
     pthread_mutex_unlock(&w->mutex);
     return result;
@@ -313,8 +312,7 @@ void shmring_slot_return(struct shmring_slot *slot) {
     if (!d)
         return;
     struct shmring_writer *w = d->writer;
-    if (!writer_is_inherited(w)) {
-        pthread_mutex_lock(&w->mutex);
+    if (writer_lock(w)) {
         d->slot[index].loan = LOAN_NONE;
         d->loans--;
         segment_ring_doorbell(d->seg);

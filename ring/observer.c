@@ -206,10 +206,7 @@ int shmring_observer_latest(struct shmring_observer *o, uint64_t after, int64_t 
                             struct shmring_frame **frame, struct shmring_error *error) {
     *frame = NULL;
     if (o->generation != fork_generation())
-        return error_set(error, -ECHILD,
-                         "this observer of ring '%s' belongs to the parent process: open one "
-                         "after fork()",
-                         o->seg->name);
+        return fork_refuse("observer", o->seg->name, error);
     pthread_mutex_lock(&o->mutex);
     int result = latest_locked(o, after, timeout_ns, frame, error);
     pthread_mutex_unlock(&o->mutex);

@@ -99,14 +99,13 @@ int shmring_writer_publish(struct shmring_writer *w, struct shmring_slot *slot,
                            const struct shmring_frame_info *told, uint64_t *seq,
                            struct shmring_error *error) {
     struct shmring_frame_info info = no_info;
-    if (writer_is_inherited(w))
-        return writer_refuse_inherited(w, error);
     if (!versioned_is_set(told))
         return error_set(error, -EINVAL,
                          "a frame for ring '%s' has no struct_size (SHMRING_FRAME_INFO_INIT)",
                          w->name);
     versioned_read(&info, sizeof info, told);
-    pthread_mutex_lock(&w->mutex);
+    if (!writer_lock(w))
+        return fork_refuse("writer", w->name, error);
     int result = check_publish(w, slot, &info, error);
     if (result == 0) {
         uint64_t published = publish_checked(w, slot->index, &info);
@@ -118,18 +117,16 @@ int shmring_writer_publish(struct shmring_writer *w, struct shmring_slot *slot,
 }
 
 bool shmring_writer_can_publish(struct shmring_writer *w, const struct shmring_slot *slot) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return false;
-    pthread_mutex_lock(&w->mutex);
     bool can = can_publish(w, slot);
     pthread_mutex_unlock(&w->mutex);
     return can;
 }
 
 void shmring_writer_drop(struct shmring_writer *w) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     w->stats.dropped++;
     w->discont = true;
     writer_show_counters(w);
@@ -137,9 +134,8 @@ void shmring_writer_drop(struct shmring_writer *w) {
 }
 
 void shmring_writer_flush(struct shmring_writer *w) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     for (struct distributor *d = w->predecessors; d && !w->ended; d = d->next)
         distributor_flush(d);
     if (!w->ended)
@@ -150,9 +146,8 @@ void shmring_writer_flush(struct shmring_writer *w) {
 }
 
 void shmring_writer_begin_stretch(struct shmring_writer *w) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     atomic_fetch_add_explicit(&w->distributor->seg->header->stretch, 1, memory_order_relaxed);
     pthread_mutex_unlock(&w->mutex);
 }

@@ -16,14 +16,12 @@
 /* There is nothing to sleep on between two segments. */
 #define BETWEEN_NS INT64_C(1000000)
 
-static bool is_inherited(const struct shmring_reader *r) {
-    return r->generation != fork_generation();
-}
-
-static int not_ours(const struct shmring_reader *r, struct shmring_error *error) {
-    return error_set(
-        error, -ECHILD,
-        "this reader of ring '%s' belongs to the parent process: open one after fork()", r->name);
+/* As writer_lock. */
+static bool reader_lock(struct shmring_reader *r) {
+    if (r->generation != fork_generation())
+        return false;
+    pthread_mutex_lock(&r->mutex);
+    return true;
 }
 
 /* ---- Life ---- */
@@ -78,7 +76,7 @@ void reader_detach(struct shmring_reader *r) {
     struct attachment *at = r->at;
     if (!at)
         return;
-    if (!is_inherited(r))
+    if (!segment_is_inherited(at->seg))
         attachment_count(at, &r->stats);
     /* First: a child of a fork() by another thread meanwhile finds nothing that is half gone. */
     r->at = NULL;
@@ -333,9 +331,8 @@ static void mark(struct shmring_reader *r, struct shmring_frame *frame) {
 int shmring_reader_take(struct shmring_reader *r, int64_t timeout_ns, struct shmring_frame **frame,
                         struct shmring_error *error) {
     *frame = NULL;
-    if (is_inherited(r))
-        return not_ours(r, error);
-    pthread_mutex_lock(&r->mutex);
+    if (!reader_lock(r))
+        return fork_refuse("reader", r->name, error);
     int result = run(r, timeout_ns, frame, error);
     if (result == SHMRING_OK)
         mark(r, *frame);
@@ -345,9 +342,8 @@ int shmring_reader_take(struct shmring_reader *r, int64_t timeout_ns, struct shm
 
 int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
                           struct shmring_error *error) {
-    if (is_inherited(r))
-        return not_ours(r, error);
-    pthread_mutex_lock(&r->mutex);
+    if (!reader_lock(r))
+        return fork_refuse("reader", r->name, error);
     reader_forget_end(r);
     int result = run(r, timeout_ns, NULL, error);
     pthread_mutex_unlock(&r->mutex);
@@ -357,17 +353,15 @@ int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
 /* ---- Other threads ---- */
 
 void shmring_reader_resume(struct shmring_reader *r) {
-    if (is_inherited(r))
+    if (!reader_lock(r))
         return;
-    pthread_mutex_lock(&r->mutex);
     reader_forget_end(r);
     pthread_mutex_unlock(&r->mutex);
 }
 
 void shmring_reader_leave(struct shmring_reader *r) {
-    if (is_inherited(r))
+    if (!reader_lock(r))
         return;
-    pthread_mutex_lock(&r->mutex);
     r->leaves++;
     reader_detach(r);
     futex_interrupt(&r->interrupted, LEFT);
@@ -375,9 +369,8 @@ void shmring_reader_leave(struct shmring_reader *r) {
 }
 
 int shmring_reader_request_keyframe(struct shmring_reader *r, int64_t at_ns) {
-    if (is_inherited(r))
+    if (!reader_lock(r))
         return -ECHILD;
-    pthread_mutex_lock(&r->mutex);
     int result = r->at ? 0 : -ENOTCONN;
     if (r->at)
         attachment_request_key(r->at, at_ns);
@@ -405,8 +398,7 @@ static void fill_stats(struct shmring_reader *r, struct shmring_reader_stats *st
 
 void shmring_reader_get_stats(struct shmring_reader *r, struct shmring_reader_stats *told) {
     struct shmring_reader_stats stats = {0};
-    if (!is_inherited(r)) {
-        pthread_mutex_lock(&r->mutex);
+    if (reader_lock(r)) {
         fill_stats(r, &stats);
         pthread_mutex_unlock(&r->mutex);
     }
@@ -415,9 +407,8 @@ void shmring_reader_get_stats(struct shmring_reader *r, struct shmring_reader_st
 
 int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *told) {
     struct shmring_info info;
-    if (is_inherited(r))
+    if (!reader_lock(r))
         return -ECHILD;
-    pthread_mutex_lock(&r->mutex);
     int result = r->at ? 0 : -ENOTCONN;
     if (r->at)
         segment_describe(r->at->seg, r->at->seg->header, &info);
@@ -429,9 +420,8 @@ int shmring_reader_get_info(struct shmring_reader *r, struct shmring_info *told)
 
 int64_t shmring_reader_get_latency(struct shmring_reader *r) {
     int64_t latency = SHMRING_TIME_NONE;
-    if (is_inherited(r))
+    if (!reader_lock(r))
         return latency;
-    pthread_mutex_lock(&r->mutex);
     if (r->at)
         latency = atomic_load_explicit(&r->at->seg->header->latency_ns, memory_order_relaxed);
     pthread_mutex_unlock(&r->mutex);

@@ -29,6 +29,12 @@ uint32_t fork_generation(void) {
     return atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
+int fork_refuse(const char *kind, const char *name, struct shmring_error *error) {
+    return error_set(error, -ECHILD,
+                     "this %s of ring '%s' belongs to the parent process: open one after fork()",
+                     kind, name);
+}
+
 static void before_fork(void) {
     pthread_mutex_lock(&registry_mutex);
 }

@@ -30,6 +30,8 @@ struct segment {
 
 /* Counts the fork()s between this process and its first ancestor that used a ring. */
 uint32_t fork_generation(void);
+/* -ECHILD: a handle of the parent's, a KIND ("writer") of ring NAME, was used in a child. */
+int fork_refuse(const char *kind, const char *name, struct shmring_error *error);
 
 /* True in a child of fork(): nothing of the segment is ours. */
 static inline bool segment_is_inherited(const struct segment *seg) {

@@ -64,9 +64,8 @@ static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
 }
 
 int shmring_writer_wait_reader(struct shmring_writer *w, int64_t timeout_ns) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return -ECHILD;
-    pthread_mutex_lock(&w->mutex);
     int result = wait_reader_locked(w, timeout_ns);
     pthread_mutex_unlock(&w->mutex);
     return result;
@@ -112,9 +111,8 @@ static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
 }
 
 int shmring_writer_watch(struct shmring_writer *w, int64_t timeout_ns) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return -ECHILD;
-    pthread_mutex_lock(&w->mutex);
     int result = watch_locked(w, timeout_ns);
     pthread_mutex_unlock(&w->mutex);
     return result;

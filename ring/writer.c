@@ -15,12 +15,6 @@
 #include "timeline.h"
 #include "versioned.h"
 
-int writer_refuse_inherited(const struct shmring_writer *w, struct shmring_error *error) {
-    return error_set(
-        error, -ECHILD,
-        "this writer of ring '%s' belongs to the parent process: open one after fork()", w->name);
-}
-
 /* How long an opening writer waits until a dead one's readers have read what it left, and the most
  * patience it has with each meanwhile. */
 #define DRAIN_NS INT64_C(2000000000)
@@ -258,8 +252,7 @@ static void close_locked(struct shmring_writer *w) {
 void shmring_writer_close(struct shmring_writer *w) {
     if (!w)
         return;
-    if (!writer_is_inherited(w)) {
-        pthread_mutex_lock(&w->mutex);
+    if (writer_lock(w)) {
         close_locked(w);
         pthread_mutex_unlock(&w->mutex);
     } else if (pthread_mutex_trylock(&w->mutex) == 0) { /* else some thread forked in the midst */
@@ -270,9 +263,8 @@ void shmring_writer_close(struct shmring_writer *w) {
 }
 
 void shmring_writer_end(struct shmring_writer *w) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     if (!w->ended) {
         w->ended = true;
         writer_show_counters(w);
@@ -375,9 +367,8 @@ static int resize_locked(struct shmring_writer *w, uint32_t slots, uint64_t slot
 
 int shmring_writer_resize(struct shmring_writer *w, uint32_t slots, uint64_t slot_size,
                           uint32_t header_size, struct shmring_error *error) {
-    if (writer_is_inherited(w))
-        return writer_refuse_inherited(w, error);
-    pthread_mutex_lock(&w->mutex);
+    if (!writer_lock(w))
+        return fork_refuse("writer", w->name, error);
     int result = w->moving ? error_set(error, -EBUSY, "ring '%s' is moving already", w->name)
                            : resize_locked(w, slots, slot_size, header_size, error);
     pthread_mutex_unlock(&w->mutex);
@@ -435,26 +426,23 @@ void shmring_writer_interrupt(struct shmring_writer *w, bool interrupted) {
 }
 
 void shmring_writer_set_latency(struct shmring_writer *w, int64_t latency_ns) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     atomic_store_explicit(&w->distributor->seg->header->latency_ns, latency_ns,
                           memory_order_relaxed);
     pthread_mutex_unlock(&w->mutex);
 }
 
 void shmring_writer_set_patience(struct shmring_writer *w, int64_t patience_ns) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return;
-    pthread_mutex_lock(&w->mutex);
     w->options.patience_ns = patience_ns;
     pthread_mutex_unlock(&w->mutex);
 }
 
 bool shmring_writer_take_key_request(struct shmring_writer *w, int64_t *at_ns) {
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return false;
-    pthread_mutex_lock(&w->mutex);
     struct distributor *d = w->distributor;
     ports_look(d);
     bool requested = d->key_requested;
@@ -479,8 +467,7 @@ static void fill_stats(struct shmring_writer *w, struct shmring_writer_stats *st
 
 void shmring_writer_get_stats(struct shmring_writer *w, struct shmring_writer_stats *told) {
     struct shmring_writer_stats stats = {0};
-    if (!writer_is_inherited(w)) {
-        pthread_mutex_lock(&w->mutex);
+    if (writer_lock(w)) {
         ports_look(w->distributor);
         writer_keep_house(w, monotonic_ns());
         fill_stats(w, &stats);
@@ -503,9 +490,8 @@ uint32_t shmring_writer_each_reader(struct shmring_writer *w,
                                     void (*visit)(const struct shmring_reader_info *, void *),
                                     void *data) {
     struct shmring_reader_info readers[SHMRING_MAX_READERS];
-    if (writer_is_inherited(w))
+    if (!writer_lock(w))
         return 0;
-    pthread_mutex_lock(&w->mutex);
     uint32_t count = describe_readers(w, readers);
     pthread_mutex_unlock(&w->mutex);
     for (uint32_t i = 0; i < count; i++)
