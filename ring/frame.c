@@ -38,6 +38,31 @@ struct frame {
     _Alignas(8) char text[]; /* caps, then metas at the next multiple of 8 */
 };
 
+/* What a header in the ring and a frame's info both say, from one to the other. */
+#define COPY_FIELDS(to, from)                                                                      \
+    do {                                                                                           \
+        (to)->width = (from)->width;                                                               \
+        (to)->height = (from)->height;                                                             \
+        (to)->channels = (from)->channels;                                                         \
+        (to)->flags = (from)->flags;                                                               \
+        (to)->timestamp_ns = (from)->timestamp_ns;                                                 \
+        (to)->planes = (from)->planes;                                                             \
+        (to)->size = (from)->size;                                                                 \
+        (to)->pts_ns = (from)->pts_ns;                                                             \
+        (to)->dts_ns = (from)->dts_ns;                                                             \
+        (to)->duration_ns = (from)->duration_ns;                                                   \
+        (to)->clock_ns = (from)->clock_ns;                                                         \
+        (to)->publish_ns = (from)->publish_ns;                                                     \
+        (to)->frame_number = (from)->frame_number;                                                 \
+        (to)->frame_number_end = (from)->frame_number_end;                                         \
+        (to)->stretch = (from)->stretch;                                                           \
+        (to)->fps_num = (from)->fps_num;                                                           \
+        (to)->fps_den = (from)->fps_den;                                                           \
+        memcpy((to)->format, (from)->format, sizeof(to)->format);                                  \
+        memcpy((to)->stride, (from)->stride, sizeof(to)->stride);                                  \
+        memcpy((to)->offset, (from)->offset, sizeof(to)->offset);                                  \
+    } while (0)
+
 static uint64_t metas_start(uint64_t caps_size) {
     return (caps_size + 7) & ~UINT64_C(7);
 }
@@ -61,26 +86,7 @@ bool frame_header_fits(const struct segment *seg, const struct shmring_frame_inf
 
 void frame_write_header(struct segment *seg, uint32_t slot, const struct shmring_frame_info *info) {
     struct layout_frame *frame = segment_frame(seg, slot);
-    frame->width = info->width;
-    frame->height = info->height;
-    frame->channels = info->channels;
-    frame->flags = info->flags;
-    frame->timestamp_ns = info->timestamp_ns;
-    memcpy(frame->format, info->format, sizeof frame->format);
-    frame->planes = info->planes;
-    memcpy(frame->stride, info->stride, sizeof frame->stride);
-    memcpy(frame->offset, info->offset, sizeof frame->offset);
-    frame->size = info->size;
-    frame->pts_ns = info->pts_ns;
-    frame->dts_ns = info->dts_ns;
-    frame->duration_ns = info->duration_ns;
-    frame->clock_ns = info->clock_ns;
-    frame->publish_ns = info->publish_ns;
-    frame->frame_number = info->frame_number;
-    frame->frame_number_end = info->frame_number_end;
-    frame->stretch = info->stretch;
-    frame->fps_num = info->fps_num;
-    frame->fps_den = info->fps_den;
+    COPY_FIELDS(frame, info);
     frame->caps_size = (uint32_t)caps_bytes(info);
     frame->metas_size = info->metas ? (uint32_t)info->metas_size : 0;
     if (frame->caps_size)
@@ -119,34 +125,6 @@ static int copy_file(const struct segment *seg, void *to, uint64_t offset, size_
     return done == size ? 0 : got < 0 ? -errno : -EPROTO;
 }
 
-static void describe(struct shmring_frame_info *info, const struct layout_frame *header,
-                     uint64_t seq) {
-    *info = (struct shmring_frame_info){
-        .struct_size = sizeof *info,
-        .seq = seq,
-        .width = header->width,
-        .height = header->height,
-        .channels = header->channels,
-        .flags = header->flags,
-        .timestamp_ns = header->timestamp_ns,
-        .planes = header->planes,
-        .size = header->size,
-        .pts_ns = header->pts_ns,
-        .dts_ns = header->dts_ns,
-        .duration_ns = header->duration_ns,
-        .clock_ns = header->clock_ns,
-        .publish_ns = header->publish_ns,
-        .frame_number = header->frame_number,
-        .frame_number_end = header->frame_number_end,
-        .fps_num = header->fps_num,
-        .fps_den = header->fps_den,
-        .stretch = header->stretch,
-    };
-    memcpy(info->format, header->format, sizeof info->format);
-    memcpy(info->stride, header->stride, sizeof info->stride);
-    memcpy(info->offset, header->offset, sizeof info->offset);
-}
-
 static struct frame *frame_new(const struct layout_frame *header, uint64_t seq) {
     uint64_t metas = metas_start(header->caps_size);
     size_t bytes = sizeof(struct frame) + metas + header->metas_size;
@@ -154,10 +132,13 @@ static struct frame *frame_new(const struct layout_frame *header, uint64_t seq) 
     if (!frame)
         return NULL;
     *frame = (struct frame){.generation = fork_generation(), .bytes = bytes};
-    describe(&frame->public.info, header, seq);
-    frame->public.info.metas_size = header->metas_size;
-    frame->public.info.metas = header->metas_size ? frame->text + metas : NULL;
-    frame->public.info.caps = header->caps_size ? frame->text : NULL;
+    struct shmring_frame_info *info = &frame->public.info;
+    info->struct_size = sizeof *info;
+    info->seq = seq;
+    COPY_FIELDS(info, header);
+    info->metas_size = header->metas_size;
+    info->metas = header->metas_size ? frame->text + metas : NULL;
+    info->caps = header->caps_size ? frame->text : NULL;
     return frame;
 }
 
