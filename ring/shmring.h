@@ -648,9 +648,14 @@ SHMRING_API int shmring_remove(const char *name, bool only_look, struct shmring_
 } /* extern "C" */
 
 /* C++ before 20 has no designated initializers. */
+extern "C++" template <typename T> inline T shmring_init() {
+    T init = {};
+    init.struct_size = sizeof(T);
+    return init;
+}
+
 static inline struct shmring_frame_info shmring_frame_info_init(void) {
-    struct shmring_frame_info init = {};
-    init.struct_size = sizeof(struct shmring_frame_info);
+    struct shmring_frame_info init = shmring_init<struct shmring_frame_info>();
     init.pts_ns = SHMRING_TIME_NONE;
     init.dts_ns = SHMRING_TIME_NONE;
     init.duration_ns = SHMRING_TIME_NONE;
@@ -663,17 +668,11 @@ static inline struct shmring_frame_info shmring_frame_info_init(void) {
 #undef SHMRING_FRAME_INFO_INIT
 #define SHMRING_FRAME_INFO_INIT shmring_frame_info_init()
 
-static inline struct shmring_timing shmring_timing_init(void) {
-    struct shmring_timing init = {};
-    init.struct_size = sizeof(struct shmring_timing);
-    return init;
-}
 #undef SHMRING_TIMING_INIT
-#define SHMRING_TIMING_INIT shmring_timing_init()
+#define SHMRING_TIMING_INIT shmring_init<struct shmring_timing>()
 
 static inline struct shmring_writer_options shmring_writer_options_init(void) {
-    struct shmring_writer_options init = {};
-    init.struct_size = sizeof(struct shmring_writer_options);
+    struct shmring_writer_options init = shmring_init<struct shmring_writer_options>();
     init.slots = 8;
     init.max_readers = 8;
     init.lend_limit = 3;
@@ -686,17 +685,11 @@ static inline struct shmring_writer_options shmring_writer_options_init(void) {
 #undef SHMRING_WRITER_OPTIONS_INIT
 #define SHMRING_WRITER_OPTIONS_INIT shmring_writer_options_init()
 
-static inline struct shmring_writer_stats shmring_writer_stats_init(void) {
-    struct shmring_writer_stats init = {};
-    init.struct_size = sizeof(struct shmring_writer_stats);
-    return init;
-}
 #undef SHMRING_WRITER_STATS_INIT
-#define SHMRING_WRITER_STATS_INIT shmring_writer_stats_init()
+#define SHMRING_WRITER_STATS_INIT shmring_init<struct shmring_writer_stats>()
 
 static inline struct shmring_reader_options shmring_reader_options_init(void) {
-    struct shmring_reader_options init = {};
-    init.struct_size = sizeof(struct shmring_reader_options);
+    struct shmring_reader_options init = shmring_init<struct shmring_reader_options>();
     init.mode = SHMRING_MODE_ALL;
     init.depth = 1;
     init.lease = 2;
@@ -708,21 +701,11 @@ static inline struct shmring_reader_options shmring_reader_options_init(void) {
 #undef SHMRING_READER_OPTIONS_INIT
 #define SHMRING_READER_OPTIONS_INIT shmring_reader_options_init()
 
-static inline struct shmring_reader_stats shmring_reader_stats_init(void) {
-    struct shmring_reader_stats init = {};
-    init.struct_size = sizeof(struct shmring_reader_stats);
-    return init;
-}
 #undef SHMRING_READER_STATS_INIT
-#define SHMRING_READER_STATS_INIT shmring_reader_stats_init()
+#define SHMRING_READER_STATS_INIT shmring_init<struct shmring_reader_stats>()
 
-static inline struct shmring_info shmring_info_init(void) {
-    struct shmring_info init = {};
-    init.struct_size = sizeof(struct shmring_info);
-    return init;
-}
 #undef SHMRING_INFO_INIT
-#define SHMRING_INFO_INIT shmring_info_init()
+#define SHMRING_INFO_INIT shmring_init<struct shmring_info>()
 #endif
 
 #endif

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = {".c", ".h", ".py", ".pyi", ".sh"}
+SOURCES = {".c", ".cpp", ".h", ".py", ".pyi", ".sh"}
 TEXTS = SOURCES | {".md", ".toml", ".txt", ".yml", ".build"}
 INDENTED_BY_SPACES = SOURCES | {".build"}
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
@@ -79,7 +79,7 @@ def problems_of(top):
     for path, suffix in kinds:
         if suffix in TEXTS:
             yield from text_problems(path, suffix)
-    yield from style_problems([path for path, suffix in kinds if suffix in (".c", ".h")])
+    yield from style_problems([path for path, suffix in kinds if suffix in (".c", ".cpp", ".h")])
 
 
 def main():
