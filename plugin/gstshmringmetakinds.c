@@ -10,7 +10,7 @@
 
 #define MAX_CHANNELS 64
 
-/* Types of entries that are not in the table of kinds. */
+/* Types of entries that metas of any API may have. */
 enum { META_CUSTOM = 14, META_SERIALIZED };
 
 /* ---- Payloads ------------------------------------------------------------ */
@@ -448,33 +448,6 @@ read_time (GstBuffer *buffer, Payload *from)
   gst_clear_caps (&caps);
 }
 
-static const struct {
-  guint32 type;
-  GType (*api) (void);
-  void (*write) (GByteArray *to, const GstMeta *from);
-  void (*read) (GstBuffer *buffer, Payload *from);
-} kinds[] = {
-  { 1, gst_video_crop_meta_api_get_type, write_crop, read_crop },
-  { 2, gst_video_affine_transformation_meta_api_get_type, write_transformation,
-      read_transformation },
-  { 3, gst_video_region_of_interest_meta_api_get_type, write_region,
-      read_region },
-  { 5, gst_audio_meta_api_get_type, write_audio, read_audio },
-  { 6, gst_reference_timestamp_meta_api_get_type, write_time, read_time },
-  { 7, gst_video_time_code_meta_api_get_type, write_time_code, read_time_code },
-  { 8, gst_video_caption_meta_api_get_type, write_caption, read_caption },
-  { 9, gst_video_bar_meta_api_get_type, write_bar, read_bar },
-  { 10, gst_video_afd_meta_api_get_type, write_afd, read_afd },
-#if GST_CHECK_VERSION(1, 22, 0)
-  { 11, gst_video_sei_user_data_unregistered_meta_api_get_type, write_user_data,
-      read_user_data },
-#endif
-#if GST_CHECK_VERSION(1, 20, 0)
-  { 12, gst_audio_level_meta_api_get_type, write_level, read_level },
-#endif
-  { 13, gst_audio_clipping_meta_api_get_type, write_clipping, read_clipping },
-};
-
 /* ---- Other kinds --------------------------------------------------------- */
 
 #if GST_CHECK_VERSION(1, 20, 0)
@@ -519,16 +492,7 @@ read_custom (GstBuffer *buffer, Payload *from)
   gst_structure_free (said);
 }
 #else
-static gboolean
-write_custom (GByteArray *to, GstMeta *from)
-{
-  return FALSE;
-}
-
-static void
-read_custom (GstBuffer *buffer, Payload *from)
-{
-}
+#  define write_custom(to, from) FALSE
 #endif
 
 #if GST_CHECK_VERSION(1, 24, 0)
@@ -564,25 +528,49 @@ read_serialized (GstBuffer *buffer, Payload *from)
     gst_meta_deserialize (buffer, from->at, from->left, &consumed);
 }
 #else
-static gboolean
-write_serialized (GByteArray *to, GstMeta *from)
-{
-  return FALSE;
-}
-
-static void
-read_serialized (GstBuffer *buffer, Payload *from)
-{
-}
+#  define write_serialized(to, from) FALSE
 #endif
 
 /* ---- Any kind ------------------------------------------------------------ */
+
+static const struct {
+  guint32 type;
+  GType (*api) (void); /* NULL: of no one API */
+  void (*write) (GByteArray *to, const GstMeta *from);
+  void (*read) (GstBuffer *buffer, Payload *from);
+} kinds[] = {
+  { 1, gst_video_crop_meta_api_get_type, write_crop, read_crop },
+  { 2, gst_video_affine_transformation_meta_api_get_type, write_transformation,
+      read_transformation },
+  { 3, gst_video_region_of_interest_meta_api_get_type, write_region,
+      read_region },
+  { 5, gst_audio_meta_api_get_type, write_audio, read_audio },
+  { 6, gst_reference_timestamp_meta_api_get_type, write_time, read_time },
+  { 7, gst_video_time_code_meta_api_get_type, write_time_code, read_time_code },
+  { 8, gst_video_caption_meta_api_get_type, write_caption, read_caption },
+  { 9, gst_video_bar_meta_api_get_type, write_bar, read_bar },
+  { 10, gst_video_afd_meta_api_get_type, write_afd, read_afd },
+#if GST_CHECK_VERSION(1, 22, 0)
+  { 11, gst_video_sei_user_data_unregistered_meta_api_get_type, write_user_data,
+      read_user_data },
+#endif
+#if GST_CHECK_VERSION(1, 20, 0)
+  { 12, gst_audio_level_meta_api_get_type, write_level, read_level },
+#endif
+  { 13, gst_audio_clipping_meta_api_get_type, write_clipping, read_clipping },
+#if GST_CHECK_VERSION(1, 20, 0)
+  { META_CUSTOM, NULL, NULL, read_custom },
+#endif
+#if GST_CHECK_VERSION(1, 24, 0)
+  { META_SERIALIZED, NULL, NULL, read_serialized },
+#endif
+};
 
 guint32
 gst_shm_ring_meta_kinds_write (GByteArray *to, GstMeta *meta)
 {
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
-    if (kinds[i].api () == meta->info->api) {
+    if (kinds[i].api != NULL && kinds[i].api () == meta->info->api) {
       kinds[i].write (to, meta);
       return kinds[i].type;
     }
@@ -602,8 +590,4 @@ gst_shm_ring_meta_kinds_read (GstBuffer *buffer, guint32 type,
     if (kinds[i].type == type)
       kinds[i].read (buffer, &payload);
   }
-  if (type == META_CUSTOM)
-    read_custom (buffer, &payload);
-  if (type == META_SERIALIZED)
-    read_serialized (buffer, &payload);
 }
