@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringsink.h"
 
-#include <errno.h>
 #include <gst/video/video.h>
 
 #define MEMORY_TYPE "ShmRingMemory"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringsrc.h"
 
-#include "gstshmring.h"
-
 #define PROTOCOL "shmring"
 
 #if !GST_CHECK_VERSION(1, 20, 0)

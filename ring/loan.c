@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "frame.h"
 #include "futex.h"
-#include "process.h"
 #include "writer.h"
 
 /* How long a reader that died while the writer waits for it goes unnoticed. */

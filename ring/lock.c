@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 static struct flock one_byte(short type, int64_t byte) {
     /* l_pid must be 0 for OFD locks, fcntl(2). */

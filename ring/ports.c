@@ -4,7 +4,6 @@
 #include "distributor.h"
 #include "futex.h"
 #include "lock.h"
-#include "process.h"
 #include "writer.h"
 
 /* A key frame that is asked for from later on than this: nonsense, or another clock. */
