@@ -67,6 +67,13 @@ static uint64_t metas_start(uint64_t caps_size) {
     return (caps_size + 7) & ~UINT64_C(7);
 }
 
+bool frame_needs_others(const struct shmring_frame_info *info) {
+    static const char image[] = "image/";
+    if (!(info->flags & SHMRING_FRAME_DELTA))
+        return false;
+    return !info->caps || strncmp(info->caps, image, sizeof image - 1) != 0;
+}
+
 /* ---- Writer's side ---- */
 
 void frame_fence_before_write(void) {

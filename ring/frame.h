@@ -6,6 +6,10 @@
 #include "copies.h"
 #include "segment.h"
 
+/* Whether it is marked as a delta and can be one: what makes images one by one, or takes them out
+ * of a multipart stream, marks each of them (pngenc, multipartdemux). */
+bool frame_needs_others(const struct shmring_frame_info *info);
+
 /* ---- Writer's side ---- */
 
 /* Between "this slot is being written" (its seq 0) and the first byte of the new frame. */

@@ -2,6 +2,7 @@
 /* A reader of an encoded stream begins, and goes on after a loss, with a frame that stands alone.
  */
 #include "attachment.h"
+#include "frame.h"
 #include "futex.h"
 
 /* A stream that refreshes its pictures bit by bit never has a frame that stands alone. */
@@ -31,7 +32,7 @@ static void want_key(struct attachment *at) {
 
 /* Frames that stand alone, or say nothing, and a loss, change the answer for the next ones. */
 bool attachment_can_decode(struct attachment *at, const struct shmring_frame_info *info) {
-    bool is_gap = info->flags & SHMRING_FRAME_GAP, is_delta = info->flags & SHMRING_FRAME_DELTA;
+    bool is_gap = info->flags & SHMRING_FRAME_GAP, is_delta = frame_needs_others(info);
     bool is_next = at->seen == 0 || info->seq == at->seen + 1;
     at->seen = info->seq;
     at->lost = at->lost || !is_next;

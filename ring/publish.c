@@ -61,7 +61,7 @@ static void set_place(struct shmring_writer *w, struct shmring_frame_info *info)
         info->flags |= SHMRING_FRAME_DISCONT;
     w->discont = false;
     /* Relaxed: the release of head makes it visible with the frame. */
-    if (!(info->flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)))
+    if (!frame_needs_others(info) && !(info->flags & SHMRING_FRAME_GAP))
         atomic_store_explicit(&header->key_seq, info->seq, memory_order_relaxed);
 }
 

@@ -219,7 +219,8 @@ static int take_newest(struct attachment *at, struct shmring_frame **frame) {
         frame_observe(at->seg, slot, newest, frame, NULL) < 0)
         return TAKE_NOTHING;
     bool is_ours = !is_answered(at) || newest < limit_of(at); /* not of the stream after it */
-    if (!is_ours || (*frame)->info.flags & (SHMRING_FRAME_DELTA | SHMRING_FRAME_GAP)) {
+    if (!is_ours || frame_needs_others(&(*frame)->info) ||
+        (*frame)->info.flags & SHMRING_FRAME_GAP) {
         shmring_frame_release(*frame);
         *frame = NULL;
         return TAKE_NOTHING;

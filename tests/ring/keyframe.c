@@ -33,6 +33,16 @@ static void assert_nothing(void) {
     ck_assert_int_eq(take_result(reader, 0), SHMRING_TIMEOUT);
 }
 
+static void put_image(uint64_t number) {
+    struct shmring_slot slot = loan(writer, SHMRING_LOAN_FILL);
+    struct shmring_frame_info info = info_of(number);
+    info.flags = DELTA;
+    info.caps = "image/png, width=(int)4";
+    fill(slot.data, number);
+    ck_assert_int_eq(shmring_writer_publish(writer, &slot, &info, NULL, NULL), SHMRING_OK);
+    shmring_slot_return(&slot);
+}
+
 /* Answered, and its request seen. */
 static void attach(bool wait_for_keyframe) {
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
@@ -130,6 +140,23 @@ START_TEST(headers_stand_alone) {
     put_flagged(writer, 3, DELTA);
     assert_next(2, 1);
     assert_next(3, 0);
+}
+END_TEST
+
+/* What marks each image as a delta means none (pngenc, multipartdemux). */
+START_TEST(images_stand_alone) {
+    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_reader *newest;
+    put_image(1);
+    ck_assert_uint_eq(writer->distributor->seg->header->key_seq, 1);
+    options.mode = SHMRING_MODE_LATEST;
+    newest = open_reader(name, &options);
+    shmring_frame_release(take(newest, 1));
+    shmring_reader_free(newest);
+    attach(true);
+    put_image(2);
+    assert_next(2, 0);
+    ck_assert_uint_eq(reader_stats(reader).skipped, 0);
 }
 END_TEST
 
@@ -280,6 +307,7 @@ int main(void) {
     tcase_add_test(tests, silence_does_not_make_a_loss_forgotten);
     tcase_add_test(tests, a_key_frame_after_a_loss);
     tcase_add_test(tests, headers_stand_alone);
+    tcase_add_test(tests, images_stand_alone);
     tcase_add_test(tests, what_the_source_lost_is_its_own_matter);
     tcase_add_test(tests, it_is_known_over_a_resize);
     tcase_add_loop_test(tests, after_ten_seconds_all_pass, 0, 3);
