@@ -153,6 +153,27 @@ gst_shm_ring_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
   return gst_shm_ring_sink_system_memory (result);
 }
 
+/* Who draws (textoverlay) or decodes asks first whether a sink takes pictures
+ * and what is to be drawn on them apart, and does it itself if not. */
+static gboolean
+gst_shm_ring_sink_is_try (const GstCaps *caps)
+{
+  GstCapsFeatures *features = gst_caps_get_features (caps, 0);
+
+  for (guint i = 0; i < gst_caps_features_get_size (features); i++) {
+    if (g_str_has_prefix (gst_caps_features_get_nth (features, i), "meta:"))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
+gst_shm_ring_sink_refuse (GstBaseSink *bsink, GstCaps *caps)
+{
+  if (!gst_shm_ring_sink_is_try (caps))
+    gst_shm_ring_sink_ring_hint (&GST_SHM_RING_SINK (bsink)->ring, caps);
+}
+
 /* The base class asks what is taken without a filter, and ANY cannot say "in
  * system memory". */
 static gboolean
@@ -167,7 +188,7 @@ gst_shm_ring_sink_query_accept (GstBaseSink *bsink, GstQuery *query)
   gst_query_set_accept_caps_result (query, accepted);
   gst_caps_unref (allowed);
   if (!accepted)
-    gst_shm_ring_sink_ring_hint (&GST_SHM_RING_SINK (bsink)->ring, caps);
+    gst_shm_ring_sink_refuse (bsink, caps);
   return TRUE;
 }
 
@@ -185,7 +206,7 @@ gst_shm_ring_sink_query (GstBaseSink *bsink, GstQuery *query)
   gst_query_parse_caps (query, &filter);
   gst_query_parse_caps_result (query, &caps);
   if (filter != NULL && !gst_caps_is_empty (filter) && gst_caps_is_empty (caps))
-    gst_shm_ring_sink_ring_hint (&GST_SHM_RING_SINK (bsink)->ring, filter);
+    gst_shm_ring_sink_refuse (bsink, filter);
   return ok;
 }
 

@@ -159,6 +159,26 @@ GST_START_TEST(test_hint) {
 }
 GST_END_TEST;
 
+/* textoverlay asks whether it has to draw itself, and then does. */
+GST_START_TEST(test_no_hint_for_a_try) {
+    GstHarness *h = harness_for("shmringsink", ring, "caps=ANY");
+    GstCaps *caps = gst_caps_from_string(
+        "video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition), format=GRAY8");
+    GstPad *pad = gst_element_get_static_pad(h->element, "sink");
+    GstCaps *taken;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    fail_if(gst_pad_query_accept_caps(pad, caps));
+    taken = gst_pad_query_caps(pad, caps);
+    fail_unless(gst_caps_is_empty(taken));
+    fail_unless(gst_bus_pop_filtered(GST_ELEMENT_BUS(h->element), GST_MESSAGE_WARNING) == NULL);
+    gst_caps_unref(taken);
+    gst_caps_unref(caps);
+    gst_object_unref(pad);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 static Suite *watch_suite(void) {
     TCase *tcase;
     Suite *suite = ring_suite("watch", &tcase);
@@ -168,6 +188,7 @@ static Suite *watch_suite(void) {
     tcase_add_test(tcase, test_key_request);
     tcase_add_test(tcase, test_no_key_request);
     tcase_add_test(tcase, test_hint);
+    tcase_add_test(tcase, test_no_hint_for_a_try);
     return suite;
 }
 
