@@ -510,6 +510,18 @@ gst_shm_ring_frame_running_time (const GstSegment *segment, GstClockTime time)
   return distance == 1 ? -2 : -(gint64) distance;
 }
 
+/* Played at twice the speed it lasts half as long. */
+static gint64
+gst_shm_ring_frame_running_duration (
+    const GstSegment *segment, GstClockTime duration)
+{
+  const gdouble speed = ABS (segment->rate);
+
+  if (!GST_CLOCK_TIME_IS_VALID (duration) || speed == 1.0)
+    return duration;
+  return MIN (duration / speed, (gdouble) (G_MAXINT64 / 2));
+}
+
 static GstReferenceTimestampMeta *
 gst_shm_ring_frame_find_time (GstBuffer *buffer, GstStaticCaps *of)
 {
@@ -552,7 +564,8 @@ gst_shm_ring_frame_set_buffer (struct shmring_frame_info *frame,
       gst_shm_ring_frame_running_time (segment, GST_BUFFER_PTS (buffer));
   frame->dts_ns =
       gst_shm_ring_frame_running_time (segment, GST_BUFFER_DTS (buffer));
-  frame->duration_ns = GST_BUFFER_DURATION (buffer);
+  frame->duration_ns = gst_shm_ring_frame_running_duration (
+      segment, GST_BUFFER_DURATION (buffer));
   frame->clock_ns = SHMRING_TIME_NONE;
   frame->timestamp_ns = gst_shm_ring_frame_capture_time (buffer);
 }

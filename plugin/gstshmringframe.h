@@ -42,9 +42,9 @@ void gst_shm_ring_format_describe (const GstShmRingFormat *self,
 gboolean gst_shm_ring_format_describe_in_place (const GstShmRingFormat *self,
     GstBuffer *buffer, gsize offset, struct shmring_frame_info *info);
 
-/* BUFFER's flags, its offset as the frame number if it has one, its duration,
- * its times as running times, negative before SEGMENT, and the moment of
- * capture if it says one, else 0. */
+/* BUFFER's flags, its offset as the frame number if it has one, its times as
+ * running times, negative before SEGMENT, its duration likewise, and the moment
+ * of capture if it says one, else 0. */
 void gst_shm_ring_frame_set_buffer (struct shmring_frame_info *frame,
     GstBuffer *buffer, const GstSegment *segment);
 

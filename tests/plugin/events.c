@@ -282,6 +282,35 @@ GST_START_TEST(test_segment) {
 }
 GST_END_TEST;
 
+/* At another speed, also backwards, times and durations are those of who watches. */
+GST_START_TEST(test_speeds) {
+    static const gdouble speeds[] = {2, 0.5, -1, -4};
+    struct shmring_frame *frame;
+    GstSegment segment;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(speeds); i++) {
+        GstBuffer *buffer = make_picture(GRAY, 0);
+        const gdouble speed = ABS(speeds[i]);
+
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        segment.rate = speeds[i];
+        segment.stop = 2 * GST_SECOND;
+        gst_harness_push_event(h, gst_event_new_segment(&segment));
+        GST_BUFFER_PTS(buffer) = GST_SECOND;
+        GST_BUFFER_DURATION(buffer) = GST_SECOND;
+        assert_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+        frame = take_frame(reader);
+        assert_equals_int64(frame->info.pts_ns, GST_SECOND / speed);
+        assert_equals_int64(frame->info.duration_ns, GST_SECOND / speed);
+        shmring_frame_release(frame);
+        fail_unless(gst_harness_push_event(h, gst_event_new_gap(GST_SECOND, GST_SECOND)));
+        frame = take_frame(reader);
+        assert_equals_int64(frame->info.duration_ns, GST_SECOND / speed);
+        shmring_frame_release(frame);
+    }
+}
+GST_END_TEST;
+
 /* What upstream says of itself is nothing; what the sink agreed to keep to is. */
 GST_START_TEST(test_latency) {
     gst_harness_set_live(h, TRUE);
@@ -310,6 +339,7 @@ static Suite *events_suite(void) {
     tcase_add_test(tcase, test_too_late);
     tcase_add_test(tcase, test_without_clock);
     tcase_add_test(tcase, test_segment);
+    tcase_add_test(tcase, test_speeds);
     tcase_add_test(tcase, test_latency);
     return suite;
 }
