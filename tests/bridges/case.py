@@ -2,7 +2,10 @@
 """What the tests of the bridges share: rings with numbered pictures, commands that run beside them,
 and pipelines whose samples are looked at."""
 
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -128,6 +131,28 @@ class BridgeTest(RingTest):
                                  *options.values())
         self.addCleanup(self._sweep, name or self.name)
         return camera
+
+    def encoded_camera(self, kind, encoder):
+        """White pictures as KIND, h264 or h265."""
+        self.addCleanup(self._sweep, self.name)
+        return self.run_beside(
+            "gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
+            "video/x-raw,format=I420,width=320,height=192,framerate=30/1", "!", encoder,
+            "tune=zerolatency", "key-int-max=15", "!", f"{kind}parse", "!", "shmringsink",
+            f"name={self.name}", "caps=ANY")
+
+    def certificate(self):
+        """Files with a key, and with a certificate of 127.0.0.1 for it."""
+        if not shutil.which("openssl"):
+            self.skipTest("there is no openssl")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        key, certificate = f"{folder.name}/key", f"{folder.name}/certificate"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out",
+                        certificate], check=True, stderr=subprocess.DEVNULL)
+        return key, certificate
 
     def _sweep(self, name):
         """What a killed camera left."""

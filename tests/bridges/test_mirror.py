@@ -12,8 +12,8 @@ import numpy as np
 
 import shmring
 from beside import ROUTER, free_port, python_with_zenoh
-from camera import captured_ns, number_in
-from case import BridgeTest
+from camera import captured_ns, level_in, number_in
+from case import BridgeTest, needs
 
 
 class MirrorTest(BridgeTest):
@@ -116,6 +116,37 @@ class MirrorTest(BridgeTest):
             self.assertEqual(frame.timestamp_ns, captured_ns(expected))
             del frame
 
+    @needs("x264enc", "h264parse", "avdec_h264")
+    def test_h264(self):
+        self.assert_crosses_encoded("h264", "x264enc")
+
+    @needs("x265enc", "h265parse", "avdec_h265")
+    def test_h265(self):
+        self.assert_crosses_encoded("h265", "x265enc")
+
+    def assert_crosses_encoded(self, kind, encoder):
+        """Frames are the same, and play at the other end."""
+        self.pair()
+        shown = self.play(f"shmringsrc ring-name={self.image} on-disconnect=wait ! {kind}parse ! "
+                          f"avdec_{kind}")
+        here, image = self.reader(self.name), self.attached()
+        self.encoded_camera(kind, encoder)
+        sent, came = (self.told(reader) for reader in (here, image))
+        both = set(sent) & set(came)
+        self.assertGreater(len(both), 20)
+        for pts_ns in both:
+            self.assertEqual(came[pts_ns], sent[pts_ns])
+        self.assertGreater(level_in(shown.picture().array), 200)
+
+    def told(self, reader):
+        """Of the next frames, by their time."""
+        frames = {}
+        for _ in range(40):
+            with reader.read() as frame:
+                frames[frame.pts_ns] = (bytes(memoryview(frame)), frame.caps, frame.dts_ns,
+                                        frame.timestamp_ns, frame.flags)
+        return frames
+
     def test_a_second_sender(self):
         self.camera()
         first = self.send()
@@ -172,35 +203,89 @@ class MirrorTest(BridgeTest):
         router.line("routes")
         return router
 
-    def configured(self, login, **said):
-        """A file of zenoh's, with a login in it, that only this user can read."""
+    def configured(self, transport, **said):
+        """A file of zenoh's that only this user can read, as there may be a login in it."""
         file = tempfile.NamedTemporaryFile("w", suffix=".json5")
         self.addCleanup(file.close)
         json.dump({"mode": "peer", "scouting": {"multicast": {"enabled": False}},
-                   "transport": {"auth": {"usrpwd": login}, "shared_memory": {"enabled": False}},
-                   **said}, file)
+                   "transport": {"shared_memory": {"enabled": False}, **transport}, **said}, file)
         file.flush()
         return "--config", file.name
 
-    def with_login(self, port, password):
-        return self.configured(
-            {"user": "ann", "password": password},
-            connect={"endpoints": [f"tcp/127.0.0.1:{port}"], "exit_on_failure": True,
-                     "timeout_ms": 5000})
+    def listening(self, way, transport, **said):
+        """Where others are to go, and the arguments of who waits for them there."""
+        place = f"{way}/127.0.0.1:{free_port()}"
+        return place, self.configured(transport, listen={"endpoints": [place]}, **said)
+
+    def connecting(self, place, transport):
+        return self.configured(transport, listen={"endpoints": []}, connect={
+            "endpoints": [place], "exit_on_failure": True, "timeout_ms": 5000})
+
+    def login(self, name, password, **more):
+        return {"auth": {"usrpwd": {"user": name, "password": password, **more}}}
+
+    def users(self):
+        """What the side that listens says of them."""
+        file = tempfile.NamedTemporaryFile("w")
+        self.addCleanup(file.close)
+        print("ann:secret\nbob:hidden", file=file, flush=True)
+        return self.login("camera", "a secret too", dictionary_file=file.name)
+
+    def refused(self, *arguments):
+        """Another that would receive."""
+        return self.mirror("--from", self.key, f"{self.image}-2", *arguments)
+
+    def assert_cannot_start(self, mirror):
+        mirror.line("zenoh cannot start with ")
+        self.assertEqual(mirror.process.wait(60), 1)
 
     def test_who_has_no_login_gets_nothing(self):
-        port, users = free_port(), tempfile.NamedTemporaryFile("w")
-        self.addCleanup(users.close)
-        print("ann:secret", file=users, flush=True)
+        place, config = self.listening("tcp", self.users())
         self.camera()
-        self.send(*self.configured(
-            {"user": "bob", "password": "hidden", "dictionary_file": users.name},
-            listen={"endpoints": [f"tcp/127.0.0.1:{port}"]}))
-        self.receive(*self.with_login(port, "secret"))
+        self.send(*config)
+        self.receive(*self.connecting(place, self.login("ann", "secret")))
         self.assertTrue(self.reader(mode="latest").read())
-        wrong = self.mirror("--from", self.key, f"{self.image}-2", *self.with_login(port, "guess"))
-        wrong.line("zenoh cannot start with ")
-        self.assertEqual(wrong.process.wait(60), 1)
+        self.assert_cannot_start(self.refused(*self.connecting(place, self.login("ann", "guess"))))
+
+    def test_who_has_no_right_gets_nothing(self):
+        place, config = self.listening("tcp", self.users(), access_control=self.rights("ann"))
+        self.camera()
+        self.send(*config)
+        refused = self.refused(*self.connecting(place, self.login("bob", "hidden")))
+        refused.line(f"nobody sends {self.key} yet")
+        self.receive(*self.connecting(place, self.login("ann", "secret")))
+        reader = self.reader(mode="latest")
+        for _ in range(30):
+            self.assertTrue(reader.read())
+        self.assertEqual(shmring.query(f"{self.image}-2").published, 0)
+
+    def rights(self, user):
+        """As docs/bridges.md has it: USER may receive, others nothing."""
+        key = self.key.removeprefix("zenoh:")
+        return {
+            "enabled": True, "default_permission": "deny",
+            "rules": [{
+                "id": "receive", "permission": "allow", "flows": ["ingress", "egress"],
+                "key_exprs": [key, f"{key}/@sender/*", f"{key}/@clock"],
+                "messages": ["put", "declare_subscriber", "query", "reply", "declare_queryable",
+                             "liveliness_token", "liveliness_query",
+                             "declare_liveliness_subscriber"]}],
+            "subjects": [{"id": "receivers", "usernames": [user]}],
+            "policies": [{"rules": ["receive"], "subjects": ["receivers"]}]}
+
+    def test_tls(self):
+        key, certificate = self.certificate()
+        place, config = self.listening("tls", {"link": {"tls": {
+            "listen_private_key": key, "listen_certificate": certificate}}})
+        self.camera()
+        self.send(*config)
+        self.receive(*self.connecting(place, self.trusting(certificate)))
+        self.assertTrue(self.reader(mode="latest").read())
+        _, other = self.certificate()
+        self.assert_cannot_start(self.refused(*self.connecting(place, self.trusting(other))))
+
+    def trusting(self, certificate):
+        return {"link": {"tls": {"root_ca_certificate": certificate}}}
 
     def test_nobody_sends(self):
         self.receive().line(f"nobody sends {self.key} yet")

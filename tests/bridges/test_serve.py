@@ -90,10 +90,7 @@ class ServeTest(BridgeTest):
         self.assert_passes_through("h265", "x265enc")
 
     def assert_passes_through(self, kind, encoder):
-        self.run_beside("gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
-                        "video/x-raw,format=I420,width=320,height=192,framerate=30/1", "!",
-                        encoder, "tune=zerolatency", "key-int-max=15", "!", f"{kind}parse", "!",
-                        "shmringsink", f"name={self.name}", "caps=ANY")
+        self.encoded_camera(kind, encoder)
         url = f"{self.serve()}/{self.name}"
         source = f"rtspsrc location={url} latency=0 protocols=tcp ! rtp{kind}depay"
         shown = self.play(f"{source} ! {kind}parse ! avdec_{kind}")
@@ -151,17 +148,12 @@ class ProtectedTest(BridgeTest):
         file.flush()
         return file.name
 
-    def certificate(self):
-        if not shutil.which("openssl"):
-            self.skipTest("there is no openssl")
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        key, certificate = f"{folder.name}/key", f"{folder.name}/certificate"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
-                        "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
-                       check=True, stderr=subprocess.DEVNULL)
-        with open(key) as first, open(certificate) as second:
-            return self.private(first.read() + second.read())
+    def key_and_certificate(self):
+        texts = []
+        for path in self.certificate():
+            with open(path) as file:
+                texts.append(file.read())
+        return self.private("".join(texts))
 
     def serve(self, *arguments, **environment):
         server = self.shmring("serve", self.name, "--port", 0, *arguments,
@@ -191,7 +183,7 @@ class ProtectedTest(BridgeTest):
         self.assert_refused(url)
 
     def test_tls(self):
-        url = self.serve("--tls", self.certificate())
+        url = self.serve("--tls", self.key_and_certificate())
         self.assertTrue(url.startswith("rtsps://"))
         self.assert_shown(url, "tls-validation-flags=0")
 
