@@ -15,6 +15,8 @@ import shmring
 from beside import WAIT_S
 from camera import captured_ns, level_in, number_in, paint
 from case import BridgeTest, needs, needs_serve
+from shmring.command import parser_of
+from shmring.command.serve import _Server
 
 DECODED = "rtph264depay ! h264parse ! avdec_h264"
 
@@ -70,6 +72,48 @@ class ServeTest(BridgeTest):
         self.camera(level=140)
         picture = player.until(lambda p: abs(level_in(p.array) - 140) < 12)
         self.assertEqual(picture.array.shape, (192, 320))
+
+    @needs("x264enc")
+    def test_a_client_before_a_writer_of_another_kind(self):
+        """H.264 is what it was told, of pictures that were to be encoded."""
+        self.assert_stays(self.watch(f"{self.serve(self.name)}/{self.name}"))
+
+    @needs("x264enc")
+    def test_a_ring_that_comes_back_as_another_kind(self):
+        """H.264 is what it was told, of frames that were to be sent as they are."""
+        white = self.encoded_camera("h264", "x264enc")
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # its kind is known from now on
+            reader.read()
+        player = self.watch(f"{self.serve()}/{self.name}")
+        player.until(lambda p: level_in(p.array) > 200)
+        white.stop()
+        self.assert_stays(player)
+
+    def assert_stays(self, player):
+        player.picture()
+        for level in 60, 140:
+            camera = self.camera(level=level)
+            player.until(lambda p: abs(level_in(p.array) - level) < 12)
+            camera.stop()
+            white = self.encoded_camera("h264", "x264enc")
+            player.until(lambda p: level_in(p.array) > 200)
+            white.stop()
+        self.assertIsNone(player.error())
+
+    def test_a_ring_that_cannot_be_shown(self):
+        """Who looked at it is sent away, and does not stand in the way of who comes then."""
+        first = self.watch(f"{self.serve(self.name)}/{self.name}")
+        first.picture()
+        writer = shmring.Writer(self.name, caps="video/x-nothing")
+        self.addCleanup(writer.close)
+        writer.write(b"nothing")
+        self.server.line("has to come again")
+        writer.close()
+        self.camera(level=60)
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:
+            reader.read()
+        second = self.watch(self.server.line("rtsp"))
+        second.until(lambda p: abs(level_in(p.array) - 60) < 12)
 
     def test_the_time_of_capture_crosses(self):
         player = self.watch(f"{self.serve(self.name)}/{self.name}")
@@ -137,6 +181,39 @@ class ServeTest(BridgeTest):
             play.line("Now playing")
             with self.assertRaises(AssertionError):
                 play.line("ERROR", timeout=3)
+
+
+@needs_serve
+class LeftoversTest(BridgeTest):
+    def setUp(self):
+        super().setUp()
+        self.server = _Server(parser_of("serve").parse_args([self.name, "--port", "0"]))
+        self.url = self.server.url(self.server.start(), self.name)
+        self.addCleanup(self.server.close)
+
+    def until(self, done):
+        context, end = self.server.glib.MainContext.default(), time.monotonic() + WAIT_S
+        while not done():
+            self.assertLess(time.monotonic(), end)
+            context.iteration(False)
+            time.sleep(0.001)
+
+    def test_nothing_stays_of_what_nobody_looks_at(self):
+        come, gone = [], []
+
+        def on_media(factory, media):
+            media.weak_ref(gone.append, "media")
+            media.get_element().weak_ref(gone.append, "stream")
+            come.append(media.get_element().get_name())
+
+        self.server._factory.connect("media-configure", on_media)
+        self.camera()
+        client = self.run_beside("gst-launch-1.0", "rtspsrc", f"location={self.url}", "protocols=tcp",
+                                 "!", "fakesink", "silent=false", "-v")
+        self.until(lambda: "chain" in client.output)
+        client.stop()
+        self.until(lambda: len(gone) == 2)
+        self.assertEqual(len(come), 1)
 
 
 @needs_serve

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Callable
 
 import shmring
 
@@ -50,21 +50,29 @@ def _may_be_served(name: str) -> bool:
     return True
 
 
-def _media_type(server: Any) -> type:
+def _media_type(gst: Any, server: Any) -> type:
     """What it is made from is known once gi is loaded."""
 
     class Media(server.RTSPMedia):  # type: ignore[misc]
         """Tells the time of capture; GStreamer would tell that of sending."""
 
+        on_error: Any = None
+
+        def do_handle_message(self, message: Any) -> bool:
+            if message.type == gst.MessageType.ERROR:
+                self.on_error(self, message.parse_error()[0].message)
+            return bool(server.RTSPMedia.do_handle_message(self, message))
+
         def do_setup_rtpbin(self, rtpbin: Any) -> bool:
-            rtpbin.connect("element-added", self._on_element)
+            rtpbin.connect("element-added", _leave_time)
             return True
 
-        def _on_element(self, rtpbin: Any, element: Any) -> None:
-            if element.find_property("update-ntp64-header-ext"):
-                element.set_property("update-ntp64-header-ext", False)
-
     return Media
+
+
+def _leave_time(rtpbin: Any, element: Any) -> None:
+    if element.find_property("update-ntp64-header-ext"):
+        element.set_property("update-ntp64-header-ext", False)
 
 
 def _let_pass(element: Any) -> None:
@@ -72,16 +80,16 @@ def _let_pass(element: Any) -> None:
         element.set_property("sync", False)
 
 
-def _factory_type(server: Any) -> type:
+def _factory_type(glib: Any, gst: Any, server: Any) -> type:
     class Factory(server.RTSPMediaFactory):  # type: ignore[misc]
         """Makes the stream that a path names; all its clients share it."""
 
-        def __init__(self, bitrate: int) -> None:
+        def __init__(self, bitrate: int, on_error: Callable[[Any, str], None]) -> None:
             super().__init__()
-            self._bitrate = bitrate
+            self._bitrate, self._tell_error = bitrate, on_error
             self._streams: dict[Any, Stream] = {}
             self.set_shared(True)
-            self.set_media_gtype(_media_type(server))
+            self.set_media_gtype(_media_type(gst, server))
 
         def do_create_element(self, url: Any) -> Any:
             try:
@@ -94,10 +102,17 @@ def _factory_type(server: Any) -> type:
 
         def do_configure(self, media: Any) -> None:
             server.RTSPMediaFactory.do_configure(self, media)
+            media.on_error = self._on_error
             media.connect("unprepared", self._on_unprepared)
 
+        def _on_error(self, media: Any, why: str) -> None:
+            stream = self._streams.get(media.get_element())
+            self._tell_error(media, f"ring '{stream.name}': {why}" if stream else why)
+
         def _on_unprepared(self, media: Any) -> None:
-            self._streams.pop(media.get_element(), None)
+            stream = self._streams.pop(media.get_element(), None)
+            if stream:
+                glib.idle_add(stream.close)  # in the thread of watch()
 
         def watch(self) -> bool:
             for stream in list(self._streams.values()):
@@ -128,7 +143,8 @@ class _Server:
         self._server = self._lib.RTSPServer()
         self._server.set_address(arguments.address)
         self._server.set_service(str(arguments.port))
-        self._factory = _factory_type(self._lib)(arguments.bitrate)
+        self._factory = _factory_type(self.glib, gst, self._lib)(arguments.bitrate,
+                                                                self._on_error)
         self._protect(secrets.logins(arguments.users, "SHMRING_USERS"))
         self._server.get_session_pool().set_max_sessions(_MOST_SESSIONS)
         self._server.connect("client-connected", self._on_client)
@@ -149,6 +165,20 @@ class _Server:
 
     def close(self) -> None:
         self._server.client_filter(lambda *_: self._lib.RTSPFilterResult.REMOVE)
+
+    def _on_error(self, media: Any, why: str) -> None:
+        gstreamer.say("serve", f"{why.rstrip('.')}; who looks at it has to come again")
+        self.glib.idle_add(self._dismiss, media)
+
+    def _dismiss(self, media: Any) -> None:
+        """Its clients would wait for ever, and who comes would get the same."""
+        remove, keep = self._lib.RTSPFilterResult.REMOVE, self._lib.RTSPFilterResult.KEEP
+
+        def has_it(client: Any) -> bool:
+            return any(found.get_media() == media for session in client.session_filter(None)
+                       for found in session.filter(None))
+
+        self._server.client_filter(lambda _, client: remove if has_it(client) else keep)
 
     def url(self, port: int, name: str) -> str:
         host = self._server.get_address()

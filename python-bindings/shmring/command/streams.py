@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any, NamedTuple
 
+from ..errors import Error
 from . import gstreamer, headers
 
 _SILENT_AFTER_S = 1.0
@@ -16,16 +17,18 @@ _SIZE = 640, 360  # of a ring that was never seen
 
 
 class _Kind(NamedTuple):
-    """Three texts: of what the ring's frames go through, of what comes in their place while there
-    are none, and of what both go through."""
+    """Texts of pipelines, of what can be sent: what a ring's frames of this kind go through, what raw
+    pictures go through to become such, and what both go through then."""
 
     frames: str
-    meanwhile: str
+    encode: str
     both: str
 
 
+_I420 = "videoconvert ! video/x-raw,format=I420"
 _PICTURE = ("videotestsrc is-live=true pattern={pattern} ! video/x-raw,format=I420,"
             "framerate=5/1,width={width},height={height}{label}")
+_SILENCE = "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2"
 _H264 = "video/x-h264,stream-format=byte-stream,alignment=au"
 _H265 = "video/x-h265,stream-format=byte-stream,alignment=au"
 # A parser puts a key frame's parameters before it. A payloader would put them before each slice of it,
@@ -33,20 +36,19 @@ _H265 = "video/x-h265,stream-format=byte-stream,alignment=au"
 _H264_PARSER = f"h264parse config-interval=-1 ! {_H264}"
 _H265_PARSER = f"h265parse config-interval=-1 ! {_H265}"
 _H264_PAYLOADER = "rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
-_RAW = _Kind("", _PICTURE, "videoconvert ! video/x-raw,format=I420 ! {encoder} ! "
-             f"{_H264_PARSER} ! {_H264_PAYLOADER}")
-# Of these a ring's frames are sent as they are.
-_ENCODED = {
-    "video/x-h264": _Kind(
-        _H264_PARSER, _PICTURE + f" ! {{encoder}} ! {_H264_PARSER}", _H264_PAYLOADER),
-    "video/x-h265": _Kind(
-        _H265_PARSER, _PICTURE + f" ! x265enc tune=zerolatency ! {_H265_PARSER}",
-        "rtph265pay name=pay0 pt=96 aggregate-mode=zero-latency"),
-    "image/jpeg": _Kind("jpegparse", _PICTURE + " ! jpegenc", "rtpjpegpay name=pay0 pt=26"),
-    "audio/x-raw": _Kind(
-        "", "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2",
-        "audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay0 pt=97"),
+_RAW, _SOUND = "video/x-raw", "audio/x-raw"
+_KINDS = {
+    _RAW: _Kind("identity", "identity",
+                f"{_I420} ! {{encoder}} ! {_H264_PARSER} ! {_H264_PAYLOADER}"),
+    "video/x-h264": _Kind(_H264_PARSER, f"{{encoder}} ! {_H264_PARSER}", _H264_PAYLOADER),
+    "video/x-h265": _Kind(_H265_PARSER, f"x265enc tune=zerolatency ! {_H265_PARSER}",
+                          "rtph265pay name=pay0 pt=96 aggregate-mode=zero-latency"),
+    "image/jpeg": _Kind("jpegparse", "jpegenc", "rtpjpegpay name=pay0 pt=26"),
+    _SOUND: _Kind("identity", "",
+                  "audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay0 pt=97"),
 }
+# To raw pictures; what else is one is for decodebin.
+_DECODE = {_RAW: "identity", "video/x-bayer": "bayer2rgb"}
 ELEMENTS = {
     "shmringsrc": gstreamer.SHMRING,
     "rtphdrextntp64": "gstreamer1.0-plugins-good of 1.22 or newer",
@@ -63,16 +65,25 @@ def _picture(Gst: Any, name: str) -> dict[str, str]:
                      'halignment=center font-desc="Sans, 24"'}
 
 
-def _text(name: str, kind: _Kind, size: tuple[int, int], **said: str) -> str:
-    said |= {"width": str(size[0]), "height": str(size[1])}
-    frames = f"{kind.frames} ! " if kind.frames else ""
+def _text(name: str, sent: str, size: tuple[int, int], said: dict[str, str]) -> str:
+    kind = _KINDS[sent]
+    meanwhile = _SILENCE if sent == _SOUND else f"{_PICTURE} ! {kind.encode}"
     # A frame of a codec that is left out costs all until the next key frame.
-    depth = 3 if kind is _RAW else 30
+    depth = 3 if sent == _RAW else 30
     return (f"shmringsrc name=ring ring-name={name} leaky-type=downstream max-buffers={depth} "
-            f"on-disconnect=wait ! {frames}ring-or-not.sink_0 "
-            f"{kind.meanwhile.format(**said)} ! ring-or-not.sink_1 "
-            "input-selector name=ring-or-not sync-streams=false ! "
-            f"{kind.both.format(**said)}")
+            "on-disconnect=wait "
+            f"{meanwhile} ! input-selector name=ring-or-not sync-streams=false ! {kind.both}"
+            ).format(width=size[0], height=size[1], **said)
+
+
+def _way(kind: str, sent: str) -> str:
+    """Text of what leads from a ring's frames of KIND to what is SENT; empty: nothing does. Clients
+    were told once what is sent, and the ring may come later, or anew as another kind."""
+    if kind == sent:
+        return _KINDS[sent].frames
+    if sent == _SOUND or not kind.startswith(("video/", "image/")):
+        return ""
+    return f"{_DECODE.get(kind, 'decodebin')} ! {_I420} ! {_KINDS[sent].encode}"
 
 
 class Stream:
@@ -81,17 +92,19 @@ class Stream:
     WATCH_MS = 100
 
     def __init__(self, name: str, bitrate: int) -> None:
-        _, self._gst, _, self._video = gstreamer.load("GstRtp", "GstVideo")
+        self._glib, self._gst, _, self._video = gstreamer.load("GstRtp", "GstVideo")
+        self.name = name
         header = headers.newest_of(name)
-        kind = _ENCODED.get(headers.media_type(header), _RAW)
+        kind = headers.media_type(header)
+        self._sent = kind if kind in _KINDS else _RAW
         size = (header.width & ~1, header.height & ~1) if header and header.width > 1 else _SIZE
-        text = _text(name, kind, size, **_picture(self._gst, name),
-                     encoder=gstreamer.encoder(self._gst, bitrate, _KEY_FRAMES))
-        self.bin = self._gst.parse_bin_from_description(text, False)
-        self._is_raw = kind is _RAW
+        self._said = {**_picture(self._gst, name),
+                      "encoder": gstreamer.encoder(self._gst, bitrate, _KEY_FRAMES)}
+        self.bin = self._made(_text(name, self._sent, size, self._said))
         self._selector = self.bin.get_by_name("ring-or-not")
-        self._ring, self._meanwhile = (self._selector.get_static_pad(name)
-                                       for name in ("sink_0", "sink_1"))
+        self._meanwhile = self._selector.get_static_pad("sink_0")
+        self._ring = self._selector.request_pad_simple("sink_%u")
+        self._kind, self._way = "", None  # of the ring's frames, until they come
         self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
                                  for name in ("x-unix", "x-ntp"))
         self._copied = gstreamer.copy_flags(self._gst)
@@ -100,9 +113,62 @@ class Stream:
         self._shown = time.monotonic()  # a frame of the ring
         self._reached = -1  # running time of the picture in its place
         self._pick(self._ring)
-        for pad, on_buffer in (self._ring, self._on_frame), (self._meanwhile, self._on_picture):
-            pad.get_peer().add_probe(self._gst.PadProbeType.BUFFER, on_buffer)
+        self._meanwhile.get_peer().add_probe(self._gst.PadProbeType.BUFFER, self._on_picture)
+        self.bin.get_by_name("ring").get_static_pad("src").add_probe(
+            self._gst.PadProbeType.QUERY_DOWNSTREAM, self._on_query)
         self._tell_capture_time()
+
+    def close(self) -> None:
+        """Its probes and its elements hold each other, which no collector sees."""
+        self.bin = self._selector = self._meanwhile = self._ring = self._way = self._active = None
+
+    def _made(self, text: str) -> Any:
+        try:
+            return self._gst.parse_bin_from_description(text, False)
+        except self._glib.Error as error:
+            raise Error(f"ring '{self.name}': {error.message}") from None
+
+    def _on_query(self, pad: Any, info: Any) -> Any:
+        """Before it sends frames of another kind, the ring's source asks whether they are taken."""
+        query = info.get_query()
+        if query.type == self._gst.QueryType.ACCEPT_CAPS:
+            kind = query.parse_accept_caps().get_structure(0).get_name()
+            if kind != self._kind:
+                self._kind = kind
+                self._lead(pad)
+        return self._gst.PadProbeReturn.OK
+
+    def _lead(self, source: Any) -> None:
+        """The ring's frames to the selector, by what they need."""
+        if self._way:
+            self._way.set_state(self._gst.State.NULL)
+            self.bin.remove(self._way)
+        self._way = self._made_way()
+        self.bin.add(self._way)
+        source.link(self._door("entry", "sink"))
+        if self._way.get_by_name("exit"):
+            door = self._door("exit", "src")
+            door.add_probe(self._gst.PadProbeType.BUFFER, self._on_frame)
+            door.link(self._ring)
+        self._way.sync_state_with_parent()
+
+    def _door(self, name: str, direction: str) -> Any:
+        pad = self._way.get_by_name(name).get_static_pad(direction)
+        door = self._gst.GhostPad.new(direction, pad)
+        self._way.add_pad(door)
+        return door
+
+    def _made_way(self) -> Any:
+        """One into nothing, where there is no other."""
+        text = _way(self._kind, self._sent).format(**self._said)
+        try:
+            if text:
+                return self._made(f"identity name=entry ! {text} ! identity name=exit")
+            gstreamer.say("serve", f"ring '{self.name}' is {self._kind} now: who looks at it as "
+                                   f"{self._sent} has to leave and come again")
+        except Error as error:
+            gstreamer.say("serve", str(error))
+        return self._made("fakesink name=entry sync=false async=false")
 
     def watch(self) -> None:
         """Shows the picture once the ring has been silent."""
@@ -154,7 +220,7 @@ class Stream:
 
     def _may_follow(self, pad: Any, buffer: Any) -> bool:
         """Whether what was sent last is no later than the frame, which needs nothing before it."""
-        if self._is_raw:
+        if self._sent == _RAW:
             return self._running_time(pad, buffer) > self._reached
         if not buffer.has_flags(self._gst.BufferFlags.DELTA_UNIT):
             return True
