@@ -143,7 +143,7 @@ def check_python() -> Iterator[Finding]:
                                text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
         if asked.returncode:
             yield Finding(False, f"python3 is {other}, which has no shmring",
-                          f"{sys.executable} instead, or: {other} -m pip install shmring")
+                          f"{sys.executable} instead, or in a checkout: {other} -m pip install .")
             return
     version = sys.version.split()[0]
     if importlib.util.find_spec("numpy") is None:

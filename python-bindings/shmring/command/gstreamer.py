@@ -28,7 +28,8 @@ def load(*names: str) -> tuple[Any, ...]:
             modules.append(importlib.import_module(f"gi.repository.{name}"))
         except (ImportError, ValueError):
             raise Error(f"{name} of gi is missing: install it "
-                        f"(Debian: python3-gi {_PACKAGES.get(name, '')})") from None
+                        f"(Debian: python3-gi {_PACKAGES.get(name, 'gir1.2-glib-2.0')}; a venv sees "
+                        "them when it was made with --system-site-packages)") from None
     modules[1].init(None)
     return tuple(modules)
 

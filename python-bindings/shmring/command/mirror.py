@@ -57,7 +57,7 @@ def _zenoh() -> Any:
     try:
         import zenoh
     except ImportError:
-        raise Error("zenoh is missing: pip install 'shmring[zenoh]'") from None
+        raise Error("zenoh is missing: pip install eclipse-zenoh") from None
     return zenoh
 
 

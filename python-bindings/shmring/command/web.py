@@ -42,7 +42,7 @@ def _aiohttp() -> Any:
         from aiohttp import web
     except ImportError:
         raise Error("aiohttp is missing: install it (Debian: python3-aiohttp; "
-                    "pip install 'shmring[web]')") from None
+                    "elsewhere: pip install aiohttp)") from None
     return web
 
 
