@@ -3,7 +3,9 @@
 
 import itertools
 import os
+import re
 import select
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -47,6 +49,25 @@ class BuiltTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name).resolve()
         self.word = f"{type(self).__name__}-{os.getpid()}-{next(_counter)}"
+
+    def as_tested(self, commands):
+        """As if pasted; rings are renamed, live streams end and wait for their reader, however slow
+        it is, and nobody has a screen."""
+        commands = commands.replace("is-live=true", "is-live=true num-buffers=90")
+        commands = re.sub(r"shmringsink name=\w+", r"\g<0> wait-for-connection=true", commands)
+        commands = re.sub(r"auto(video|audio)sink", "fakesink sync=true", commands)
+        return re.sub(r"(name=|\\?\")(cam\d|film|jpeg0|h264|picture|sound)\b",
+                      rf"\1{self.word}-\2", commands)
+
+    def run_to_end(self, commands):
+        """In a folder whose ./dev is ours."""
+        dev = self.folder / "dev"
+        dev.write_text(f"#!/bin/sh\nexec '{DEV}' \"$@\"\n", encoding="utf-8")
+        dev.chmod(0o755)
+        result = subprocess.run(["sh", "-e"], input=commands, cwd=self.folder, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout
 
     def tearDown(self):
         self.assertEqual(left_in_shm(self.word), [])
