@@ -192,18 +192,11 @@ static int make(struct naming *n, const struct shmring_writer_options *options) 
 }
 
 /* The stream goes on in the new segment, for readers that follow and for those that come. */
-static void carry_over(const struct segment *from, struct segment *to) {
-    const struct layout_header *old = from->header;
-    struct layout_header *new = to->header;
-    atomic_store_explicit(&new->latency_ns,
-                          atomic_load_explicit(&old->latency_ns, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->stretch, atomic_load_explicit(&old->stretch, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&new->key_seq, atomic_load_explicit(&old->key_seq, memory_order_relaxed),
-                          memory_order_relaxed);
+static void carry_over(const struct layout_header *from, struct layout_header *to) {
+    atomic_init(&to->latency_ns, atomic_load_explicit(&from->latency_ns, memory_order_relaxed));
+    atomic_init(&to->stretch, atomic_load_explicit(&from->stretch, memory_order_relaxed));
+    atomic_init(&to->stream, atomic_load_explicit(&from->stream, memory_order_relaxed));
+    atomic_init(&to->key_seq, atomic_load_explicit(&from->key_seq, memory_order_relaxed));
 }
 
 static int create_once(struct naming *n, const struct shmring_writer_options *options,
@@ -212,7 +205,7 @@ static int create_once(struct naming *n, const struct shmring_writer_options *op
     if (result == 0)
         result = make(n, options);
     if (result == 0 && with)
-        carry_over(with, n->seg);
+        carry_over(with->header, n->seg->header);
     if (result == 0)
         result = with ? names_move(n, with, false) : names_take(n);
     unlink(n->made.ctl);

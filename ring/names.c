@@ -95,12 +95,9 @@ static void continue_numbering(struct segment *seg, const struct layout_header *
         return;
     if (head > seg->g.base && head < LAYOUT_MAX_SEQ)
         segment_begin_at(seg, head);
-    atomic_store_explicit(
-        &new->stream, atomic_load_explicit(&old->stream, memory_order_relaxed) + has_finished(old),
-        memory_order_relaxed);
-    atomic_store_explicit(&new->stretch,
-                          atomic_load_explicit(&old->stretch, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    atomic_init(&new->stream,
+                atomic_load_explicit(&old->stream, memory_order_relaxed) + has_finished(old));
+    atomic_init(&new->stretch, atomic_load_explicit(&old->stretch, memory_order_relaxed) + 1);
 }
 
 /* Sends the dead writer's readers to the new segment. */
