@@ -57,6 +57,7 @@ void segment_describe(const struct segment *seg, const struct layout_header *hea
         .waits = word(&header->waits),
         .wait_ns = (int64_t)word(&header->wait_ns),
         .free_slots = -1,
+        .waits_for = -1,
         .newest = head > seg->g.base ? head - 1 : 0,
         .key = word(&header->key_seq),
     };
@@ -64,13 +65,11 @@ void segment_describe(const struct segment *seg, const struct layout_header *hea
     memcpy(info->instance, seg->g.instance, sizeof info->instance);
     info->writer_pid = segment_writer(header, info->writer_process);
     uint32_t waited = atomic_load_explicit(&header->waited_port, memory_order_relaxed);
-    if (waited > 0 && waited <= seg->g.max_readers)
+    if (waited > 0 && waited <= seg->g.max_readers) {
         info->waits_for = (int32_t)waited - 1;
-    else
-        info->waits_for = -1;
-    if (info->waits_for >= 0)
         info->waited_ns =
             elapsed_ns(atomic_load_explicit(&header->waited_since_ns, memory_order_relaxed));
+    }
 }
 
 void segment_describe_port(const struct layout_port *port, uint64_t attach, uint32_t slots,
