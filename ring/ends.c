@@ -92,22 +92,12 @@ int reader_at_rest(struct shmring_reader *r, bool alive, struct shmring_frame **
     return alive ? TAKE_NOTHING : orphaned(r, error);
 }
 
-/* For another writer, as for a ring of the name. */
-static int waited_in_vain(struct shmring_reader *r, struct shmring_error *error) {
-    if (!reader_gave_up(r))
-        return TAKE_NOTHING;
-    reader_detach(r);
-    reader_forget_end(r);
-    error->code = -ENOENT;
-    return SHMRING_NO_RING;
-}
-
 int reader_conclude(struct shmring_reader *r, int end, struct shmring_error *error) {
     bool goes_on = r->options.go_on_after >> end & 1;
     if (goes_on && end == SHMRING_LOST &&
         (segment_has_name(r->at->seg) || reader_is_left_behind(r))) {
         r->is_lost = true; /* another writer may take the ring over as it lies, with our port */
-        return waited_in_vain(r, error);
+        return TAKE_NOTHING;
     }
     reader_detach(r);
     if (goes_on)

@@ -59,11 +59,6 @@ static int join(struct shmring_reader *r, struct segment *seg, const struct atta
     return result;
 }
 
-void reader_forget_end(struct shmring_reader *r) {
-    r->end = 0;
-    r->absent_since = 0;
-}
-
 static int enter(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
     struct attachment_start start = {.copies = r->copies};
     if (memcmp(r->instance, seg->g.instance, sizeof r->instance) == 0)
@@ -74,7 +69,7 @@ static int enter(struct shmring_reader *r, struct segment *seg, struct shmring_e
         return result;
     r->had_frame = false;
     r->stays_since = 0;
-    reader_forget_end(r);
+    r->end = 0;
     return 0;
 }
 
@@ -115,42 +110,19 @@ static int try_attach(struct shmring_reader *r, struct segment **looked, uint32_
     return enter(r, seg, error);
 }
 
-bool reader_gave_up(struct shmring_reader *r) {
-    int64_t now = monotonic_ns(), most = r->options.attach_timeout_ns;
-    r->absent_since = r->absent_since ? r->absent_since : now;
-    return most >= 0 && now - r->absent_since >= most;
-}
-
-static int64_t attach_deadline(const struct shmring_reader *r, int64_t deadline) {
-    int64_t most = r->options.attach_timeout_ns;
-    if (most < 0 || most >= INT64_MAX - r->absent_since || r->absent_since + most > deadline)
-        return deadline;
-    return r->absent_since + most;
-}
-
 int reader_attach(struct shmring_reader *r, int64_t deadline, struct shmring_error *error) {
     struct segment *looked;
     uint32_t event = 0;
-    struct shmring_error found = {0};
-    int result = try_attach(r, &looked, &event, &found);
+    int result = try_attach(r, &looked, &event, error);
     if (result == 0)
         return TAKE_NOTHING;
-    if (error)
-        *error = found;
     if (result != -ENOENT && result != -EAGAIN) {
         segment_unref(looked);
         return result;
     }
     if (error)
         error->code = -ENOENT;
-    if (reader_gave_up(r)) {
-        segment_unref(looked);
-        r->absent_since = 0;
-        return SHMRING_NO_RING;
-    }
-    result = sleep_outside(r, looked, event, attach_deadline(r, deadline));
-    if (result == SHMRING_TIMEOUT && attach_deadline(r, deadline) < deadline)
-        return TAKE_NOTHING;
+    result = sleep_outside(r, looked, event, deadline);
     return result == SHMRING_OK ? TAKE_NOTHING : result;
 }
 
@@ -186,7 +158,6 @@ static int move_to(struct shmring_reader *r, struct segment *seg, struct shmring
     }
     reader_detach(r);
     r->at = next;
-    r->absent_since = 0;
     r->had_frame = r->had_frame && start.expected > 0;
     memcpy(r->instance, next->seg->g.instance, sizeof r->instance);
     return FOLLOWED;

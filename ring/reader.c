@@ -153,11 +153,6 @@ static bool must_probe(struct shmring_reader *r) {
     return true;
 }
 
-static void found_again(struct shmring_reader *r) {
-    r->is_lost = false;
-    r->absent_since = 0;
-}
-
 static int look(struct shmring_reader *r, struct shmring_frame **frame,
                 struct shmring_error *error) {
     int result = attachment_take(r->at, frame, error);
@@ -166,8 +161,8 @@ static int look(struct shmring_reader *r, struct shmring_frame **frame,
     if (result != TAKE_NOTHING || !must_probe(r))
         return result;
     bool alive = segment_has_writer(r->at->seg);
-    if (alive && r->is_lost)
-        found_again(r);
+    if (alive)
+        r->is_lost = false;
     return reader_at_rest(r, alive, frame, error);
 }
 
@@ -321,8 +316,7 @@ static void mark(struct shmring_reader *r, struct shmring_frame *frame) {
     frame->is_first = !r->had_frame;
     if (frame->missed)
         frame->info.flags |= SHMRING_FRAME_DISCONT;
-    if (r->is_lost)
-        found_again(r);
+    r->is_lost = false;
     r->told = missed;
     r->had_frame = true;
     r->newest = frame->info.seq;
@@ -344,7 +338,7 @@ int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
                           struct shmring_error *error) {
     if (!reader_lock(r))
         return fork_refuse("reader", r->name, error);
-    reader_forget_end(r);
+    r->end = 0;
     int result = run(r, timeout_ns, NULL, error);
     pthread_mutex_unlock(&r->mutex);
     return result;
@@ -355,7 +349,7 @@ int shmring_reader_attach(struct shmring_reader *r, int64_t timeout_ns,
 void shmring_reader_resume(struct shmring_reader *r) {
     if (!reader_lock(r))
         return;
-    reader_forget_end(r);
+    r->end = 0;
     pthread_mutex_unlock(&r->mutex);
 }
 

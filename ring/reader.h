@@ -25,7 +25,6 @@ struct shmring_reader {
     int end;              /* SHMRING_ENDED, _CLOSED or _LOST, until it is resumed; else 0 */
     struct shmring_error end_error;
     int64_t next_probe;
-    int64_t absent_since; /* no ring, since then; 0: attached */
     int64_t stays_since;  /* superseded, and the name leads to the old segment since then; or 0 */
     bool is_lost;         /* its writer died, and it waits for the next one */
     bool had_frame;       /* of this attachment */
@@ -51,10 +50,6 @@ int reader_sleep(struct shmring_reader *reader, struct segment *seg, uint32_t ev
 
 /* Leaves the segment. */
 void reader_detach(struct shmring_reader *reader);
-/* Its waits begin anew. */
-void reader_forget_end(struct shmring_reader *reader);
-/* Whether it has waited for a ring as long as it may. */
-bool reader_gave_up(struct shmring_reader *reader);
 
 /* Tries to attach to what has the name; else waits. TAKE_NOTHING: look again, also when attached.
  */

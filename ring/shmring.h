@@ -104,7 +104,6 @@ enum shmring_result {
     SHMRING_FULL = 6,        /* loan: no slot is free, and nobody there to wait for */
     SHMRING_LEASE = 7,       /* a views_only reader already holds all its lease allows */
     SHMRING_LIMIT = 8,       /* loan: as many slots as may be out at once are out */
-    SHMRING_NO_RING = 9,     /* no ring of the name came within attach_timeout_ns */
 };
 
 struct shmring_error {
@@ -462,18 +461,16 @@ struct shmring_reader_options {
     uint32_t go_on_after;   /* bits 1 << SHMRING_ENDED, _CLOSED, _LOST: such an end is not told, the
                                reader waits for the next stream or writer; a dead writer's ring
                                then goes on for it without a gap */
-    int64_t attach_timeout_ns; /* longest wait for a ring of the name, over all takes */
-    uint64_t max_copy_bytes;   /* memory for copies that are not released yet. Once so much is held
-                                  (the last one may go beyond), a take waits until a frame is
-                                  released; in mode latest older frames are dropped meanwhile.
-                                  0: no limit */
+    uint64_t max_copy_bytes; /* memory for copies that are not released yet. Once so much is held
+                                (the last one may go beyond), a take waits until a frame is
+                                released; in mode latest older frames are dropped meanwhile.
+                                0: no limit */
 };
 
 #define SHMRING_READER_OPTIONS_INIT                                                                \
     {                                                                                              \
         .struct_size = sizeof(struct shmring_reader_options), .mode = SHMRING_MODE_ALL,            \
-        .depth = 1, .lease = 2, .wait_for_keyframe = true, .attach_timeout_ns = SHMRING_FOREVER,   \
-        .max_copy_bytes = UINT64_C(256) << 20,                                                     \
+        .depth = 1, .lease = 2, .wait_for_keyframe = true, .max_copy_bytes = UINT64_C(256) << 20,  \
     }
 
 /* Makes a handle; touches no ring yet. OPTIONS may be NULL. -EINVAL: a name or option that cannot
@@ -491,7 +488,6 @@ SHMRING_API void shmring_reader_free(struct shmring_reader *reader);
  *   SHMRING_TIMEOUT      no ring (error.code -ENOENT), no frame (-ETIMEDOUT), or no room for a copy
  *                        of it (-ENOBUFS: max_copy_bytes are held); the message says what was
  *                        found, and whom the writer waits for
- *   SHMRING_NO_RING      attach_timeout_ns passed without a ring
  *   SHMRING_LEASE        views_only, and the lease is held
  *   SHMRING_INTERRUPTED
  *   SHMRING_ENDED, _CLOSED, _LOST  the stream is over; again at every call, until
@@ -694,7 +690,6 @@ static inline struct shmring_reader_options shmring_reader_options_init(void) {
     init.depth = 1;
     init.lease = 2;
     init.wait_for_keyframe = true;
-    init.attach_timeout_ns = SHMRING_FOREVER;
     init.max_copy_bytes = UINT64_C(256) << 20;
     return init;
 }

@@ -21,7 +21,7 @@ __all__ = ["EndOfStream", "Error", "LayoutError", "LeaseError", "RingBusy", "Rin
            "RingNotFound", "Timeout", "WriterLost"]
 
 # As enum shmring_result has them.
-TIMEOUT, INTERRUPTED, ENDED, CLOSED, LOST, FULL, LEASE, LIMIT, NO_RING = range(1, 10)
+TIMEOUT, INTERRUPTED, ENDED, CLOSED, LOST, FULL, LEASE, LIMIT = range(1, 9)
 
 
 class RingBusy(Error):

@@ -169,27 +169,6 @@ START_TEST(one_that_waits_for_it_wakes_up) {
 }
 END_TEST
 
-START_TEST(it_does_not_wait_longer_than_for_a_ring) {
-    const char *name = new_name();
-    struct child child = start_child_writer(write_obediently, name);
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.go_on_after = 1u << SHMRING_LOST;
-    options.attach_timeout_ns = 50000000;
-    struct shmring_reader *reader = open_reader(name, &options);
-    tell(&child, 'p');
-    kill_child(&child);
-    read_many(reader, 1, 1);
-    ck_assert_int_eq(take_result(reader, LONG), SHMRING_NO_RING);
-    ck_assert(!reader_stats(reader).attached);
-    struct shmring_writer *writer = new_writer(name, 4);
-    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), SHMRING_OK);
-    put(writer, 2);
-    read_many(reader, 2, 2);
-    shmring_reader_free(reader);
-    shmring_writer_close(writer);
-}
-END_TEST
-
 START_TEST(who_was_told_attaches_anew) {
     const char *name = new_name();
     struct child child = start_child_writer(write_obediently, name);
@@ -616,7 +595,6 @@ int main(void) {
     tcase_add_test(tests, counters_go_on);
     tcase_add_test(tests, the_first_frame_is_always_marked);
     tcase_add_test(tests, one_that_waits_for_it_wakes_up);
-    tcase_add_test(tests, it_does_not_wait_longer_than_for_a_ring);
     tcase_add_test(tests, who_was_told_attaches_anew);
     tcase_add_test(tests, one_after_the_other);
     tcase_add_loop_test(tests, a_frame_that_was_half_published_never_was, 0, 4);

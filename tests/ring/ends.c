@@ -162,25 +162,6 @@ START_TEST(a_writer_that_died_after_it_moved_is_lost) {
 }
 END_TEST
 
-/* What it waited for the one is not taken off the other. */
-START_TEST(each_absence_has_its_own_time) {
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.go_on_after = 1u << SHMRING_LOST | 1u << SHMRING_CLOSED;
-    options.attach_timeout_ns = 1000000000;
-    struct child child = start_writer(name);
-    struct shmring_reader *reader = open_reader(name, &options);
-    kill_child(&child);
-    ck_assert_int_eq(take_result(reader, 200000000), SHMRING_TIMEOUT);
-    struct shmring_writer *writer = new_writer(name, 6);
-    while (reader_segment(reader)->g.slots == 4)
-        take_result(reader, 1000000);
-    usleep(1000000); /* longer than it may wait */
-    shmring_writer_close(writer);
-    ck_assert_int_eq(take_result(reader, 300000000), SHMRING_TIMEOUT);
-    shmring_reader_free(reader);
-}
-END_TEST
-
 int main(void) {
     TCase *tests = tcase_create("ends");
     tcase_add_checked_fixture(tests, choose_name, NULL);
@@ -191,6 +172,5 @@ int main(void) {
     tcase_add_test(tests, attach_is_the_way_back);
     tcase_add_test(tests, a_dead_writers_ring_goes_on_without_a_gap);
     tcase_add_loop_test(tests, a_writer_that_died_after_it_moved_is_lost, 0, 2);
-    tcase_add_test(tests, each_absence_has_its_own_time);
     return run_tests(tests);
 }

@@ -50,7 +50,6 @@ int main() {
     SAME(reader, depth);
     SAME(reader, lease);
     SAME(reader, wait_for_keyframe);
-    SAME(reader, attach_timeout_ns);
     SAME(reader, max_copy_bytes);
     return result;
 }

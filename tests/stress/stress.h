@@ -70,7 +70,7 @@ struct shmring_writer_stats stress_write(struct shmring_writer *writer,
 #define STRESS_OPTIONS(how, frames, hold)                                                          \
     {                                                                                              \
         .struct_size = sizeof(struct shmring_reader_options), .mode = how, .depth = frames,        \
-        .lease = hold, .attach_timeout_ns = SHMRING_FOREVER,                                       \
+        .lease = hold,                                                                             \
     }
 
 struct stress_reader {
