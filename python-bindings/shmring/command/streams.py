@@ -104,7 +104,8 @@ class Stream:
         self._selector = self.bin.get_by_name("ring-or-not")
         self._meanwhile = self._selector.get_static_pad("sink_0")
         self._ring = self._selector.request_pad_simple("sink_%u")
-        self._kind, self._way = "", None  # of the ring's frames, until they come
+        self._kind = ""  # of the ring's frames, until they come
+        self._way: Any = None
         self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
                                  for name in ("x-unix", "x-ntp"))
         self._copied = gstreamer.copy_flags(self._gst)
