@@ -41,7 +41,9 @@ static void give_back(void *holder, uint32_t slot) {
 
 static uint64_t part_of(uint64_t *counted, const _Atomic uint64_t *told, uint64_t frames) {
     uint64_t more = atomic_load_explicit(told, memory_order_relaxed) - *counted;
-    more = more <= UINT32_MAX && more < frames ? more : more <= UINT32_MAX ? frames : 0;
+    if (more > UINT32_MAX) /* fewer than before: no writer says so */
+        return 0;
+    more = more < frames ? more : frames;
     *counted += more;
     return more;
 }
