@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where another release of Debian cannot be tested that is said, and is no failure."""
+"""Where another release of Debian cannot be tested that is said, and is no failure; and the table of
+what was tested."""
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 RUN = TOP / "tests" / "distributions" / "run"
+sys.path.insert(0, str(RUN.parent))
+import table  # noqa: E402
+
 UNREACHED = "E: Failed getting release file http://mirror/dists/trixie/Release"
 
 STUBS = {
@@ -91,6 +97,43 @@ class DistributionsTest(unittest.TestCase):
         result = self.run_ci(1)
         self.assertEqual(result.returncode, 1)
         self.assertIn("failed on bookworm:i386", result.stdout)
+
+
+class TableTest(unittest.TestCase):
+    """What docs/platforms.md says was left out."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="shmring-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def build(self, name, left_out="", **logs):
+        build = self.folder / name
+        (build / "meson-logs").mkdir(parents=True)
+        (build / "meson-logs" / "testlog.json").write_text("".join(
+            json.dumps({"name": test, "result": "OK", "stderr": text}) + "\n"
+            for test, text in logs.items()))
+        if left_out:
+            (build / "left-out").write_text(left_out)
+        return name, build
+
+    def test_names_and_reasons(self):
+        first = "test_a (m.Case.test_a) ... skipped 'no camera'\n"
+        log = (first + "test_b (m.Case.test_b) ... ok\n"
+               "test_c (m.Case.test_c)\nNot in the rain. ... skipped \"it's dry\"\n"
+               "test_d (m.Case)\nA word. ... ok\n")
+        one, other = self.build("one", web=log), self.build("other", web=first)
+        self.assertEqual(list(table.lines_left_out([one, other])),
+                         ["- web: test_a (no camera): one, other", "- web: test_c (it's dry): one"])
+
+    def test_many_are_one_line(self):
+        log = "".join(f"test_{i} (m.Case) ... skipped 'no camera'\n" for i in range(4))
+        self.assertEqual(list(table.lines_left_out([self.build("one", web=log)])),
+                         ["- web: 4 tests (no camera): one"])
+
+    def test_what_was_never_run(self):
+        build = self.build("one", left_out="web: no camera\n")
+        self.assertEqual(list(table.lines_left_out([build])), ["- web (no camera): one"])
 
 
 if __name__ == "__main__":

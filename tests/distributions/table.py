@@ -12,8 +12,8 @@ TOP = Path(__file__).resolve().parents[2]
 ROOTS = Path(os.environ.get("SHMRING_ROOTS", "/var/cache/shmring-roots"))
 TEXT = """# Where it is tested
 
-Made by `./dev test --everywhere`, which runs every test on each of these systems. In qemu: the library
-alone, as `tests/distributions/cross arm64` builds and tries it.
+Made by `./dev test --everywhere`, which runs every test on each of these systems. In qemu: what needs
+no GStreamer of the suites ring, stress and python, as `tests/distributions/cross arm64` tries it.
 
 | Debian | architecture | GStreamer | Python | compiler | passed | skipped | failed |
 |---|---|---|---|---|---|---|---|"""
@@ -41,14 +41,36 @@ def short_name(test):
 
 
 def skipped_parts(test):
-    """What unittest skipped inside a test, each with its reason."""
+    """What unittest skipped inside a test: (name, reason). A description is a line of its own."""
     text = (test.get("stderr") or "") + (test.get("stdout") or "")
-    for name, reason in re.findall(r"(?m)^(\w+) .*\.\.\. skipped ['\"](.*)['\"]$", text):
-        yield f"{short_name(test)}: {name} ({reason})"
+    found = re.findall(r"(?m)^(\w+) \([\w.]+\)(?:\n.*)? \.\.\. skipped (['\"])(.*)\2$", text)
+    return [(name, reason) for name, _, reason in found]
 
 
-def names(tests):
-    return " ".join(map(short_name, tests)) or "none"
+def never_run(build):
+    """What tests/distributions/cross leaves out: (test, reason)."""
+    file = build / "left-out"
+    return [line.split(": ", 1) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def parts_left_out(build):
+    """(test, reason, part of it or None)"""
+    yield from ((test, reason, None) for test, reason in never_run(build))
+    for test in results(build):
+        yield from ((short_name(test), reason, part) for part, reason in skipped_parts(test))
+
+
+def lines_left_out(builds):
+    """One a test, reason and list of systems."""
+    where, lines = {}, {}
+    for system, build in builds:
+        for key in dict.fromkeys(parts_left_out(build)):
+            where.setdefault(key, []).append(system)
+    for (test, reason, part), found in where.items():
+        lines.setdefault((test, reason, ", ".join(found)), []).append(part)
+    for (test, reason, found), parts in lines.items():
+        shown = f"{len(parts)} tests" if len(parts) > 3 else ", ".join(filter(None, parts))
+        yield f"- {': '.join(filter(None, (test, shown)))} ({reason}): {found}"
 
 
 def row(system, build):
@@ -59,8 +81,10 @@ def row(system, build):
     debian, _, arch = system.rpartition("-")
     versions = dependencies(build)
     compiler = logged(build, r"C compiler for the host machine: .*? \(([^\"]*) \"")
+    skipped = [*map(short_name, skipped), *(test for test, _ in never_run(build))]
     cells = [debian, arch, versions.get("gstreamer-1.0", "-"), versions.get("python", "-"),
-             compiler, str(len(passed)), names(skipped), names(failed)]
+             compiler, str(len(passed)), " ".join(skipped) or "none",
+             " ".join(map(short_name, failed)) or "none"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -81,16 +105,11 @@ def systems(here):
 
 
 def main():
-    print(TEXT)
-    left_out = {}
-    for system, build in systems(Path(sys.argv[1])):
-        print(row(system, build))
-        for part in (part for test in results(build) for part in skipped_parts(test)):
-            left_out.setdefault(part, []).append(system)
+    builds = list(systems(Path(sys.argv[1])))
+    print(TEXT, *(row(*entry) for entry in builds), sep="\n")
+    left_out = list(lines_left_out(builds))
     if left_out:
-        print("\nLeft out inside tests that pass:\n")
-    for part, where in left_out.items():
-        print(f"- {part}: {', '.join(where)}")
+        print("\nLeft out, and why:\n", *left_out, sep="\n")
 
 
 if __name__ == "__main__":
