@@ -38,8 +38,8 @@ static int check_alive(const struct segment *seg, const struct layout_header *he
 
 static int map_for(struct shmring_reader *r, struct segment *seg, struct shmring_error *error) {
     int result = 0;
-    if (r->over)
-        segment_borrow_map(seg, r->over);
+    if (r->shared)
+        segment_borrow_map(seg, r->shared);
     else
         result = segment_map(seg, false);
     return result < 0

@@ -88,14 +88,14 @@ void shmring_reader_free(struct shmring_reader *r) {
     if (!r)
         return;
     reader_detach(r);
-    segment_unref(r->over);
+    segment_unref(r->shared);
     copies_unref(r->copies);
     mutex_end(&r->mutex);
     free(r);
 }
 
 void reader_share_mapping(struct shmring_reader *r, struct segment *seg) {
-    r->over = segment_ref(seg);
+    r->shared = segment_ref(seg);
 }
 
 /* Of the word that sleepers sleep on, beside the ring's event. */

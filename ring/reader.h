@@ -20,9 +20,9 @@ struct shmring_reader {
     struct shmring_reader_options options;
     struct attachment *at; /* NULL: not attached */
     struct copies *copies;
-    struct segment *over; /* see testing.h */
-    uint32_t leaves;      /* counts shmring_reader_leave() */
-    int end;              /* SHMRING_ENDED, _CLOSED or _LOST, until it is resumed; else 0 */
+    struct segment *shared; /* its mapping is used: see testing.h */
+    uint32_t leaves;        /* counts shmring_reader_leave() */
+    int end;                /* SHMRING_ENDED, _CLOSED or _LOST, until it is resumed; else 0 */
     struct shmring_error end_error;
     int64_t next_probe;
     int64_t stays_since;  /* superseded, and the name leads to the old segment since then; or 0 */
