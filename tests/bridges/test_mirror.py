@@ -4,6 +4,7 @@ are told."""
 
 import json
 import os
+import signal
 import tempfile
 import time
 import unittest
@@ -289,6 +290,25 @@ class MirrorTest(BridgeTest):
 
     def test_nobody_sends(self):
         self.receive().line(f"nobody sends {self.key} yet")
+
+    def test_nobody_receives(self):
+        self.send().line(f"nobody receives {self.key} yet")
+
+    def test_both_end_while_the_other_stands_still(self):
+        """What zenoh's put() waits for, for a minute."""
+        receiver, sender = self.pair()
+        camera = self.camera()
+        self.reader().read()
+        receiver.process.send_signal(signal.SIGSTOP)
+        while not shmring.query(self.name).waits:
+            time.sleep(0.1)
+        self.assertEqual(sender.stop(20), 0)
+        self.assertIn("frames sent", sender.output)
+        self.assertFalse(shmring.query(self.name).readers)
+        camera.stop()
+        receiver.process.send_signal(signal.SIGCONT)
+        self.assertEqual(receiver.stop(20), 0)
+        self.assertNotIn("Traceback", receiver.output)
 
     def test_a_ring_that_is_not_there_yet(self):
         self.send().line(f"there is no ring '{self.name}' yet")

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import secrets
 import signal
 import socket
+import threading
 import time
 from typing import Any
 
@@ -30,7 +32,9 @@ _CLOCK_EVERY_S = 10.0
 _PINGS = 8
 # A receiver that stands still makes a lossless sender wait as long, before the link is given up.
 _PATIENCE_US = 60_000_000
-_ALONE = 5  # looks for a sender, after which it is said that there is none
+_ALONE_S = 5.0  # after which it is said that nobody is at the other end
+_STOP_S = 1.0
+_NO_WAY = "no way or no right to it: waiting"
 _SOURCE_LINES = re.compile(r"\.? at /\S+\.rs:\d+")  # of zenoh, in its errors
 _WAY = re.compile(r"[a-z0-9-]+/.")
 
@@ -106,6 +110,7 @@ class _Sender:
         self._me = f"{socket.gethostname()}:{os.getpid()}:{self._id:016x}"
         self._token: Any = None
         self._count = self._frames = 0
+        self._alone_at = time.monotonic() + _ALONE_S
         self._reader: shmring.Reader | None = None
         self._publisher = session.declare_publisher(
             key, reliability=zenoh.Reliability.RELIABLE,
@@ -143,7 +148,9 @@ class _Sender:
 
     def _step(self) -> None:
         """A frame, an end, or a while without."""
-        if self._all and not self._publisher.matching_status.matching:
+        received = self._publisher.matching_status.matching
+        self._notice(received)
+        if self._all and not received:
             self._leave()
             time.sleep(0.1)
             return
@@ -156,6 +163,13 @@ class _Sender:
             self._end(self._how_it_went())
         except Timeout:
             pass
+
+    def _notice(self, received: bool) -> None:
+        if received:
+            self._alone_at = math.inf
+        elif time.monotonic() >= self._alone_at:
+            self._alone_at = math.inf
+            gstreamer.say("mirror", f"nobody receives zenoh:{self._key} yet, or there is {_NO_WAY}")
 
     def _new_reader(self) -> shmring.Reader:
         return shmring.Reader(self._name, "all" if self._all else "latest", depth=2, lease=1,
@@ -216,7 +230,7 @@ class _Receiver:
         self._refused = ""
         self._offset_ns: int | None = None
         self._clock_due = 0.0
-        self._alone = 0
+        self._alone_at = time.monotonic() + _ALONE_S
 
     def _on_sender(self, sample: Any) -> None:
         host, pid, who = str(sample.key_expr).rsplit("/", 1)[1].rsplit(":", 2)
@@ -240,10 +254,9 @@ class _Receiver:
 
     def _notice_silence(self) -> None:
         """Is called once a second while nobody sends."""
-        self._alone += not self._senders
-        if self._alone == _ALONE:
-            gstreamer.say("mirror", f"nobody sends zenoh:{self._key} yet, or there is no way to it: "
-                                    "waiting")
+        if not self._senders and time.monotonic() >= self._alone_at:
+            self._alone_at = math.inf
+            gstreamer.say("mirror", f"nobody sends zenoh:{self._key} yet, or there is {_NO_WAY}")
 
     def _wait(self) -> Any:
         """zenoh's own wait has no end, and knows no Ctrl-C."""
@@ -341,6 +354,24 @@ class _Receiver:
         gstreamer.say("mirror", f"{self._received} frames received, {self._lost} lost on the way")
 
 
+def _ends_in_time(bridge: _Sender | _Receiver) -> threading.Event:
+    """zenoh's put() waits for a receiver that stands still, and knows no Ctrl-C: where the event is
+    not set soon after one, the process ends from within it."""
+    ended = threading.Event()
+    come, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+
+    def wait() -> None:
+        os.read(come, 1)
+        if not ended.wait(_STOP_S):
+            bridge.close()
+            os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return ended
+
+
 def run(arguments: argparse.Namespace) -> int:
     key = _key(arguments.to or arguments.from_)
     zenoh = _zenoh()
@@ -350,16 +381,21 @@ def run(arguments: argparse.Namespace) -> int:
     except zenoh.ZError as error:
         how = f"with {arguments.config}" if arguments.config else f"at {arguments.address}"
         raise Error(f"zenoh cannot start {how}: {_why(error)}") from None
-    with session:
-        bridge: _Sender | _Receiver
-        if arguments.to:
-            bridge = _Sender(zenoh, session, arguments, key)
-        else:
-            bridge = _Receiver(zenoh, session, arguments, key)
-        try:
-            bridge.run()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            bridge.close()
+    bridge: _Sender | _Receiver
+    if arguments.to:
+        bridge = _Sender(zenoh, session, arguments, key)
+    else:
+        bridge = _Receiver(zenoh, session, arguments, key)
+    ended = _ends_in_time(bridge)
+    try:
+        bridge.run()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        bridge.close()
+        ended.set()
+        # zenoh waits 10 s for who stands still, and raises then.
+        closing = threading.Thread(target=session.close, daemon=True)
+        closing.start()
+        closing.join(_STOP_S)
     return 0
