@@ -14,6 +14,55 @@ from case import BridgeTest, needs, needs_serve
 from hosts import Hosts
 
 
+ECHO = """if True:
+    import socket, sys
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind((sys.argv[1], 7007))
+        print("echoes", flush=True)
+        while True:
+            one.sendto(*one.recvfrom(100))
+"""
+ASK = """if True:
+    import socket, sys, time
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect((sys.argv[1], 7007))
+        one.settimeout(0.2)
+        times = []
+        for number in range(int(sys.argv[2])):
+            sent = time.monotonic()
+            one.send(str(number).encode())
+            try:
+                while one.recv(100) != str(number).encode():
+                    pass
+                times.append(time.monotonic() - sent)
+            except TimeoutError:
+                pass
+    print("answers:", len(times), min(times, default=0))
+"""
+
+
+class CableTest(BridgeTest):
+    """What the others stand on."""
+
+    def ask(self, hosts, count):
+        """How many answers came, and the quickest one's time."""
+        asks = self.run_beside(*hosts.on("near"), sys.executable, "-c", ASK, hosts.far, count)
+        came, quickest = asks.line("answers:").split()[1:]
+        return int(came), float(quickest)
+
+    def test_it_delays_loses_and_can_be_cut(self):
+        with Hosts(delay_s=0.02, loss=0.3) as hosts:
+            echo = self.run_beside(*hosts.on("far"), sys.executable, "-c", ECHO, hosts.far)
+            echo.line("echoes")
+            came, quickest = self.ask(hosts, 40)
+            self.assertGreaterEqual(quickest, 0.04)
+            self.assertTrue(0 < came < 40, came)
+            hosts.loss, hosts.cut = 0, True
+            self.assertEqual(self.ask(hosts, 3)[0], 0)
+            hosts.cut = False
+            self.assertGreater(self.ask(hosts, 10)[0], 0)
+
+
 class HostsTest(BridgeTest):
     def setUp(self):
         super().setUp()
