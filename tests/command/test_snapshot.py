@@ -54,6 +54,15 @@ class SnapshotTest(PictureTest):
         self.shmring("snapshot", self.name, cwd=self.folder)
         self.assertEqual(read_png(self.folder / f"{self.name}.png").shape, (4, 6, 3))
 
+    def test_planes_that_form_no_array_are_told(self):
+        writer = shmring.Writer(self.name, 3, 3, "NV12")
+        self.addCleanup(writer.close)
+        with writer.loan():
+            pass
+        self.assert_fails(2, "do not form one array: take .raw", "snapshot", self.name,
+                          self.folder / "a.npy")
+        self.assertFalse((self.folder / "a.npy").exists())
+
     def test_npy_and_raw_are_as_in_the_ring(self):
         self.write(RED_OVER_BLUE)
         self.shmring("snapshot", self.name, self.folder / "a.npy")

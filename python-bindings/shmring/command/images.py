@@ -73,14 +73,23 @@ def _write_encoded(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
         _save(picture, file, suffix)
 
 
+def _write_array(frame: raw.RawFrame, file: IO[bytes]) -> None:
+    import numpy
+
+    try:
+        array = frame.array
+    except BufferError:
+        raise ValueError(f"the planes of frame {frame.seq} of {frame.width}x{frame.height} "
+                         f"{headers.kind_of(frame)} do not form one array: take .raw or .png") from None
+    numpy.save(file, array)
+
+
 def write(frame: raw.RawFrame, file: IO[bytes], suffix: str) -> None:
     """In the form that SUFFIX names. ValueError: it is none of SUFFIXES, or there are no pixels."""
     if suffix == ".raw":
         file.write(frame.data)
     elif suffix == ".npy":
-        import numpy
-
-        numpy.save(file, frame.array)
+        _write_array(frame, file)
     elif suffix not in SUFFIXES:
         raise ValueError(f"a file's name ends in {', '.join(SUFFIXES)}, not in '{suffix}'")
     elif headers.media_type(frame) in _ENCODED:
