@@ -142,6 +142,42 @@ class RecordTest(CommandTest):
         self.assertIn("jpeg, as it is", self.assert_ends(self.start_record("--after", "1")))
         self.assert_even(play(self.path), 30)
 
+    @unittest.skipUnless("x264enc" in ENCODERS, "gstreamer1.0-plugins-ugly is not installed")
+    def test_byte_streams_become_what_a_file_takes(self):
+        self.start_pipeline("x264enc tune=zerolatency key-int-max=10 ! "
+                            "video/x-h264,stream-format=byte-stream !")
+        self.assertIn("h264, as it is", self.assert_ends(self.start_record("--after", "1")))
+        self.assert_even(play(self.path), 25)
+
+    def test_odd_sizes(self):
+        self.start_pipeline(size=321)
+        self.assertIn("30 frames, 1.0 s, ", self.assert_ends(self.start_record("--after", "1")))
+        self.assert_even(play(self.path), 30)
+
+    def start_sound(self, more=""):
+        writer = Gst.parse_launch(f"audiotestsrc is-live=true samplesperbuffer=441 ! audio/x-raw,"
+                                  f"format=S16LE,rate=44100,channels=1 ! {more} "
+                                  f"shmringsink ring-name={self.name} caps=ANY")
+        writer.set_state(Gst.State.PLAYING)
+        self.addCleanup(writer.set_state, Gst.State.NULL)
+        while not os.path.exists(f"/dev/shm/{self.name}"):
+            time.sleep(0.01)
+
+    def test_sound(self):
+        self.start_sound()
+        out = self.assert_ends(self.start_record("--after", "1"))
+        self.assertIn("audio, as it is", out)
+        self.assertIn("100 frames, 1.0 s, ", out)
+        self.assertEqual(len(play(self.path)), 100)
+
+    def test_what_no_file_takes(self):
+        self.start_sound("audioconvert ! rtpL16pay !")
+        recorder = self.start_record("--after", "1")
+        _, error = recorder.communicate(timeout=20)
+        self.assertEqual(recorder.returncode, 1)
+        self.assertIn("a Matroska file takes no application/x-rtp", error)
+        self.assertFalse(self.path.exists())
+
     def test_memory_is_bounded_and_said(self):
         self.start_pipeline("videoconvert ! jpegenc !")
         recorder = self.start_record("--before", "1h", "--memory", "100k")

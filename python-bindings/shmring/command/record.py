@@ -192,7 +192,8 @@ def _chain(arguments: argparse.Namespace, recording: Any) -> str:
         frame = reader.latest(timeout=arguments.timeout)
     media_type = headers.media_type(frame) or "video/x-raw"
     rate = frame.framerate or (30, 1)
-    how, chain = recording.chain_for(media_type, max(1, round(rate[0] / rate[1])))
+    fps = max(1, round(rate[0] / rate[1]))
+    how, chain = recording.chain_for(media_type, fps, frame.width, frame.height)
     _say(f"{reader.name}: {_describe(frame)}, {how}")
     if arguments.before is not None:
         _say(f"keeps the last {arguments.before:g} s in at most {text.size(arguments.memory)} of memory; "

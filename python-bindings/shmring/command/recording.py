@@ -23,16 +23,20 @@ from ..errors import Error, Timeout, WriterLost
 from . import gstreamer
 
 SECOND = 10**9
+# As a Matroska file takes it: encoders and cameras make a byte stream unless told.
+_H264 = "h264parse ! video/x-h264,stream-format=avc,alignment=au"
 # The first that is there encodes raw video; each makes a key frame a second.
 _ENCODERS = {
     "x264enc": "x264enc speed-preset=ultrafast tune=zerolatency pass=qual quantizer=23 "
-               "key-int-max={fps} ! video/x-h264,profile=main ! h264parse",
-    "openh264enc": "openh264enc gop-size={fps} complexity=low rate-control=off ! h264parse",
+               "key-int-max={fps} ! video/x-h264,profile=main ! " + _H264,
+    "openh264enc": "openh264enc gop-size={fps} complexity=low rate-control=off ! " + _H264,
     "vp8enc": "vp8enc deadline=1 cpu-used=8 keyframe-max-dist={fps} target-bitrate=8000000",
     "jpegenc": "jpegenc quality=90",
 }
-_PARSERS = {"video/x-h264": "h264parse", "video/x-h265": "h265parse", "image/jpeg": "jpegparse",
-            "video/x-av1": "av1parse", "video/x-vp9": "vp9parse"}
+_ONLY_EVEN = {"x264enc"}  # width and height
+_PARSERS = {"video/x-h264": _H264,
+            "video/x-h265": "h265parse ! video/x-h265,stream-format=hvc1,alignment=au",
+            "image/jpeg": "jpegparse", "video/x-av1": "av1parse", "video/x-vp9": "vp9parse"}
 _WAITING_BUFFERS = 120  # encoded, between GStreamer's threads and ours
 _WAITING_BYTES = 64 << 20  # on the way to the disk
 _TIMESCALE_NS = 100_000  # of the times in the file
@@ -43,17 +47,19 @@ def _has(element: str) -> bool:
     return Gst.ElementFactory.find(element) is not None
 
 
-def chain_for(media_type: str, fps: int) -> tuple[str, str]:
+def chain_for(media_type: str, fps: int, width: int, height: int) -> tuple[str, str]:
     """(how it is encoded, the elements that do it)."""
     if media_type == "video/x-raw":
         for name, text in _ENCODERS.items():
+            if (width % 2 or height % 2) and name in _ONLY_EVEN:
+                continue
             if all(_has(part.split()[0]) for part in text.split(" ! ") if "/" not in part):
                 return f"encoded by {name}", (f"queue max-size-buffers=4 ! videoconvert n-threads=2 ! "
                                               f"{text.format(fps=fps)}")
         raise Error(f"GStreamer has none of the encoders {', '.join(_ENCODERS)}: apt install "
                     "gstreamer1.0-plugins-ugly (x264enc) or gstreamer1.0-plugins-good (jpegenc)")
-    parser = _PARSERS.get(media_type)
-    return "as it is", parser if parser and _has(parser) else "identity"
+    parser = _PARSERS.get(media_type, "identity")
+    return "as it is", parser if _has(parser.split()[0]) else "identity"
 
 
 def _keyframe(buffer: Any) -> bool:
@@ -166,17 +172,29 @@ class File:
         self.path, self.frames, self.bytes = path, 0, 0
         self.first_ns = self.last_ns = 0
         self._pipeline: Any = None
+        self._has_failed = False
 
     def _open(self, entry: Entry) -> None:
         self._pipeline = Gst.parse_launch(
-            f"appsrc name=in format=time block=true max-bytes={_WAITING_BYTES} ! matroskamux name=mux "
-            f"timecodescale={_TIMESCALE_NS} ! filesink name=file buffer-mode=unbuffered")
+            f"appsrc name=in format=time block=true max-bytes={_WAITING_BYTES} "
+            f"matroskamux name=mux timecodescale={_TIMESCALE_NS} ! filesink name=file "
+            "buffer-mode=unbuffered")
         self._in, self._bus = self._pipeline.get_by_name("in"), self._pipeline.get_bus()
         self._in.props.caps = entry.caps
-        self._pipeline.get_by_name("mux").set_property("creation-time", _wall_clock(entry.pts))
+        mux = self._pipeline.get_by_name("mux")
+        mux.set_property("creation-time", _wall_clock(entry.pts))
+        self._in.get_static_pad("src").link(self._track(mux, entry.caps))
         self._pipeline.get_by_name("file").props.location = self.path
         self.first_ns = min(entry.pts, entry.dts)
         self._pipeline.set_state(Gst.State.PLAYING)
+
+    def _track(self, mux: Any, caps: Any) -> Any:
+        """A pad for CAPS: sound is another kind of track than pictures are."""
+        for template in mux.get_pad_template_list():
+            if template.direction == Gst.PadDirection.SINK and template.get_caps().can_intersect(caps):
+                return mux.request_pad(template, None, caps)
+        self._has_failed = True
+        raise Error(f"{self.path}: a Matroska file takes no {caps.to_string()}")
 
     def add(self, entry: Entry) -> None:
         if self._pipeline is None:
@@ -193,15 +211,17 @@ class File:
     def _look_for_errors(self, timeout_ns: int) -> None:
         message = self._bus.timed_pop_filtered(timeout_ns, Gst.MessageType.ERROR | Gst.MessageType.EOS)
         if message is not None and message.type == Gst.MessageType.ERROR:
+            self._has_failed = True
             raise Error(f"{self.path}: {message.parse_error()[0].message}")
 
     def close(self) -> None:
         """The index is written, and it is whole."""
         if self._pipeline is None:
             return
-        self._in.emit("end-of-stream")
         try:
-            self._look_for_errors(30 * SECOND)
+            if not self._has_failed:
+                self._in.emit("end-of-stream")
+                self._look_for_errors(30 * SECOND)
         finally:
             self._pipeline.set_state(Gst.State.NULL)
             self._pipeline = None
