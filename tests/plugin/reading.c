@@ -82,14 +82,14 @@ static gboolean holds(const gchar *line, guint64 address) {
 gboolean is_in_place(GstBuffer *buffer) {
     gboolean found = FALSE;
     GstMapInfo map;
-    gchar *maps, **lines;
+    gchar *maps;
 
     fail_unless(gst_buffer_map(buffer, &map, GST_MAP_READ));
     fail_unless(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
-    lines = g_strsplit(maps, "\n", -1);
-    for (gchar **line = lines; *line != NULL; line++)
-        found = found || (holds(*line, (guintptr)map.data) && strstr(*line, "/dev/shm/") != NULL);
-    g_strfreev(lines);
+    for (gchar *line = maps, *end; !found && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        found = holds(line, (guintptr)map.data) && strstr(line, "/dev/shm/") != NULL;
+    }
     g_free(maps);
     gst_buffer_unmap(buffer, &map);
     return found;
