@@ -8,6 +8,8 @@
 
 #include "shmring.h"
 
+G_BEGIN_DECLS
+
 GType gst_shm_ring_sink_get_type (void);
 GType gst_shm_ring_src_get_type (void);
 GType gst_shm_ring_device_provider_get_type (void);
@@ -40,5 +42,7 @@ void gst_shm_ring_element_set_field (
     GstElement *element, const GstShmRingField *field, const GValue *value);
 void gst_shm_ring_element_get_field (
     GstElement *element, const GstShmRingField *field, GValue *value);
+
+G_END_DECLS
 
 #endif

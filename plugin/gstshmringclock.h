@@ -8,6 +8,8 @@
 
 #include "shmring.h"
 
+G_BEGIN_DECLS
+
 /* CLOCK_MONOTONIC, now. */
 gint64 gst_shm_ring_clock_now (void);
 
@@ -17,5 +19,7 @@ gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
 
 /* The time of CLOCK_REALTIME at CLOCK_NS of CLOCK_MONOTONIC. */
 gint64 gst_shm_ring_clock_to_wall (gint64 clock_ns);
+
+G_END_DECLS
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "shmring.h"
 
+G_BEGIN_DECLS
+
 /* GST_CLOCK_TIME_NONE: VIDEO does not say. */
 GstClockTime gst_shm_ring_video_frame_duration (const GstVideoInfo *video);
 
@@ -76,5 +78,7 @@ gboolean gst_shm_ring_frame_is_default_layout (
 
 /* Whether FRAME says only that there is nothing for a time. */
 gboolean gst_shm_ring_frame_is_gap (const struct shmring_frame_info *frame);
+
+G_END_DECLS
 
 #endif

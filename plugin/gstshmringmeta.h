@@ -9,6 +9,8 @@
 #include <gst/audio/audio.h>
 #include <gst/video/video.h>
 
+G_BEGIN_DECLS
+
 /* Whether TEXT looks like one structure, or caps of one. GStreamer takes others
  * for a fault of its caller, and logs them as one. */
 gboolean gst_shm_ring_meta_is_structure (const gchar *text);
@@ -51,5 +53,7 @@ guint32 gst_shm_ring_meta_kinds_write (GByteArray *to, GstMeta *meta);
  * make no sense. */
 void gst_shm_ring_meta_kinds_read (GstBuffer *buffer, guint32 type,
     const guint8 *bytes, gsize size, const GstShmRingMetaStream *stream);
+
+G_END_DECLS
 
 #endif

@@ -11,6 +11,8 @@
 #include "gstshmringframe.h"
 #include "shmring.h"
 
+G_BEGIN_DECLS
+
 /* ---- gstshmringsinkmemory.c ------------------------------------------------
  *
  * A sink's slots as GstMemory, lent to upstream through a pool. Pool and memory
@@ -293,5 +295,7 @@ GstStructure *gst_shm_ring_sink_ring_get_stats (GstShmRingSinkRing *self);
 
 /* Readers attached now. */
 guint gst_shm_ring_sink_ring_get_num_readers (GstShmRingSinkRing *self);
+
+G_END_DECLS
 
 #endif

@@ -12,6 +12,8 @@
 #include "gstshmringframe.h"
 #include "shmring.h"
 
+G_BEGIN_DECLS
+
 /* ---- gstshmringsrctime.c ---------------------------------------------------
  *
  * When a source's frames are due in its own pipeline. Arithmetic alone: the
@@ -239,5 +241,7 @@ void gst_shm_ring_src_init_uri_handler (gpointer iface, gpointer data);
 /* The longest wait for the ring and its first frame together. */
 void gst_shm_ring_src_set_first_timeout (
     GstShmRingSrc *self, GstClockTime timeout);
+
+G_END_DECLS
 
 #endif
