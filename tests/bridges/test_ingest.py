@@ -97,8 +97,12 @@ class IngestTest(BridgeTest):
             self.until(reader, self.is_picture)
 
     def test_what_is_no_url(self):
-        for url, said in ("nonsense", "is no URL"), ("foo://a/b", "nothing here that plays foo://"):
+        for url, said in (("nonsense", "is no URL"), ("rtsp://", "is no URL"),
+                          ("foo://a/b", "nothing here that plays foo://")):
             self.shmring("ingest", url, self.seen).line(said)
+
+    def test_what_is_no_format(self):
+        self.ingest("--format", "bgr").line("'bgr' is no format of pictures")
 
     def test_a_password_in_the_url(self):
         ingest = self.shmring("ingest", "rtsp://ann:secret@127.0.0.1/x", self.seen)

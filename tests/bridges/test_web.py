@@ -75,6 +75,32 @@ class WebTest(WebCase):
         self.assertEqual(shown.shape[:2], (180, 320))
         self.assertAlmostEqual(level_in(shown), 60, delta=12)
 
+    def test_pages_of_other_sites_see_nothing(self):
+        url = self.web()
+        own = url.rstrip("/")
+        asyncio.run(self.connect(url, Origin=own))
+        asyncio.run(self.connect(url, Origin="https://front", **{"X-Forwarded-Host": "front"}))
+        with self.assertRaises(aiohttp.WSServerHandshakeError) as caught:
+            asyncio.run(self.connect(url, Origin="http://elsewhere"))
+        self.assertEqual(caught.exception.status, 403)
+
+    def test_what_a_page_never_says(self):
+        url = self.web()
+        for said in "5", "{", "null":
+            asyncio.run(self.connect(url, said))
+        self.server.stop()
+        self.assertNotIn("Traceback", self.server.output)
+
+    async def connect(self, url, said=None, **headers):
+        """It is told what there is; and is closed when it has SAID nonsense."""
+        async with aiohttp.ClientSession() as session, \
+                session.ws_connect(f"{url}live", headers=headers) as socket:
+            await socket.receive_json(timeout=WAIT_S)
+            if said:
+                await socket.send_str(said)
+                async for _ in socket:
+                    pass
+
     def test_no_such_ring(self):
         url = self.web()
         with self.assertRaises(urllib.error.HTTPError) as caught:

@@ -52,12 +52,18 @@ def _check_url(url: str) -> None:
     """What will never be, at once; what may come is waited for."""
     _, gst = gstreamer.load()
     parts = urlsplit(url)
-    if not gst.uri_is_valid(url):
+    if not gst.uri_is_valid(url) or parts.scheme.startswith("rtsp") and not parts.hostname:
         raise ValueError(f"'{url}' is no URL, as rtsp://HOST/PATH is one")
     if not gst.uri_protocol_is_supported(gst.URIType.SRC, parts.scheme):
         raise Error(f"GStreamer has nothing here that plays {parts.scheme}://")
     if parts.username is not None:
         raise Error("a login in the URL is seen by every process: give --login FILE")
+
+
+def _check_format(name: str) -> None:
+    video = gstreamer.load("GstVideo")[2]
+    if video.VideoFormat.from_string(name) == video.VideoFormat.UNKNOWN:
+        raise ValueError(f"'{name}' is no format of pictures, as BGR, GRAY8 or I420 are")
 
 
 def _why(message: Any) -> str:
@@ -212,6 +218,7 @@ class _Camera:
 
 def run(arguments: argparse.Namespace) -> int:
     _check_url(arguments.url)
+    _check_format(arguments.format)
     camera = _Camera(arguments)
     camera.start()
     gstreamer.run_loop(camera.glib, camera.loop, camera.stop)

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import Error
 from ..records import RingState
@@ -172,6 +173,7 @@ class _Site:
 
     async def _live(self, request: Any) -> Any:
         """One connection for all pictures of a page: a browser has only six for a site."""
+        self._refuse_other_sites(request)
         browser = self._web.WebSocketResponse(heartbeat=20)
         await browser.prepare(request)
         self._browsers.add(browser)
@@ -182,7 +184,7 @@ class _Site:
         try:
             async for message in browser:
                 self._choose(json.loads(message.data), wanted, changed)
-        except ValueError:  # it speaks something else
+        except (TypeError, ValueError):  # it speaks something else
             await browser.close()
         finally:
             for task in tasks:
@@ -190,6 +192,12 @@ class _Site:
             self._browsers.discard(browser)
             self._choose([], wanted, changed)
         return browser
+
+    def _refuse_other_sites(self, request: Any) -> None:
+        """A browser lets any page connect, from wherever that is, and says which."""
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+        if origin and origin not in (request.host, request.headers.get("X-Forwarded-Host")):
+            raise self._web.HTTPForbidden(text=f"a page of {origin} may not look\n")
 
     def _choose(self, names: Any, wanted: dict[str, int], changed: asyncio.Event) -> None:
         """The rings whose pictures the page shows now."""
