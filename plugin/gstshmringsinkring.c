@@ -473,7 +473,9 @@ gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
     slot = NULL;
     gst_shm_ring_format_describe (&self->format, buffer, info);
   }
-  info->frame_number = self->frames;
+  /* of other data an offset is where its bytes or samples lie */
+  if (self->format.info.width > 0)
+    info->frame_number = self->frames;
   info->caps = self->caps_text;
   gst_shm_ring_frame_set_buffer (info, buffer, &self->sink->segment);
   gst_shm_ring_sink_ring_set_metas (self, buffer, info);

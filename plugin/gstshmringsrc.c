@@ -22,8 +22,8 @@
  * #GstShmRingSrc:is-live off a frame keeps the running time that it had in the
  * writing pipeline, and what a next writer sends follows what the one before
  * sent. The moment of capture is its #GstReferenceTimestampMeta of
- * timestamp/x-unix, its number in the writing pipeline its offset. An empty
- * frame with the gap flag becomes a gap event.
+ * timestamp/x-unix, a picture's number in the writing pipeline its offset. An
+ * empty frame with the gap flag becomes a gap event.
  *
  * An encoded stream begins at a frame that needs none before it, behind the
  * headers that its caps may have. Downstream can ask for such a frame as it

@@ -225,6 +225,8 @@ GST_START_TEST(test_opaque) {
         assert_equals_int64(frame->info.pts_ns, 3 * GST_SECOND);
         assert_equals_int64(frame->info.dts_ns, 2 * GST_SECOND);
         assert_equals_uint64(frame->info.size, 5 + i);
+        /* demuxers (qtdemux) would take a count for a place in their bytes */
+        assert_equals_uint64(frame->info.frame_number, SHMRING_NUMBER_NONE);
         assert_equals_int(frame->info.width + frame->info.planes + frame->info.channels, 0);
         assert_equals_string(frame->info.format, "");
         assert_equals_int(((const guint8 *)frame->data)[4], picture_byte(4, 9));
