@@ -130,6 +130,18 @@ class Commands(Project):
         self.assertEqual(self.dev("install", PREFIX=str(self.outside / "p"))[0], 0)
         self.assertTrue((self.outside / "p" / "share" / "data.txt").exists())
 
+    def test_install_says_where_the_command_is(self):
+        """Unless the shell looks there."""
+        (self.top / "shmring").touch()
+        (self.top / "meson.build").write_text(
+            PROJECT + "install_data('shmring', install_dir: get_option('bindir'))\n")
+        programs = self.outside / "the prefix" / "bin"
+        status, out, err = self.dev("install", "--prefix", str(programs.parent))
+        self.assertEqual(status, 0, err)
+        self.assertIn(f"  export PATH='{programs}':\"$PATH\"\n", out)
+        path = f"{programs}:{os.environ['PATH']}"
+        self.assertEqual(self.dev("install", "--prefix", str(programs.parent), PATH=path)[1], "")
+
     def test_install_in_a_relative_folder(self):
         status, out, err = self.dev("install", "--prefix", "out")
         self.assertEqual(status, 0, err)
