@@ -30,7 +30,7 @@ class PageTest(BuiltTest):
         self.assertEqual(len(pasted), 3)
         for commands, shown in pasted:
             with self.subTest(commands.splitlines()[0]):
-                commands = commands.replace('VideoCapture("cam0"', 'VideoCapture("cam0", timeout=60')
+                commands = commands.replace('Capture("cam0"', 'Capture("cam0", timeout=60')
                 out = self.run_to_end(self.as_tested(commands) + "wait $!\n")
                 self.assertEqual(out, shown)
 
