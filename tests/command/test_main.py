@@ -35,7 +35,7 @@ class MainTest(CommandTest):
         self.assert_fails(2, "cannot name a ring", "info", "../etc/passwd")
 
     def test_no_such_ring(self):
-        self.assert_fails(3, f"there is no ring '{self.name}'", "info", self.name)
+        self.assert_fails(3, f"there is no ring '{self.name}'; shmring list --all", "info", self.name)
 
     def test_a_reader_of_its_output_that_has_seen_enough(self):
         self.start_writer()

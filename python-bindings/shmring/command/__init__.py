@@ -100,7 +100,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (Error, OSError, ValueError, ImportError) as error:
-        print(f"shmring {name}: {error}", file=sys.stderr)
+        hint = "; shmring list --all names those there are"
+        print(f"shmring {name}: {error}{hint * isinstance(error, RingNotFound)}", file=sys.stderr)
         return _code_of(error)
 
 
