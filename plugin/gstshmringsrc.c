@@ -118,6 +118,7 @@ enum {
   PROP_TIMEOUT,
   PROP_ON_DISCONNECT,
   PROP_WAIT_FOR_KEYFRAME,
+  PROP_ANY_OWNER,
   PROP_MIN_LATENCY,
   PROP_IS_LIVE,
   PROP_RING_STATS,
@@ -560,6 +561,8 @@ static const GstShmRingField fields[] = {
       GST_SHM_RING_FIELD (GstShmRingSrc, settings.on_disconnect),
   [PROP_WAIT_FOR_KEYFRAME] =
       GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.wait_for_keyframe),
+  [PROP_ANY_OWNER] =
+      GST_SHM_RING_FIELD (GstShmRingSrc, settings.options.any_owner),
   [PROP_MIN_LATENCY] = GST_SHM_RING_FIELD (GstShmRingSrc, min_latency),
 };
 
@@ -659,6 +662,10 @@ gst_shm_ring_src_install_frames (GObjectClass *klass, const GParamFlags flags)
           "Begin encoded streams, also after a loss, at a frame that needs "
           "none before it, and ask the writer for one",
           defaults.wait_for_keyframe, flags));
+  g_object_class_install_property (klass, PROP_ANY_OWNER,
+      g_param_spec_boolean ("any-owner", "Any owner",
+          "Read rings of other users than this one and root, too",
+          defaults.any_owner, flags));
 }
 
 static void

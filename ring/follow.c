@@ -17,7 +17,7 @@ static int check_owner(const struct shmring_reader *r, const struct segment *seg
         return 0;
     return error_set(error, -EACCES,
                      "ring '%s' belongs to user %s: to read another user's ring, say so "
-                     "(any_owner)",
+                     "(any_owner; shmringsrc any-owner=true)",
                      seg->name, segment_user_text(seg->owner, user));
 }
 

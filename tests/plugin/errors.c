@@ -8,8 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOBODY 65534
-
 GST_START_TEST(test_impossible_name) {
     GstHarness *h = harness_for("shmringsrc", "a/b", "");
 

@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOBODY 65534
-
 static void refuses(const gchar *properties, gint code, const gchar *part) {
     GstHarness *h = harness_for("shmringsink", ring, properties);
 

@@ -3,6 +3,7 @@
 #include "reading.h"
 
 #include <string.h>
+#include <unistd.h>
 
 GST_START_TEST(test_caps_from_text) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
@@ -308,6 +309,40 @@ GST_START_TEST(test_hoarding) {
 GST_END_TEST;
 
 /* Who reads does not steer who writes. */
+static void give_away(const gchar *name) {
+    gchar *path = g_strconcat("/dev/shm/", name, NULL);
+
+    assert_equals_int(chown(path, NOBODY, NOBODY), 0);
+    g_free(path);
+}
+
+/* Only root can give a ring away. */
+GST_START_TEST(test_any_owner) {
+    struct shmring_frame_info info = gray_info();
+    struct shmring_writer *writer;
+    GstHarness *h;
+    gchar *ctl;
+
+    if (geteuid() != 0)
+        return;
+    writer = open_writer(ring, 32);
+    ctl = g_strconcat(ring, ".ctl", NULL);
+    give_away(ring);
+    give_away(ctl);
+    g_free(ctl);
+    h = harness_for("shmringsrc", ring, "");
+    gst_harness_play(h);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED, "any-owner");
+    gst_harness_teardown(h);
+    h = harness_for("shmringsrc", ring, "any-owner=true");
+    gst_harness_play(h);
+    assert_equals_int(shmring_writer_wait_reader(writer, SHMRING_FOREVER), SHMRING_OK);
+    publish(writer, &info, 0);
+    gst_buffer_unref(gst_harness_pull(h));
+    stop_reading(h, writer);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_no_seek) {
     GstHarness *h = harness_for("shmringsrc", ring, "");
     struct shmring_writer *writer = writer_for(h, ring, 32);
@@ -340,6 +375,7 @@ static Suite *src_suite(void) {
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_hoarding);
     tcase_add_test(tcase, test_no_seek);
+    tcase_add_test(tcase, test_any_owner);
     return suite;
 }
 

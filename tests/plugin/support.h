@@ -18,6 +18,9 @@ void gst_harness_set_live(GstHarness *h, gboolean is_live);
 #define g_memdup2(data, size) g_memdup(data, (guint)(size))
 #endif
 
+/* A user that is not root. */
+#define NOBODY 65534
+
 /* The name of a test's ring, which no other test, and no other run of this one, uses. */
 extern gchar *ring;
 
