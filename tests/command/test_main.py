@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Commands are found, help is told, each error has its exit code."""
 
+import re
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 import shmring
 from case import COMMAND, CommandTest, run
@@ -11,6 +13,10 @@ from shmring.command import COMMANDS
 
 # What costs time to import, and nobody needs to see what there is.
 HEAVY = ["asyncio", "gi", "numpy", "PIL"]
+TOP = Path(__file__).resolve().parents[2]
+# Brought along by python3-gst-1.0 or gir1.2-gst-rtsp-server-1.0.
+DEPENDENCIES = {"python3-gi", "gir1.2-glib-2.0", "gir1.2-gstreamer-1.0",
+                "gir1.2-gst-plugins-base-1.0"}
 
 
 class MainTest(CommandTest):
@@ -34,8 +40,19 @@ class MainTest(CommandTest):
         self.assert_fails(2, "--no-such-option", "list", "--no-such-option")
         self.assert_fails(2, "cannot name a ring", "info", "../etc/passwd")
 
+    def test_debians_package_suggests_what_is_said_to_be_missing(self):
+        package = (TOP / "debian" / "control").read_text(encoding="utf-8").split(
+            "Package: shmring-tools\n")[1]
+        suggests = package.split("Suggests:")[1].split("Description:")[0]
+        suggested = set(re.findall(r"[\w.-]+", suggests))
+        folder = TOP / "python-bindings" / "shmring" / "command"
+        for path in folder.glob("*.py"):
+            named = set(re.findall(r"\b(?:python3-|gir1\.2-|gstreamer1\.0-)[a-z][\w.-]*\w",
+                                   path.read_text(encoding="utf-8")))
+            self.assertLessEqual(named, suggested | DEPENDENCIES, path)
+
     def test_no_such_ring(self):
-        self.assert_fails(3, f"there is no ring '{self.name}'; shmring list --all", "info", self.name)
+        self.assert_fails(3, f"there is no ring '{self.name}'; shmring list", "info", self.name)
 
     def test_a_reader_of_its_output_that_has_seen_enough(self):
         self.start_writer()
