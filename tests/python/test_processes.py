@@ -16,6 +16,7 @@ import shmring
 from support import RingTest
 
 SHAPE = (48, 64, 3)
+LONG = 120  # seconds; a child that is spawned in an emulator comes late
 
 DRAW = """
 import sys, cv2, numpy as np, shmring
@@ -35,7 +36,7 @@ DRAW_ON_A_COPY = DRAW.replace("image = frame.array", "image = frame.contiguous()
 
 def read_all(name, results):
     """In a child: a Reader of its own, and no help from a resource tracker."""
-    with shmring.Reader(name, timeout=30) as reader:
+    with shmring.Reader(name, timeout=LONG) as reader:
         results.put("attached")
         total = sum(int(frame.array[0, 0, 0]) for frame in reader)
     results.put((total, resource_tracker._resource_tracker._pid is None))
@@ -43,7 +44,7 @@ def read_all(name, results):
 
 def write_all(name, count):
     with shmring.Writer(name, SHAPE[1], SHAPE[0]) as writer:
-        writer.wait_reader(timeout=30)
+        writer.wait_reader(timeout=LONG)
         for value in range(count):
             writer.write(np.full(SHAPE, value, "u1"))
 
@@ -88,7 +89,7 @@ class MultiprocessingTest(RingTest):
         context = multiprocessing.get_context(method)
         child = context.Process(target=write_all, args=(self.name, 20))
         child.start()
-        with shmring.Reader(self.name, timeout=30, on_disconnect="error") as reader:
+        with shmring.Reader(self.name, timeout=LONG, on_disconnect="error") as reader:
             values = [int(frame.array[0, 0, 0]) for frame in reader]
         child.join()
         self.assertEqual((child.exitcode, values), (0, list(range(20))))
@@ -149,7 +150,7 @@ class OpenCVTest(RingTest):
                                    env={**os.environ, "ASAN_OPTIONS": options},
                                    stdout=subprocess.PIPE, text=True)
         with process:
-            self.writer.wait_reader(timeout=30)
+            self.writer.wait_reader(timeout=LONG)
             with shmring.Reader(self.name, timeout=10) as reader:
                 self.writer.write(np.full(SHAPE, 7, "u1"))
                 text = process.stdout.read()
