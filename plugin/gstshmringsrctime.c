@@ -25,7 +25,9 @@ gst_shm_ring_src_time_is_alone (const gchar *media)
   static const gchar *const others[] = { "video/x-raw", "video/x-bayer",
     "video/x-prores", "video/x-dnxhd", "video/x-dv", "video/x-jpeg" };
 
-  if (g_str_has_prefix (media, "image/") || g_str_has_prefix (media, "audio/"))
+  /* a multipart stream is of images, whose demuxer begins its segment at 0 */
+  if (g_str_has_prefix (media, "image/") || g_str_has_prefix (media, "audio/")
+      || g_str_has_prefix (media, "multipart/"))
     return TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
     if (g_str_equal (media, others[i]))

@@ -58,6 +58,18 @@ GST_START_TEST(test_live) {
 }
 GST_END_TEST;
 
+/* Its demuxer gives times on as they come, in a segment that begins at 0. */
+GST_START_TEST(test_images_in_parts) {
+    start("multipart/x-mixed-replace", TRUE, FALSE);
+    now = ORIGIN + S;
+    fail_unless(place(S, 0));
+    assert_equals_uint64(pts, S);
+    start("video/x-h264", TRUE, FALSE);
+    fail_unless(place(S, 0));
+    assert_equals_uint64(pts, START + S);
+}
+GST_END_TEST;
+
 /* A stream that runs ahead of the clock begins now for who comes to it. */
 GST_START_TEST(test_first_is_far_ahead) {
     start("video/x-raw", TRUE, FALSE);
@@ -298,6 +310,7 @@ static Suite *srctime_suite(void) {
 
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, test_live);
+    tcase_add_test(tcase, test_images_in_parts);
     tcase_add_test(tcase, test_first_is_far_ahead);
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_leaky_and_steady);
