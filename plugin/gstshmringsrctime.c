@@ -46,11 +46,15 @@ void
 gst_shm_ring_src_time_set_caps (GstShmRingSrcTime *self, GstCaps *caps)
 {
   const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  gboolean has_start;
 
   self->stands_alone =
       gst_shm_ring_src_time_is_alone (gst_structure_get_name (structure));
-  if (self->has_start == self->stands_alone) {
-    self->has_start = !self->stands_alone;
+  /* qtdemux leaves out what its fragments' own times place before it */
+  has_start = !self->stands_alone
+      && !gst_structure_has_name (structure, "video/quicktime");
+  if (self->has_start != has_start) {
+    self->has_start = has_start;
     self->needs_segment = TRUE;
   }
 }

@@ -70,6 +70,16 @@ GST_START_TEST(test_images_in_parts) {
 }
 GST_END_TEST;
 
+/* Theirs are in the file; none of its bytes can be left out. */
+GST_START_TEST(test_fragmented_film) {
+    start("video/quicktime, variant=iso", TRUE, FALSE);
+    fail_unless(place(-1 * MS, 0));
+    assert_equals_uint64(pts, 0);
+    fail_unless(place(S, 0));
+    assert_equals_uint64(pts, S);
+}
+GST_END_TEST;
+
 /* A stream that runs ahead of the clock begins now for who comes to it. */
 GST_START_TEST(test_first_is_far_ahead) {
     start("video/x-raw", TRUE, FALSE);
@@ -311,6 +321,7 @@ static Suite *srctime_suite(void) {
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, test_live);
     tcase_add_test(tcase, test_images_in_parts);
+    tcase_add_test(tcase, test_fragmented_film);
     tcase_add_test(tcase, test_first_is_far_ahead);
     tcase_add_test(tcase, test_leaky);
     tcase_add_test(tcase, test_leaky_and_steady);
