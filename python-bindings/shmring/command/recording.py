@@ -69,15 +69,15 @@ def _keyframe(buffer: Any) -> bool:
 class Entry:
     """An encoded buffer and its times, in nanoseconds of CLOCK_MONOTONIC."""
 
-    def __init__(self, sample: Any, base_ns: int) -> None:
+    def __init__(self, sample: Any) -> None:
         self.buffer, segment = sample.get_buffer(), sample.get_segment()
         self.caps = sample.get_caps()
         self.size = self.buffer.get_size()
         self.is_key = _keyframe(self.buffer)
         pts = self._running(segment, self.buffer.pts)
         dts = self._running(segment, self.buffer.dts)
-        self.pts = base_ns + (pts if pts is not None else dts or 0)
-        self.dts = base_ns + (dts if dts is not None else pts or 0)
+        self.pts = pts if pts is not None else dts or 0
+        self.dts = dts if dts is not None else pts or 0
 
     @staticmethod
     def _running(segment: Any, time_ns: int) -> int | None:
@@ -97,7 +97,11 @@ class Source:
         self.pipeline = Gst.parse_launch(
             f"shmringsrc ring-name={name} lease=1 on-disconnect={'wait' if waits else 'auto'} ! "
             f"{chain} ! appsink name=out sync=false max-buffers={_WAITING_BUFFERS}")
+        # From the clock's own 0 on: frames that were there before, which the first of these need, would
+        # have no time of their own in a pipeline that begins now.
         self.pipeline.use_clock(Gst.SystemClock.obtain())
+        self.pipeline.set_start_time(Gst.CLOCK_TIME_NONE)
+        self.pipeline.set_base_time(0)
         self._out, self._bus = self.pipeline.get_by_name("out"), self.pipeline.get_bus()
         self.has_ended = False
         self.pipeline.set_state(Gst.State.PLAYING)
@@ -109,7 +113,7 @@ class Source:
         if sample is None:
             self.has_ended = self._out.props.eos
             return None
-        return Entry(sample, self.pipeline.get_base_time())
+        return Entry(sample)
 
     def _look_for_errors(self) -> None:
         message = self._bus.pop_filtered(Gst.MessageType.ERROR)
