@@ -18,6 +18,7 @@
 
 static uint32_t perms;
 static mode_t mask;
+static int64_t patience_ns;
 
 static void become(uid_t uid) {
     gid_t group = uid == STRANGER ? STRANGER : GROUP;
@@ -33,7 +34,7 @@ static int write_as_owner(struct child *test, const char *name) {
     umask(mask);
     options.perms = perms;
     options.max_readers = 2;
-    options.patience_ns = 0;
+    options.patience_ns = patience_ns;
     shmring_guard();
     CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == 0);
     CHILD_ASSERT(child_say(test, 'O'));
@@ -73,11 +74,16 @@ static bool can_observe(const char *name) {
     return result == 0;
 }
 
-static bool can_attach(const char *name) {
+static struct shmring_reader_options options_for_any_owner(void) {
     struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    options.any_owner = true;
+    return options;
+}
+
+static bool can_attach(const char *name) {
+    struct shmring_reader_options options = options_for_any_owner();
     struct shmring_reader *reader = NULL;
     struct shmring_error error = {0};
-    options.any_owner = true;
     CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == 0);
     int result = shmring_reader_attach(reader, 0, &error);
     CHILD_ASSERT(result == 0 || (result == -EACCES && strstr(error.message, "no permission")));
@@ -278,15 +284,15 @@ END_TEST
 
 /* ---- What who may attach can still do ---- */
 
-static int run_as_member(int (*run)(struct child *, const char *), const char *name) {
+static int run_to_end(int (*run)(struct child *, const char *), const char *name) {
     struct child child = start_child(run, name);
     return end_child(&child);
 }
 
-static struct shmring_reader *attach_as_member(const char *name) {
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+static struct shmring_reader *attach_as_member(const char *name, uint32_t lease) {
+    struct shmring_reader_options options = options_for_any_owner();
     struct shmring_reader *reader = NULL;
-    options.any_owner = true;
+    options.lease = lease;
     CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == 0);
     CHILD_ASSERT(shmring_reader_attach(reader, LONG, NULL) == 0);
     return reader;
@@ -295,21 +301,20 @@ static struct shmring_reader *attach_as_member(const char *name) {
 static int take_both_places(struct child *test, const char *name) {
     become(MEMBER);
     for (int i = 0; i < 2; i++)
-        attach_as_member(name);
+        attach_as_member(name, 1);
     CHILD_ASSERT(child_say(test, 'A'));
     child_hear(test);
     return 0;
 }
 
-/* Places and leases, which whoever comes is told; not the writer's time beyond its patience. */
+/* Which whoever comes is told. */
 START_TEST(they_can_take_up_places) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
     struct child member = start_child(take_both_places, name);
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
+    struct shmring_reader_options options = options_for_any_owner();
     struct shmring_error error = {0};
     ck_assert_int_eq(child_hear(&member), 'A');
-    options.any_owner = true;
     struct shmring_reader *reader = unattached_reader(name, &options);
     ck_assert_int_eq(shmring_reader_attach(reader, 0, &error), -EUSERS);
     assert_says(&error, "max-readers");
@@ -318,6 +323,51 @@ START_TEST(they_can_take_up_places) {
     ck_assert_int_eq(end_child(&member), 0);
     ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), 0);
     shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int take_all_leases(struct child *test, const char *name) {
+    become(MEMBER);
+    attach_as_member(name, SHMRING_MAX_SLOTS);
+    CHILD_ASSERT(child_say(test, 'A'));
+    child_hear(test);
+    return 0;
+}
+
+/* Who comes then gets copies. */
+START_TEST(they_can_take_up_leases) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct child member = start_child(take_all_leases, name);
+    struct shmring_reader_options options = options_for_any_owner();
+    ck_assert_int_eq(child_hear(&member), 'A');
+    struct shmring_reader *reader = open_reader(name, &options);
+    tell(&owner, 'P');
+    struct shmring_frame *frame = take(reader, 2);
+    ck_assert(frame->is_copy);
+    ck_assert_uint_eq(reader_stats(reader).lease, 0);
+    shmring_frame_release(frame);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&member), 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+/* Of one that takes nothing: not beyond its patience. */
+START_TEST(they_can_take_the_writers_time) {
+    const char *name = new_name();
+    patience_ns = 20000000;
+    struct child owner = start_owner(name, 0660, 0);
+    struct child member = start_child(take_all_leases, name);
+    ck_assert_int_eq(child_hear(&member), 'A');
+    for (int i = 0; i < 20; i++)
+        tell(&owner, 'P');
+    struct shmring_info info = query(name);
+    ck_assert_uint_gt(info.waits, 0);
+    ck_assert_uint_gt(info.withdrawn, 0);
+    ck_assert_uint_eq(info.published, 21);
+    ck_assert_int_eq(end_child(&member), 0);
     ck_assert_int_eq(end_child(&owner), 0);
 }
 END_TEST
@@ -346,12 +396,11 @@ static int forge_claims(struct child *test, const char *name) {
 START_TEST(they_can_forge_what_others_claim) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.any_owner = true;
+    struct shmring_reader_options options = options_for_any_owner();
     struct shmring_reader *reader = open_reader(name, &options);
     tell(&owner, 'P');
     struct shmring_frame *held = take(reader, 2);
-    ck_assert_int_eq(run_as_member(forge_claims, name), 0);
+    ck_assert_int_eq(run_to_end(forge_claims, name), 0);
     for (int i = 0; i < 20; i++)
         tell(&owner, 'P');
     ck_assert(!is_filled(held->data, 2));
@@ -392,7 +441,7 @@ END_TEST
 static int attach_endlessly(struct child *test, const char *name) {
     become(MEMBER);
     for (int i = 0; i < 2000; i++)
-        shmring_reader_free(attach_as_member(name));
+        shmring_reader_free(attach_as_member(name, 1));
     return 0;
 }
 
@@ -400,8 +449,7 @@ static int attach_endlessly(struct child *test, const char *name) {
 START_TEST(endless_attaches_stop_nobody) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
-    struct shmring_reader_options options = SHMRING_READER_OPTIONS_INIT;
-    options.any_owner = true;
+    struct shmring_reader_options options = options_for_any_owner();
     struct shmring_reader *reader = open_reader(name, &options);
     struct child member = start_child(attach_endlessly, name);
     for (uint64_t number = 2; number < 300; number++) {
@@ -414,20 +462,45 @@ START_TEST(endless_attaches_stop_nobody) {
 }
 END_TEST
 
-static int truncate_ctl(struct child *test, const char *name) {
+/* ---- Files that are cut off ---- */
+
+static int cut_ctl_as_member(struct child *test, const char *name) {
     become(MEMBER);
     CHILD_ASSERT(truncate(path_of(name, ""), 0) < 0);
     return truncate(path_of(name, ".ctl"), 0);
 }
 
-START_TEST(they_can_end_the_ring_but_no_process) {
+static int cut_as_owner(struct child *test, const char *name) {
+    become(OWNER);
+    return truncate(path_of(name, ""), 0);
+}
+
+static void cut_off(int (*cut)(struct child *, const char *)) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
-    ck_assert_int_eq(run_as_member(truncate_ctl, name), 0);
+    struct shmring_reader_options options = options_for_any_owner();
+    struct shmring_error error = {0};
+    struct shmring_frame *frame;
+    shmring_guard();
+    struct shmring_reader *reader = open_reader(name, &options);
+    tell(&owner, 'P');
+    ck_assert_int_eq(run_to_end(cut, name), 0);
+    ck_assert_int_eq(shmring_reader_take(reader, LONG, &frame, &error), -EPROTO);
+    assert_says(&error, "was cut off");
+    shmring_reader_free(reader);
     tell(&owner, 'C');
     tell(&owner, 'C');
     ck_assert_int_eq(end_child(&owner), 0);
     ck_assert_int_eq(shm_entries(name, false), 0);
+}
+
+START_TEST(who_may_attach_can_end_the_ring_but_no_process) {
+    cut_off(cut_ctl_as_member);
+}
+END_TEST
+
+START_TEST(so_can_its_user) {
+    cut_off(cut_as_owner);
 }
 END_TEST
 
@@ -443,9 +516,12 @@ int main(void) {
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
     tcase_add_test(tests, squatted_temporary_names_are_passed_over);
     tcase_add_test(tests, they_can_take_up_places);
+    tcase_add_test(tests, they_can_take_up_leases);
+    tcase_add_test(tests, they_can_take_the_writers_time);
     tcase_add_test(tests, they_can_forge_what_others_claim);
     tcase_add_test(tests, forged_places_stop_nobody);
     tcase_add_test(tests, endless_attaches_stop_nobody);
-    tcase_add_test(tests, they_can_end_the_ring_but_no_process);
+    tcase_add_test(tests, who_may_attach_can_end_the_ring_but_no_process);
+    tcase_add_test(tests, so_can_its_user);
     return run_tests(tests);
 }
