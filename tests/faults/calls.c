@@ -41,6 +41,7 @@ static const struct call {
     {"readdir", {EBADF, EOVERFLOW}, 2},
     {"opendir", {EACCES, EMFILE, ENFILE, ENOENT, ENOMEM}, 5},
     {"fopen", {EACCES, EMFILE, ENFILE, ENOENT, ENOMEM}, 5},
+    {"fgets", {EIO, EINTR, ENOMEM}, 3},
     {"malloc", {ENOMEM}, 1},
 };
 

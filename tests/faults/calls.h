@@ -73,6 +73,7 @@ void *call_drop(void *had);
 #define opendir(path) call_keep(FAILS("opendir", NULL, opendir(path)))
 #define closedir(directory) closedir(call_drop(directory))
 #define fopen(...) call_keep(FAILS("fopen", NULL, fopen(__VA_ARGS__)))
+#define fgets(...) FAILS("fgets", NULL, fgets(__VA_ARGS__))
 #define fclose(file) fclose(call_drop(file))
 #define malloc(size) call_keep(FAILS("malloc", NULL, malloc(size)))
 #define calloc(...) call_keep(FAILS("malloc", NULL, calloc(__VA_ARGS__)))

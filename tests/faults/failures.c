@@ -22,6 +22,7 @@
 #undef closedir
 #undef unlink
 #undef fopen
+#undef fgets
 #undef fclose
 
 #define FRAME_SIZE 512
