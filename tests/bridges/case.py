@@ -14,6 +14,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
 
+import shmring  # noqa: E402
 from beside import HERE, WAIT_S, Process  # noqa: E402
 from shmring.gst import sample_as_array  # noqa: E402
 from support import RingTest  # noqa: E402
@@ -133,13 +134,16 @@ class BridgeTest(RingTest):
         return camera
 
     def encoded_camera(self, kind, encoder):
-        """White pictures as KIND, h264 or h265."""
+        """White pictures as KIND, h264 or h265, of which there is one."""
         self.addCleanup(self._sweep, self.name)
-        return self.run_beside(
+        camera = self.run_beside(
             "gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
             "video/x-raw,format=I420,width=320,height=192,framerate=30/1", "!", encoder,
             "tune=zerolatency", "key-int-max=15", "!", f"{kind}parse", "!", "shmringsink",
             f"name={self.name}", "caps=ANY")
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # its kind is known from now on
+            reader.read()
+        return camera
 
     def certificate(self):
         """Files with a key, and with a certificate of 127.0.0.1 for it."""

@@ -82,8 +82,6 @@ class ServeTest(BridgeTest):
     def test_a_ring_that_comes_back_as_another_kind(self):
         """H.264 is what it was told, of frames that were to be sent as they are."""
         white = self.encoded_camera("h264", "x264enc")
-        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # its kind is known from now on
-            reader.read()
         player = self.watch(f"{self.serve()}/{self.name}")
         player.until(lambda p: level_in(p.array) > 200)
         white.stop()
