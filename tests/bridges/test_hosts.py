@@ -35,7 +35,7 @@ ASK = """if True:
                 while one.recv(100) != str(number).encode():
                     pass
                 times.append(time.monotonic() - sent)
-            except TimeoutError:
+            except socket.timeout:  # TimeoutError, from Python 3.10 on
                 pass
     print("answers:", len(times), min(times, default=0))
 """
