@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import gi
 
@@ -20,6 +21,18 @@ from shmring.gst import sample_as_array  # noqa: E402
 from support import RingTest  # noqa: E402
 
 NTP_EPOCH_NS = 2_208_988_800 * 10**9
+# Instead of the machine's own configuration, which may make it an authority's.
+CERTIFICATE = """
+[req]
+prompt = no
+distinguished_name = name
+x509_extensions = extensions
+[name]
+CN = localhost
+[extensions]
+subjectAltName = IP:127.0.0.1
+basicConstraints = critical, CA:FALSE
+"""
 
 Gst.init(None)
 
@@ -152,10 +165,11 @@ class BridgeTest(RingTest):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         key, certificate = f"{folder.name}/key", f"{folder.name}/certificate"
+        config = Path(folder.name, "config")
+        config.write_text(CERTIFICATE)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
-                        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out",
-                        certificate], check=True, stderr=subprocess.DEVNULL)
+                        "-config", config, "-keyout", key, "-out", certificate], check=True,
+                       stderr=subprocess.DEVNULL)
         return key, certificate
 
     def _sweep(self, name):
