@@ -15,6 +15,7 @@ TOP = Path(__file__).resolve().parents[2]
 RUN = TOP / "tests" / "distributions" / "run"
 sys.path.insert(0, str(RUN.parent))
 import table  # noqa: E402
+from test_setup import Machine  # noqa: E402
 
 UNREACHED = "E: Failed getting release file http://mirror/dists/trixie/Release"
 
@@ -99,6 +100,62 @@ class DistributionsTest(unittest.TestCase):
         self.assertIn("failed on bookworm:i386", result.stdout)
 
 
+class EverywhereTest(unittest.TestCase):
+    """./dev test --everywhere, of stubs: each system ends with what TEST_... says."""
+
+    SAID = '''
+        case $1 in
+        trixie | sid | bookworm:i386 | bullseye) status=$TEST_RUN ;;
+        *) status=$TEST_CROSS ;;
+        esac
+        echo "on $1" >&2
+        exit "$status"'''
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="shmring ")
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name).resolve()
+        self.machine = Machine(self.top)
+        for tool in ("flock", "mv", "touch"):
+            (self.machine.bin / tool).symlink_to(shutil.which(tool))
+        for name in ("cc", "gst-launch-1.0", "meson", "ninja", "pkg-config", "python3"):
+            self.machine.stub(name, "")
+        shutil.copy(TOP / "dev", self.top)
+        build = self.top / "build"
+        for place in (build / "tools", self.top / "docs", self.top / "tests" / "distributions"):
+            place.mkdir(parents=True)
+        (build / "configured-for").write_text(f"{self.top}\n")
+        self.stub(build / "tools" / "python3", 'printf "%s|" "$@"')
+        for name in ("run", "cross"):
+            self.stub(self.top / "tests" / "distributions" / name, self.SAID)
+
+    def stub(self, path, text):
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def everywhere(self, run, cross):
+        result = subprocess.run(
+            ["/bin/sh", self.top / "dev", "test", "--everywhere"], text=True, timeout=60,
+            env={**self.machine.env, "MESON": "meson", "TEST_RUN": str(run),
+                 "TEST_CROSS": str(cross)},
+            stdin=subprocess.DEVNULL, capture_output=True)
+        for name in ("trixie", "sid", "bookworm:i386", "bullseye", "arm64", "armhf"):
+            self.assertIn(f"on {name}\n", result.stderr)
+        return result.returncode, result.stderr, (self.top / "docs" / "platforms.md").read_text()
+
+    def test_what_cannot_be_tested_is_no_failure(self):
+        status, err, told = self.everywhere(run=77, cross=0)
+        self.assertEqual(status, 0, err)
+        self.assertIn("it cannot be here: trixie sid bookworm:i386 bullseye\n", err)
+        self.assertIn("|--untested| trixie sid bookworm:i386 bullseye|--failed||", told)
+
+    def test_what_failed_is(self):
+        status, err, told = self.everywhere(run=0, cross=1)
+        self.assertEqual(status, 1, err)
+        self.assertIn("failed: arm64 armhf\n", err)
+        self.assertIn("|--untested||--failed| arm64 armhf|", told)
+
+
 class TableTest(unittest.TestCase):
     """What docs/platforms.md says was left out."""
 
@@ -134,6 +191,23 @@ class TableTest(unittest.TestCase):
     def test_what_was_never_run(self):
         build = self.build("one", left_out="web: no camera\n")
         self.assertEqual(list(table.lines_left_out([build])), ["- web (no camera): one"])
+
+    def test_results_of_an_earlier_time_are_none(self):
+        _, old = self.build("old-amd64/src/shmring/build", web="")
+        for build in (old, self.build("here", web="")[1]):
+            (build / "meson-info").mkdir()
+            (build / "meson-info" / "intro-dependencies.json").write_text("[]")
+            (build / "meson-logs" / "meson-log.txt").touch()
+        os.utime(old / "meson-logs" / "testlog.json", (1, 1))
+        (self.folder / "since").touch()
+        os.utime(self.folder / "since", (2, 2))
+        command = [sys.executable, RUN.parent / "table.py", self.folder / "here"]
+        env = {**os.environ, "SHMRING_ROOTS": str(self.folder)}
+        self.assertIn("| old | amd64 |", subprocess.check_output(command, text=True, env=env))
+        command += ["--since", self.folder / "since", "--failed= sid", "--untested= trixie"]
+        told = subprocess.check_output(command, text=True, env=env)
+        self.assertNotIn("| old | amd64 |", told)
+        self.assertRegex(told, "before their tests began: sid\n\nNot tested, .*: trixie\n")
 
 
 if __name__ == "__main__":

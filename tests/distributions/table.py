@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Prints docs/platforms.md: what the last tests on each system said. Argument: the build folder."""
+"""Prints docs/platforms.md: what the last tests on each system said."""
 
+import argparse
 import json
 import os
 import re
-import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 ROOTS = Path(os.environ.get("SHMRING_ROOTS", "/var/cache/shmring-roots"))
 TEXT = """# Where it is tested
 
-Made by `./dev test --everywhere`, which runs every test on each of these systems. In qemu: what needs
-no GStreamer of the suites ring, stress and python, as `tests/distributions/cross arm64` tries it.
+Made by `./dev test --everywhere`, which runs every test on each of these systems; the protocol's
+model, which is the same everywhere, on the first alone. In qemu: what needs no GStreamer of the
+suites ring, stress and python, as `tests/distributions/cross arm64` tries it.
 
 | Debian | architecture | GStreamer | Python | compiler | passed | skipped | failed |
 |---|---|---|---|---|---|---|---|"""
@@ -97,16 +98,35 @@ def this_system():
 def systems(here):
     yield this_system(), here
     for build in sorted(TOP.glob("build-arm*")):  # of tests/distributions/cross
-        if (build / "meson-logs" / "testlog.json").exists():
-            yield f"{this_system().split('-')[0]}-{build.name[6:]} in qemu", build
+        yield f"{this_system().split('-')[0]}-{build.name[6:]} in qemu", build
     for build in sorted(ROOTS.glob("*/src/shmring/build")):
-        if (build / "meson-logs" / "testlog.json").exists():
-            yield build.parents[2].name, build
+        yield build.parents[2].name, build
+
+
+def tested_at(build):
+    """The time of its results; before all others where there are none."""
+    log = build / "meson-logs" / "testlog.json"
+    return log.stat().st_mtime if log.exists() else -1
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", type=Path, help="where this system's tests were built")
+    parser.add_argument("--since", type=Path, help="results that are older than this file are none")
+    parser.add_argument("--untested", default="", help="systems that cannot be tested here")
+    parser.add_argument("--failed", default="", help="systems whose tests failed, or never began")
+    return parser.parse_args()
 
 
 def main():
-    builds = list(systems(Path(sys.argv[1])))
+    args = parse()
+    since = args.since.stat().st_mtime if args.since else 0
+    builds = [entry for entry in systems(args.build) if tested_at(entry[1]) >= since]
     print(TEXT, *(row(*entry) for entry in builds), sep="\n")
+    if args.failed:
+        print(f"\nFailed, in the table or before their tests began: {args.failed.strip()}")
+    if args.untested:
+        print(f"\nNot tested, since they cannot be where this was made: {args.untested.strip()}")
     left_out = list(lines_left_out(builds))
     if left_out:
         print("\nLeft out, and why:\n", *left_out, sep="\n")
