@@ -130,6 +130,16 @@ class Commands(Project):
         self.assertEqual(self.dev("install", PREFIX=str(self.outside / "p"))[0], 0)
         self.assertTrue((self.outside / "p" / "share" / "data.txt").exists())
 
+    @unittest.skipIf(os.geteuid(), "only root installs in another user's tree")
+    def test_install_by_root_leaves_the_tree_to_its_owner(self):
+        self.dev("build")
+        for path in (self.top, *self.top.rglob("*")):
+            os.chown(path, 65534, 65534)
+        status, out, err = self.dev("install", "--prefix", str(self.outside / "the prefix"))
+        self.assertEqual(status, 0, err)
+        owners = {path: path.lstat().st_uid for path in self.top.rglob("*")}
+        self.assertEqual({path: uid for path, uid in owners.items() if uid != 65534}, {})
+
     def test_install_says_where_the_command_is(self):
         """Unless the shell looks there."""
         (self.top / "shmring").touch()

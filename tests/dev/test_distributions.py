@@ -116,7 +116,7 @@ class EverywhereTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.top = Path(folder.name).resolve()
         self.machine = Machine(self.top)
-        for tool in ("flock", "mv", "touch"):
+        for tool in ("flock", "mv", "stat", "touch"):
             (self.machine.bin / tool).symlink_to(shutil.which(tool))
         for name in ("cc", "gst-launch-1.0", "meson", "ninja", "pkg-config", "python3"):
             self.machine.stub(name, "")
