@@ -192,6 +192,12 @@ class TableTest(unittest.TestCase):
         build = self.build("one", left_out="web: no camera\n")
         self.assertEqual(list(table.lines_left_out([build])), ["- web (no camera): one"])
 
+    def test_what_skipped_itself(self):
+        name, build = self.build("one")
+        (build / "meson-logs" / "testlog.json").write_text(json.dumps(
+            {"name": "web", "result": "SKIP", "stdout": "looked\nno camera\n", "stderr": None}))
+        self.assertEqual(list(table.lines_left_out([(name, build)])), ["- web (no camera): one"])
+
     def test_results_of_an_earlier_time_are_none(self):
         _, old = self.build("old-amd64/src/shmring/build", web="")
         for build in (old, self.build("here", web="")[1]):

@@ -48,6 +48,14 @@ def skipped_parts(test):
     return [(name, reason) for name, _, reason in found]
 
 
+def skipped(build):
+    """Tests that skipped themselves: (test, the last that each said)."""
+    for test in results(build):
+        if test["result"] == "SKIP":
+            said = f"{test.get('stdout') or ''}\n{test.get('stderr') or ''}".split("\n")
+            yield short_name(test), next(filter(None, reversed(said)), "it does not say why")
+
+
 def never_run(build):
     """What tests/distributions/cross leaves out: (test, reason)."""
     file = build / "left-out"
@@ -56,7 +64,7 @@ def never_run(build):
 
 def parts_left_out(build):
     """(test, reason, part of it or None)"""
-    yield from ((test, reason, None) for test, reason in never_run(build))
+    yield from ((test, reason, None) for test, reason in [*never_run(build), *skipped(build)])
     for test in results(build):
         yield from ((short_name(test), reason, part) for part, reason in skipped_parts(test))
 
@@ -76,15 +84,14 @@ def lines_left_out(builds):
 
 def row(system, build):
     tests = results(build)
-    skipped = [test for test in tests if test["result"] == "SKIP"]
     passed = [test for test in tests if test["result"] in PASSED]
-    failed = [test for test in tests if test not in skipped and test not in passed]
+    failed = [test for test in tests if test["result"] not in PASSED | {"SKIP"}]
     debian, _, arch = system.rpartition("-")
     versions = dependencies(build)
     compiler = logged(build, r"C compiler for the host machine: .*? \(([^\"]*) \"")
-    skipped = [*map(short_name, skipped), *(test for test, _ in never_run(build))]
+    left_out = [test for test, _ in (*skipped(build), *never_run(build))]
     cells = [debian, arch, versions.get("gstreamer-1.0", "-"), versions.get("python", "-"),
-             compiler, str(len(passed)), " ".join(skipped) or "none",
+             compiler, str(len(passed)), " ".join(left_out) or "none",
              " ".join(map(short_name, failed)) or "none"]
     return f"| {' | '.join(cells)} |"
 
