@@ -19,6 +19,8 @@ suites ring, stress and python, as `tests/distributions/cross arm64` tries it.
 | Debian | architecture | GStreamer | Python | compiler | passed | skipped | failed |
 |---|---|---|---|---|---|---|---|"""
 PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = re.compile(
+    r"^ *(\w+) \([\w.]+\)(?: [\[(].*)?(?:\n.*)? \.\.\. skipped (['\"])(.*)\2$", re.MULTILINE)
 
 
 def dependencies(build):
@@ -42,10 +44,14 @@ def short_name(test):
 
 
 def skipped_parts(test):
-    """What unittest skipped inside a test: (name, reason). A description is a line of its own."""
+    """What unittest skipped inside a test: (name, reason). A description is a line of its own; what
+    a subTest is called stands behind the name."""
     text = (test.get("stderr") or "") + (test.get("stdout") or "")
-    found = re.findall(r"(?m)^(\w+) \([\w.]+\)(?:\n.*)? \.\.\. skipped (['\"])(.*)\2$", text)
-    return [(name, reason) for name, _, reason in found]
+    found = SKIPPED.findall(text)
+    unnamed = sum(map(int, re.findall(r"(?m)^OK \(.*\bskipped=(\d+)", text))) - len(found)
+    yield from ((name, reason) for name, _, reason in found)
+    if unnamed > 0:
+        yield f"{unnamed} of its tests", "it does not say which and why"
 
 
 def skipped(build):
