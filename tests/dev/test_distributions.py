@@ -186,10 +186,11 @@ class TableTest(unittest.TestCase):
     def test_parts_of_tests_and_those_without_a_name(self):
         log = ("test_a (m.Case.test_a) ... \n"
                "  test_a (m.Case.test_a) [play] (n=1) ... skipped 'no player'\n\nOK (skipped=1)\n")
-        build = self.build("one", web=log, cam="OK (skipped=1)")
+        build = self.build("one", web=log, cam="OK (skipped=1)", room="skipped: small, no room\n")
         self.assertEqual(list(table.lines_left_out([build])),
                          ["- web: test_a (no player): one",
-                          "- cam: 1 of its tests (it does not say which and why): one"])
+                          "- cam: 1 of its tests (it does not say which and why): one",
+                          "- room: small (no room): one"])
 
     def test_many_are_one_line(self):
         log = "".join(f"test_{i} (m.Case) ... skipped 'no camera'\n" for i in range(4))

@@ -44,12 +44,13 @@ def short_name(test):
 
 
 def skipped_parts(test):
-    """What unittest skipped inside a test: (name, reason). A description is a line of its own; what
+    """What was skipped inside a test: (name, reason). A description is a line of its own; what
     a subTest is called stands behind the name."""
     text = (test.get("stderr") or "") + (test.get("stdout") or "")
     found = SKIPPED.findall(text)
     unnamed = sum(map(int, re.findall(r"(?m)^OK \(.*\bskipped=(\d+)", text))) - len(found)
     yield from ((name, reason) for name, _, reason in found)
+    yield from re.findall(r"(?m)^skipped: (\w+), (.*)$", text)  # by a test in C
     if unnamed > 0:
         yield f"{unnamed} of its tests", "it does not say which and why"
 
