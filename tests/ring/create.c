@@ -590,6 +590,8 @@ int main(void) {
     tcase_add_loop_test(tests, what_is_not_a_file_is_refused_and_stays, 0, COUNT(not_files));
     if (geteuid() == 0)
         tcase_add_test(tests, another_users_ring_is_refused);
+    else
+        fprintf(stderr, "skipped: another_users_ring_is_refused, only root can be another user\n");
     tcase_add_test(tests, of_racing_threads_one_wins);
     tcase_add_test(tests, of_threads_racing_for_a_dead_ring_one_wins);
     tcase_add_test(tests, of_racing_processes_one_wins);

@@ -386,6 +386,9 @@ int main(void) {
     if (geteuid() == 0) {
         tcase_add_test(tests, two_owners);
         tcase_add_loop_test(tests, permissions_read_like_a_files, 0, COUNT(permissions));
+    } else {
+        fprintf(stderr, "skipped: two_owners, only root can be another user\n");
+        fprintf(stderr, "skipped: permissions_read_like_a_files, only root can be another user\n");
     }
     tcase_add_test(tests, it_knows_whether_the_name_is_its_own);
     tcase_add_test(tests, it_knows_whether_its_writer_lives);
