@@ -19,9 +19,11 @@ import shmring
 from beside import WAIT_S
 from camera import level_in, number_in
 from case import BridgeTest, needs
+from shmring.command.web import _Site
 
 try:
     import aiohttp
+    import aiohttp.web
 except ImportError:
     aiohttp = None
 
@@ -165,6 +167,23 @@ class WebTest(WebCase):
             if message.type == aiohttp.WSMsgType.BINARY:
                 size = message.data[0]
                 return message.data[1:1 + size].decode(), picture(message.data[1 + size:])
+
+
+@unittest.skipIf(aiohttp is None, "there is no aiohttp")
+class GoneTest(BridgeTest):
+    def test_more_rings_that_are_gone_than_are_kept(self):
+        """What went last is shown, whatever its name."""
+        names = [f"{self.name}-{i:02}" for i in range(66)]
+        site = _Site(aiohttp.web, names, 10, 640)
+        for some in names[1:], names[:1]:
+            writers = [shmring.Writer(name, 16, 16, slots=4) for name in some]
+            asyncio.run(site._look())
+            for writer in writers:
+                writer.close()
+            asyncio.run(site._look())
+        told = json.loads(site._told())["rings"]
+        self.assertEqual([ring["name"] for ring in told], [names[0], *names[3:]])
+        self.assertEqual({ring["state"] for ring in told}, {"gone"})
 
 
 SHOWN = """JSON.stringify([...document.querySelectorAll("section")].map(place =>

@@ -24,7 +24,7 @@ EXAMPLES = """\
   ffplay http://127.0.0.1:8080/cam0.mjpg
 """
 _LOOK_S = 1.0
-_KEPT_GONE = 64  # rings that were there once
+_KEPT_GONE = 64  # rings that were there once, those that went last
 _BOUNDARY = "shmring-picture"
 
 
@@ -111,7 +111,7 @@ class _Site:
         gone = {name: {**facts, "state": "gone", "readers": [], "fps": None}
                 for name, facts in self._facts.items() if name not in here}
         kept = dict(list(gone.items())[-_KEPT_GONE:])
-        self._facts = dict(sorted((here | kept).items()))
+        self._facts = kept | here  # so that what went first comes first
         for name, pictures in list(self._pictures.items()):
             pictures.look()
             if name not in self._facts and not pictures.watched:
@@ -127,7 +127,7 @@ class _Site:
 
     def _told(self) -> str:
         rings = [{**facts, "error": self._pictures[name].error if name in self._pictures else ""}
-                 for name, facts in self._facts.items()]
+                 for name, facts in sorted(self._facts.items())]
         return json.dumps({"time": time.strftime("%H:%M:%S"), "rings": rings})
 
     # ---- What is asked for ----
