@@ -152,8 +152,10 @@ class Reader(_shmring.Reader):
 
     def _warn_of_copies(self) -> None:
         held, lease = self._held()
-        warn(f"ring '{self.name}': {held} frames are still referenced and the lease is {lease}, so "
-             f"this frame and others beyond it are copies; {self._lease_advice(lease)}")
+        why = (f"{held} frames are still referenced and the lease is {lease}, so this frame and "
+               "others beyond it are copies" if lease else
+               "this reader was leased nothing, so its frames are copies")
+        warn(f"ring '{self.name}': {why}; {self._lease_advice(lease)}")
 
     def _warn_of_limit(self, message: str) -> None:
         warn(f"{message}; until then no frame comes")

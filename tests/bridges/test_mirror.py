@@ -317,6 +317,12 @@ class MirrorTest(BridgeTest):
         self.camera()
         self.assertTrue(self.reader(mode="latest").read())
 
+    def test_a_ring_that_has_nothing_left_to_lease(self):
+        self.camera()
+        for _ in range(3):
+            self.reader(self.name, "latest", lease=2).read()
+        self.send().line(f"shmring: ring '{self.name}': this reader was leased nothing, so")
+
     def test_what_is_no_way(self):
         wrong = self.receive("--connect", "192.0.2.1:7447")
         self.assertEqual(wrong.process.wait(60), 2)

@@ -17,6 +17,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from typing import Protocol, Sequence
 
 from .. import __version__
@@ -105,8 +106,15 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         return _code_of(error)
 
 
+def _say_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+                 line: str | None = None) -> str:
+    """Without the line of code that led to it, which is nothing for who runs a command."""
+    return f"shmring: {message}\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command in ARGV, by default that of this process. Its exit code."""
+    warnings.formatwarning = _say_warning
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
