@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 import unittest
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -212,6 +214,15 @@ class LeftoversTest(BridgeTest):
         client.stop()
         self.until(lambda: len(gone) == 2)
         self.assertEqual(len(come), 1)
+
+    @mock.patch("shmring.command.serve._MOST_NAMES", 2)
+    def test_names_that_were_asked_for_stand_in_nobodys_way(self):
+        names = [self.name, f"{self.name}-2", f"{self.name}-3"]
+        for name in names[1:]:
+            url = SimpleNamespace(abspath=f"/{name}")
+            self.server._on_describe(None, SimpleNamespace(uri=url))
+        points = self.server._server.get_mount_points()
+        self.assertEqual([bool(points.match(f"/{name}")[0]) for name in names], [False, True, True])
 
 
 @needs_serve

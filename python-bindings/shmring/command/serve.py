@@ -138,7 +138,7 @@ class _Server:
                                                                          "GstRtspServer")
         gstreamer.require(gst, ELEMENTS)
         self._names = arguments.names
-        self._mounted: set[str] = set()
+        self._mounted: dict[str, None] = {}  # in the order in which they were asked for
         self._tls = arguments.tls
         self._server = self._lib.RTSPServer()
         self._server.set_address(arguments.address)
@@ -189,9 +189,15 @@ class _Server:
         return True
 
     def _mount(self, name: str) -> None:
-        if _may_be_served(name):
-            self._mounted.add(name)
-            self._server.get_mount_points().add_factory(f"/{name}", self._factory)
+        if not _may_be_served(name):
+            return
+        points = self._server.get_mount_points()
+        if len(self._mounted) >= _MOST_NAMES:  # who plays it plays on
+            oldest = next(iter(self._mounted))
+            del self._mounted[oldest]
+            points.remove_factory(f"/{oldest}")
+        self._mounted[name] = None
+        points.add_factory(f"/{name}", self._factory)
 
     def _on_client(self, server: Any, client: Any) -> None:
         client.connect("play-request", self._factory.on_play)
@@ -201,7 +207,7 @@ class _Server:
     def _on_describe(self, client: Any, context: Any) -> Any:
         """A name is known once somebody asks for it."""
         name = _name_of(context.uri)
-        if name not in self._mounted and len(self._mounted) < _MOST_NAMES:
+        if name not in self._mounted:
             self._mount(name)
         return self._rtsp.RTSPStatusCode.OK
 
