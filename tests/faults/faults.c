@@ -233,6 +233,14 @@ static void victim_writes(void) {
     write_frames(own.writer);
 }
 
+static void victim_opens(void) {
+    fault_arm(true);
+    own.writer = open_writer(SHMRING_FOREVER);
+    fault_arm(false);
+    wait_for_readers(own.writer, 2);
+    publish(own.writer, 1);
+}
+
 static void victim_goes_on_writing(void) {
     own.writer = open_writer(SHMRING_FOREVER);
     wait_for_readers(own.writer, 2);
@@ -348,7 +356,7 @@ static pid_t start_victim(void (*act)(void), uint64_t step, void (*how)(void)) {
     fault_arm(false);
     if (how == fork_and_free && fault_count() >= step)
         end_parent();
-    _exit(fault_count() < step ? 0 : 1);
+    _exit(how == stop || fault_count() < step ? 0 : 1);
 }
 
 /* True: the step was reached, and the victim is dead. */
@@ -367,31 +375,53 @@ static bool hit_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
     return was_killed(status);
 }
 
-static void require_in_use(void) {
+static int try_to_open(struct shmring_writer **writer) {
     struct shmring_writer_options options = SHMRING_WRITER_OPTIONS_INIT;
     struct shmring_error error = {0};
-    struct shmring_writer *writer;
     options.slots = SLOTS;
     options.slot_size = FRAME_SIZE;
-    int result = shmring_writer_open(name, &options, &writer, &error);
-    REQUIRE(result == -EBUSY, "a stopped writer's ring: %d %s", result, error.message);
+    int result = shmring_writer_open(name, &options, writer, &error);
+    REQUIRE(result == 0 || result == -EBUSY, "a stopped writer's ring: %d %s", result,
+            error.message);
+    return result;
 }
 
 /* It is no dead one: nobody gets its ring, and its readers wait. */
-static bool hit_stopping_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
+static void require_in_use(void) {
+    struct shmring_writer *writer = NULL;
+    REQUIRE(try_to_open(&writer) == -EBUSY, "a stopped writer's ring was to be had");
+}
+
+/* It has no ring yet, or none any more, or it is in use; in between there is nothing. */
+static void open_and_close(void) {
+    struct shmring_writer *writer = NULL;
+    if (try_to_open(&writer) == 0)
+        shmring_writer_close(writer);
+}
+
+static bool stop_writer(void (*act)(void), uint64_t step, void (*how)(void),
+                        void (*meanwhile)(void)) {
     pid_t readers[] = {start(SHMRING_MODE_ALL, 2), start(SHMRING_MODE_LATEST, 1)};
     int status;
     pid_t victim = start_victim(act, step, how);
     REQUIRE(waitpid(victim, &status, WUNTRACED) == victim, "waitpid");
     bool reached = WIFSTOPPED(status);
     if (reached) {
-        require_in_use();
+        meanwhile();
         kill(victim, SIGCONT);
         REQUIRE(waitpid(victim, &status, 0) == victim, "waitpid");
     }
-    REQUIRE(WIFEXITED(status), "it did not go on: %#x", status);
+    REQUIRE(status == 0, "it did not go on: %#x", status);
     conclude(open_writer(SHMRING_FOREVER), 2, readers);
     return reached;
+}
+
+static bool hit_stopping_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
+    return stop_writer(act, step, how, require_in_use);
+}
+
+static bool hit_opening_or_ending_writer(void (*act)(void), uint64_t step, void (*how)(void)) {
+    return stop_writer(act, step, how, open_and_close);
 }
 
 /* The others go on while it is stopped; then it goes on too. */
@@ -422,7 +452,7 @@ static bool hit_reader(void (*act)(void), uint64_t step, void (*how)(void)) {
             over = true;
     }
     reached = how == stop ? reached : was_killed(status);
-    REQUIRE(how != stop || WIFEXITED(status), "it did not go on: %#x", status);
+    REQUIRE(how != stop || status == 0, "it did not go on: %#x", status);
     conclude(writer, 1, readers);
     return reached;
 }
@@ -441,8 +471,11 @@ static const struct scenario {
     {"adopt", hit_writer, victim_adopts, die},
     {"read", hit_reader, victim_reads, die},
     {"look", hit_reader, victim_looks, die},
+    {"stop-open", hit_opening_or_ending_writer, victim_opens, stop},
     {"stop-write", hit_stopping_writer, victim_goes_on_writing, stop},
     {"stop-resize", hit_stopping_writer, victim_resizes, stop},
+    {"stop-end", hit_opening_or_ending_writer, victim_ends, stop},
+    {"stop-adopt", hit_opening_or_ending_writer, victim_adopts, stop},
     {"stop-read", hit_reader, victim_reads, stop},
     {"stop-look", hit_reader, victim_looks, stop},
     {"fork-write", hit_writer, victim_writes, fork_and_free},
