@@ -239,7 +239,7 @@ class ThreadsTest(RingTest):
         import shmring
         picture = np.zeros((8, 8), "u1")
         with shmring.Writer(sys.argv[1], 8, 8, "GRAY8", slots=6) as writer, \\
-                shmring.Reader(sys.argv[1], lease=1) as reader, writer.loan() as loan:
+                shmring.Reader(sys.argv[1]) as reader, writer.loan() as loan:
             writer.write(picture + 7)
             frame = reader.read()
             threading.Thread(target=reader.read, daemon=True).start()
