@@ -3,6 +3,7 @@
 and pipelines whose samples are looked at."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import unittest
 from pathlib import Path
 
 import gi
+import numpy as np
 
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
@@ -157,6 +159,24 @@ class BridgeTest(RingTest):
         with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # its kind is known from now on
             reader.read()
         return camera
+
+    def assert_disturbs_nobody(self, bridge):
+        """While BRIDGE, which begins to read this ring, stands still, nobody waits for it."""
+        with shmring.Writer(self.name, 320, 192, "GRAY8", timeout=WAIT_S) as writer, \
+                shmring.Reader(self.name, timeout=WAIT_S) as here:
+            def send(level):
+                writer.write(np.full((192, 320), level, "u1"))
+                self.assertEqual(here.read().array[0, 0], level)
+
+            here.try_read()
+            while len(writer.readers) < 2:
+                send(0)
+                time.sleep(0.02)
+            bridge.process.send_signal(signal.SIGSTOP)
+            self.addCleanup(bridge.process.send_signal, signal.SIGCONT)
+            for number in range(200):
+                send(number)
+            self.assertEqual((writer.stats.waits, here.stats.dropped), (0, 0))
 
     def certificate(self):
         """Files with a key, and with a certificate of 127.0.0.1 for it."""

@@ -311,6 +311,11 @@ class MirrorTest(BridgeTest):
         self.assertEqual(receiver.stop(20), 0)
         self.assertNotIn("Traceback", receiver.output)
 
+    def test_one_that_stands_still_disturbs_nobody(self):
+        sender = self.send()
+        self.receive()
+        self.assert_disturbs_nobody(sender)
+
     def test_a_ring_that_is_not_there_yet(self):
         self.send().line(f"there is no ring '{self.name}' yet")
         self.receive()

@@ -68,6 +68,10 @@ class ServeTest(BridgeTest):
         print(f"went on {picture.arrived - back:.2f} s after the writer did")
         self.assertIsNone(player.error())
 
+    def test_one_that_stands_still_disturbs_nobody(self):
+        self.watch(f"{self.serve(self.name)}/{self.name}").picture()
+        self.assert_disturbs_nobody(self.server)
+
     def test_a_client_before_the_writer(self):
         player = self.watch(f"{self.serve()}/{self.name}")
         self.assertEqual(player.picture().array.shape, (360, 640))
