@@ -66,6 +66,8 @@ class PageTest(BuiltTest):
         path.write_text(unit.replace("/usr/bin/gst-launch-1.0", "/bin/true"), encoding="utf-8")
         result = subprocess.run(["systemd-analyze", "verify", path], text=True, timeout=60,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if "Failed to initialize manager" in result.stdout:  # Debian 11's, in a chroot
+            self.skipTest("systemd-analyze takes no part here")
         self.assertEqual((result.returncode, result.stdout), (0, ""))
 
 
