@@ -48,9 +48,14 @@ class HeaderReader(raw.RawReader):
             del times[seq]
 
 
+def media_type_in(caps: str) -> str:
+    """As "video/x-raw", of caps as text."""
+    return caps.split(",")[0].strip()
+
+
 def media_type(frame: raw.RawFrame | None) -> str:
     """As "video/x-raw"; "" where there is no frame, or it tells none."""
-    return (frame.caps or "").split(",")[0].strip() if frame else ""
+    return media_type_in(frame.caps or "") if frame else ""
 
 
 def newest_of(name: str) -> raw.RawFrame | None:

@@ -133,7 +133,8 @@ class Stream:
         """Before it sends frames of another kind, the ring's source asks whether they are taken."""
         query = info.get_query()
         if query.type == self._gst.QueryType.ACCEPT_CAPS:
-            kind = query.parse_accept_caps().get_structure(0).get_name()
+            # As text: what gst-python has for a structure is another thing in 1.26.
+            kind = headers.media_type_in(query.parse_accept_caps().to_string())
             if kind != self._kind:
                 self._kind = kind
                 self._lead(pad)
