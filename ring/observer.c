@@ -205,9 +205,8 @@ static int latest_locked(struct shmring_observer *o, uint64_t after, int64_t tim
 int shmring_observer_latest(struct shmring_observer *o, uint64_t after, int64_t timeout_ns,
                             struct shmring_frame **frame, struct shmring_error *error) {
     *frame = NULL;
-    if (o->generation != fork_generation())
+    if (!fork_lock(&o->mutex, o->generation))
         return fork_refuse("observer", o->seg->name, error);
-    pthread_mutex_lock(&o->mutex);
     int result = latest_locked(o, after, timeout_ns, frame, error);
     pthread_mutex_unlock(&o->mutex);
     return result;

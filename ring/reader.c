@@ -16,12 +16,8 @@
 /* There is nothing to sleep on between two segments. */
 #define BETWEEN_NS INT64_C(1000000)
 
-/* As writer_lock. */
 static bool reader_lock(struct shmring_reader *r) {
-    if (r->generation != fork_generation())
-        return false;
-    pthread_mutex_lock(&r->mutex);
-    return true;
+    return fork_lock(&r->mutex, r->generation);
 }
 
 /* ---- Life ---- */

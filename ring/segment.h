@@ -3,6 +3,7 @@
 #ifndef SEGMENT_H
 #define SEGMENT_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "layout.h"
@@ -32,6 +33,15 @@ struct segment {
 uint32_t fork_generation(void);
 /* -ECHILD: a handle of the parent's, a KIND ("writer") of ring NAME, was used in a child. */
 int fork_refuse(const char *kind, const char *name, struct shmring_error *error);
+
+/* Locks a handle that was made at GENERATION, for a call on it. False in a child of fork(): another
+ * thread of the parent may have had the mutex, and nothing of the ring is the child's. */
+static inline bool fork_lock(pthread_mutex_t *mutex, uint32_t generation) {
+    if (generation != fork_generation())
+        return false;
+    pthread_mutex_lock(mutex);
+    return true;
+}
 
 /* True in a child of fork(): nothing of the segment is ours. */
 static inline bool segment_is_inherited(const struct segment *seg) {

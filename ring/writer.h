@@ -33,13 +33,8 @@ struct shmring_writer {
     char name[SHMRING_MAX_NAME + 1];
 };
 
-/* For a call on the handle. False in a child of fork(): another thread of the parent may have had
- * the mutex, and nothing of the ring is the child's. */
 static inline bool writer_lock(struct shmring_writer *w) {
-    if (w->generation != fork_generation())
-        return false;
-    pthread_mutex_lock(&w->mutex);
-    return true;
+    return fork_lock(&w->mutex, w->generation);
 }
 
 bool writer_is_interrupted(struct shmring_writer *writer);
