@@ -214,11 +214,17 @@ static void drop(struct shmring_writer *w, struct distributor *d) {
     distributor_unref(d);
 }
 
+/* The oldest, which is the writer's no more. */
+static struct distributor *next_predecessor(struct shmring_writer *w) {
+    struct distributor *d = w->predecessors;
+    if (d)
+        w->predecessors = d->next;
+    return d;
+}
+
 /* Their readers hear how it ended: the successor cannot tell them any more, or has no frame to. */
 static void drop_predecessors(struct shmring_writer *w, enum layout_state state) {
-    while (w->predecessors) {
-        struct distributor *d = w->predecessors;
-        w->predecessors = d->next;
+    for (struct distributor *d; (d = next_predecessor(w));) {
         set_state(d->seg, state);
         drop(w, d);
     }
@@ -226,11 +232,8 @@ static void drop_predecessors(struct shmring_writer *w, enum layout_state state)
 
 /* Of a child of fork(), which has the memory mapped as its parent has: nothing is said in there. */
 static void forget_locked(struct shmring_writer *w) {
-    while (w->predecessors) {
-        struct distributor *d = w->predecessors;
-        w->predecessors = d->next;
+    for (struct distributor *d; (d = next_predecessor(w));)
         distributor_unref(d);
-    }
     distributor_unref(w->distributor);
 }
 
