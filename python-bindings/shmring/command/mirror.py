@@ -34,7 +34,6 @@ _PINGS = 8
 _PATIENCE_US = 60_000_000
 _ALONE_S = 5.0  # after which it is said that nobody is at the other end
 _STOP_S = 1.0
-_NO_WAY = "no way or no right to it: waiting"
 _SOURCE_LINES = re.compile(r"\.? at /\S+\.rs:\d+")  # of zenoh, in its errors
 _WAY = re.compile(r"[a-z0-9-]+/.")
 
@@ -100,6 +99,23 @@ def _config(zenoh: Any, arguments: argparse.Namespace) -> Any:
     return config
 
 
+class _Alone:
+    """Says once, after a while, that nobody is at the other end of KEY."""
+
+    def __init__(self, does: str, key: str) -> None:
+        self._text = (f"nobody {does} zenoh:{key} yet, or there is no way or no right to it: "
+                      "waiting")
+        self._at = time.monotonic() + _ALONE_S
+
+    def is_over(self) -> None:
+        self._at = math.inf
+
+    def look(self) -> None:
+        if time.monotonic() >= self._at:
+            self.is_over()
+            gstreamer.say("mirror", self._text)
+
+
 class _Sender:
     """The one of a key. Its reader leaves the ring while a lossless one has nobody to send to."""
 
@@ -110,7 +126,7 @@ class _Sender:
         self._me = f"{socket.gethostname()}:{os.getpid()}:{self._id:016x}"
         self._token: Any = None
         self._count = self._frames = 0
-        self._alone_at = time.monotonic() + _ALONE_S
+        self._alone = _Alone("receives", key)
         self._reader: shmring.Reader | None = None
         self._publisher = session.declare_publisher(
             key, reliability=zenoh.Reliability.RELIABLE,
@@ -149,7 +165,10 @@ class _Sender:
     def _step(self) -> None:
         """A frame, an end, or a while without."""
         received = self._publisher.matching_status.matching
-        self._notice(received)
+        if received:
+            self._alone.is_over()
+        else:
+            self._alone.look()
         if self._all and not received:
             self._leave()
             time.sleep(0.1)
@@ -163,13 +182,6 @@ class _Sender:
             self._end(self._how_it_went())
         except Timeout:
             pass
-
-    def _notice(self, received: bool) -> None:
-        if received:
-            self._alone_at = math.inf
-        elif time.monotonic() >= self._alone_at:
-            self._alone_at = math.inf
-            gstreamer.say("mirror", f"nobody receives zenoh:{self._key} yet, or there is {_NO_WAY}")
 
     def _new_reader(self) -> shmring.Reader:
         return shmring.Reader(self._name, "all" if self._all else "latest", depth=2, lease=1,
@@ -230,7 +242,7 @@ class _Receiver:
         self._refused = ""
         self._offset_ns: int | None = None
         self._clock_due = 0.0
-        self._alone_at = time.monotonic() + _ALONE_S
+        self._alone = _Alone("sends", key)
 
     def _on_sender(self, sample: Any) -> None:
         host, pid, who = str(sample.key_expr).rsplit("/", 1)[1].rsplit(":", 2)
@@ -246,17 +258,12 @@ class _Receiver:
         self._new_writer()  # who reads may attach before the first frame comes
         while True:
             if time.monotonic() >= self._clock_due:
-                self._notice_silence()
+                if not self._senders:
+                    self._alone.look()
                 self._measure_clock()
             sample = self._frames.try_recv() or self._wait()
             if sample is not None:
                 self._take(sample)
-
-    def _notice_silence(self) -> None:
-        """Is called once a second while nobody sends."""
-        if not self._senders and time.monotonic() >= self._alone_at:
-            self._alone_at = math.inf
-            gstreamer.say("mirror", f"nobody sends zenoh:{self._key} yet, or there is {_NO_WAY}")
 
     def _wait(self) -> Any:
         """zenoh's own wait has no end, and knows no Ctrl-C."""
