@@ -101,8 +101,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (Error, OSError, ValueError, ImportError) as error:
-        hint = "; shmring list --all names those there are"
-        print(f"shmring {name}: {error}{hint * isinstance(error, RingNotFound)}", file=sys.stderr)
+        hint = "; shmring list --all names those there are" if isinstance(error, RingNotFound) else ""
+        print(f"shmring {name}: {error}{hint}", file=sys.stderr)
         return _code_of(error)
 
 
