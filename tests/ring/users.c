@@ -298,13 +298,17 @@ static struct shmring_reader *attach_as_member(const char *name, uint32_t lease)
     return reader;
 }
 
-static int take_both_places(struct child *test, const char *name) {
+static int stay_attached(struct child *test, const char *name, int readers, uint32_t lease) {
     become(MEMBER);
-    for (int i = 0; i < 2; i++)
-        attach_as_member(name, 1);
+    for (int i = 0; i < readers; i++)
+        attach_as_member(name, lease);
     CHILD_ASSERT(child_say(test, 'A'));
     child_hear(test);
     return 0;
+}
+
+static int take_both_places(struct child *test, const char *name) {
+    return stay_attached(test, name, 2, 1);
 }
 
 /* Which whoever comes is told. */
@@ -328,11 +332,7 @@ START_TEST(they_can_take_up_places) {
 END_TEST
 
 static int take_all_leases(struct child *test, const char *name) {
-    become(MEMBER);
-    attach_as_member(name, SHMRING_MAX_SLOTS);
-    CHILD_ASSERT(child_say(test, 'A'));
-    child_hear(test);
-    return 0;
+    return stay_attached(test, name, 1, SHMRING_MAX_SLOTS);
 }
 
 /* Who comes then gets copies. */
