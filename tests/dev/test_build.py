@@ -151,7 +151,8 @@ class Commands(Project):
         self.assertIn(f"  export PATH='{programs}':\"$PATH\"\n", out)
         path = f"{programs}:{os.environ['PATH']}"
         out = self.dev("install", "--prefix", str(programs.parent), PATH=path)[1]
-        self.assertNotIn("export PATH", out)
+        # Meson's own, of a Python that it will not take for long.
+        self.assertEqual([line for line in out.splitlines() if not line.startswith("NOTICE:")], [])
 
     def test_install_in_a_relative_folder(self):
         status, out, err = self.dev("install", "--prefix", "out")
