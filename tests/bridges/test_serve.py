@@ -149,6 +149,30 @@ class ServeTest(BridgeTest):
             sent = {bytes(memoryview(reader.read(timeout=30)))[-40:] for _ in range(30)}
         self.assertTrue(any(client.pull()[-40:] in sent for _ in range(60)))
 
+    def jpeg_camera(self, form):
+        """White pictures."""
+        self.addCleanup(self._sweep, self.name)
+        self.run_beside("gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=white", "!",
+                        f"video/x-raw,format={form},width=320,height=192,framerate=30/1", "!",
+                        "jpegenc", "!", "shmringsink", f"name={self.name}", "caps=ANY")
+        with shmring.Reader(self.name, timeout=WAIT_S) as reader:  # it is JPEG, from now on
+            reader.read()
+
+    def watch_jpeg(self):
+        return self.play(f"rtspsrc location={self.serve()}/{self.name} latency=0 protocols=tcp ! "
+                         "rtpjpegdepay ! jpegdec")
+
+    @needs("jpegenc", "jpegdec", "rtpjpegpay")
+    def test_a_jpeg_ring_passes_through(self):
+        self.jpeg_camera("I420")
+        self.watch_jpeg().until(lambda p: level_in(p.array) > 200 and p.array.shape == (192, 320))
+
+    @needs("jpegenc", "jpegdec", "rtpjpegpay")
+    def test_jpeg_that_rtp_does_not_carry(self):
+        self.jpeg_camera("Y444")
+        self.watch_jpeg()
+        self.server.line(f"ring '{self.name}': Invalid component; RTP carries JPEG of 4:2:0")
+
     @needs("opusenc", "rtpopuspay", "opusdec")
     def test_sound(self):
         self.run_beside("gst-launch-1.0", "-q", "audiotestsrc", "is-live=true", "volume=1", "!",

@@ -57,10 +57,13 @@ def _media_type(gst: Any, server: Any) -> type:
         """Tells the time of capture; GStreamer would tell that of sending."""
 
         on_error: Any = None
+        on_warning: Any = None
 
         def do_handle_message(self, message: Any) -> bool:
             if message.type == gst.MessageType.ERROR:
                 self.on_error(self, message.parse_error()[0].message)
+            elif message.type == gst.MessageType.WARNING:
+                self.on_warning(self, message.parse_warning()[0].message)
             return bool(server.RTSPMedia.do_handle_message(self, message))
 
         def do_setup_rtpbin(self, rtpbin: Any) -> bool:
@@ -102,12 +105,17 @@ def _factory_type(glib: Any, gst: Any, server: Any) -> type:
 
         def do_configure(self, media: Any) -> None:
             server.RTSPMediaFactory.do_configure(self, media)
-            media.on_error = self._on_error
+            media.on_error, media.on_warning = self._on_error, self._on_warning
             media.connect("unprepared", self._on_unprepared)
 
         def _on_error(self, media: Any, why: str) -> None:
             stream = self._streams.get(media.get_element())
             self._tell_error(media, f"ring '{stream.name}': {why}" if stream else why)
+
+        def _on_warning(self, media: Any, why: str) -> None:
+            stream = self._streams.get(media.get_element())
+            if stream:
+                stream.warn(why)
 
         def _on_unprepared(self, media: Any) -> None:
             stream = self._streams.pop(media.get_element(), None)

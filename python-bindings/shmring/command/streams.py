@@ -26,6 +26,9 @@ class _Kind(NamedTuple):
 
 
 _I420 = "videoconvert ! video/x-raw,format=I420"
+# What its payloader leaves out it calls an invalid component.
+_JPEG_ADVICE = ("; RTP carries JPEG of 4:2:0 and 4:2:2 alone (RFC 2435), as jpegenc makes it behind "
+                "video/x-raw,format=I420")
 _PICTURE = ("videotestsrc is-live=true pattern={pattern} ! video/x-raw,format=I420,"
             "framerate=5/1,width={width},height={height}{label}")
 _SILENCE = "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=2"
@@ -106,6 +109,7 @@ class Stream:
         self._ring = self._selector.request_pad_simple("sink_%u")
         self._kind = ""  # of the ring's frames, until they come
         self._way: Any = None
+        self._warned: set[str] = set()
         self._unix, self._ntp = (self._gst.Caps.from_string(f"timestamp/{name}")
                                  for name in ("x-unix", "x-ntp"))
         self._copied = gstreamer.copy_flags(self._gst)
@@ -171,6 +175,13 @@ class Stream:
         except Error as error:
             gstreamer.say("serve", str(error))
         return self._made("fakesink name=entry sync=false async=false")
+
+    def warn(self, why: str) -> None:
+        """Once: what an element says of one frame it says of the next."""
+        if why not in self._warned:
+            self._warned.add(why)
+            advice = _JPEG_ADVICE if self._sent == "image/jpeg" else ""
+            gstreamer.say("serve", f"ring '{self.name}': {why}{advice}")
 
     def watch(self) -> None:
         """Shows the picture once the ring has been silent."""
