@@ -73,16 +73,18 @@ atexit.register(_close_all)
 
 
 def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None, flags: int,
-          metas: Metas | None, regions: Iterable[Region]) -> Said:
-    """As the C side takes it. Most of it is not given for most frames: that is asked here, without a
-    call."""
+          metas: Metas | None, regions: Iterable[Region]) -> Said | None:
+    """As the C side takes it; None: nothing, as of nearly every frame."""
+    if (pts_ns is timestamp_ns is duration_ns is None and metas is None and regions == ()
+            and flags == 0):
+        return None
     if regions != () and (regions := tuple(regions)):
         metas = metas or Metas()
         metas = metas._replace(regions=(*metas.regions, *regions))
     return (TIME_NONE if pts_ns is None else time_ns(pts_ns, "pts_ns"),
             TIME_NONE if timestamp_ns is None else time_ns(timestamp_ns, "timestamp_ns"),
             TIME_NONE if duration_ns is None else time_ns(duration_ns, "duration_ns"),
-            0 if flags == 0 and type(flags) is int else arguments.count(flags, "flags"),
+            arguments.count(flags, "flags"),
             None if metas is None else write_metas(metas))
 
 
@@ -153,10 +155,7 @@ class Writer(_shmring.Writer):
         """
         if self._caps is not None:
             return self._write_bytes(array, pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
-        said = None  # as nearly always
-        if not (pts_ns is timestamp_ns is duration_ns is None and metas is None and regions == ()
-                and flags == 0):
-            said = _said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
+        said = _said(pts_ns, timestamp_ns, duration_ns, flags, metas, regions)
         try:
             return self._write(array, said)
         except ValueError:
@@ -216,7 +215,7 @@ class Writer(_shmring.Writer):
             ends = self._written, self._written + view.nbytes
             samples = tuple(end // self._sound.frame for end in ends)
         said = _said(pts_ns, timestamp_ns, duration_ns, *more)
-        seq = self._write(view, (*said, *samples))
+        seq = self._write(view, said and (*said, *samples))
         self._written += view.nbytes
         return seq
 
