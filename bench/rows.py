@@ -169,6 +169,8 @@ def python_rows(seconds, paced_s):
     take = Take(seconds)
     yield Row("into-python", "C or GStreamer to Python, frames that nobody fills", (
         c.from_c("Reader", "ring", write),
+        c.Contender("Reader, from shmringsink", (c.ring_elements(take).ends[0],
+                                                 c.python_end("ring", "read", c.READER_CPU))),
         c.from_c("async Reader", "ring-asyncio", write),
         c.from_c("shmringsrc ! appsink", "appsink", write, ring),
         c.from_c("read_array(out=)", "ring-out", write),
