@@ -101,13 +101,24 @@ void segment_release_forks(void) {
 
 #define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 
+/* Never as 0, 1 or 2: a program that was started without them would print into the ring. */
+static int open_file(const char *path, int flags) {
+    int fd = open(path, flags | SAFE_FLAGS, 0600);
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
+    close(fd);
+    errno = error;
+    return higher;
+}
+
 int segment_open_held(const char *path) {
-    return open(path, O_RDWR | SAFE_FLAGS);
+    return open_file(path, O_RDWR);
 }
 
 int segment_open_file(int *fd, const char *path, int flags) {
     segment_hold_forks();
-    *fd = open(path, flags | SAFE_FLAGS, 0600);
+    *fd = open_file(path, flags);
     int result = *fd < 0 ? -errno : 0;
     segment_release_forks();
     return result;

@@ -86,6 +86,26 @@ START_TEST(descriptors_do_not_cross_exec) {
 }
 END_TEST
 
+START_TEST(standard_streams_are_left_alone) {
+    const char *name = new_name();
+    int was[3], is_used[3];
+    for (int fd = 0; fd < 3; fd++) {
+        was[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        close(fd);
+    }
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct segment *attached = open_segment(name, SEGMENT_ATTACH);
+    for (int fd = 0; fd < 3; fd++) {
+        is_used[fd] = fcntl(fd, F_GETFD) >= 0;
+        dup2(was[fd], fd);
+        close(was[fd]);
+    }
+    ck_assert_int_eq(is_used[0] | is_used[1] | is_used[2], 0);
+    segment_unref(attached);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(a_shared_mapping_has_the_same_addresses) {
     const char *name = new_name();
     struct shmring_writer *writer = new_writer(name, 4);
@@ -374,6 +394,7 @@ int main(void) {
     tcase_add_test(tests, a_look_maps_nothing);
     tcase_add_test(tests, frames_are_mapped_read_only);
     tcase_add_test(tests, descriptors_do_not_cross_exec);
+    tcase_add_test(tests, standard_streams_are_left_alone);
     tcase_add_test(tests, a_shared_mapping_has_the_same_addresses);
     tcase_add_test(tests, opening_and_closing_leaves_no_descriptor);
     tcase_add_test(tests, no_ring);
