@@ -63,6 +63,12 @@ class MainTest(CommandTest):
             self.assertEqual(command.stderr.read(), b"")
         self.assertNotEqual(command.wait(), 0)
 
+    def test_started_without_standard_streams(self):
+        script = ("import os\nfor fd in range(3):\n    os.close(fd)\n"
+                  f"os.execv({COMMAND[0]!r}, {[*COMMAND, 'list', '--json']})")
+        self.start_writer()
+        self.assertEqual(subprocess.run([sys.executable, "-c", script]).returncode, 0)
+
     def test_what_is_not_needed_is_not_imported(self):
         script = ("import sys\nfrom shmring.command import main\nmain(['list', '--all'])\n"
                   f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)")

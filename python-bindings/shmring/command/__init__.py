@@ -112,9 +112,20 @@ def _say_warning(message: Warning | str, category: type[Warning], filename: str,
     return f"shmring: {message}\n"
 
 
+def _open_standard_streams() -> None:
+    """Those that who started it closed. Else a file gets their numbers, and then what is printed."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        fd = os.open(os.devnull, os.O_RDWR)
+    os.close(fd)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command in ARGV, by default that of this process. Its exit code."""
     warnings.formatwarning = _say_warning
+    _open_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
