@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmringclock.h"
 
-#include <time.h>
-
 /* Further than this from the smoothed offset, a reading tells of a jump. */
 #define MAX_DRIFT (50 * GST_MSECOND)
 /* The offset follows each reading by this share of the difference. */
@@ -19,21 +17,6 @@ gst_shm_ring_clock_is_monotonic (GstClock *clock)
     return FALSE;
   g_object_get (clock, "clock-type", &type, NULL);
   return type == GST_CLOCK_TYPE_MONOTONIC;
-}
-
-static GstClockTimeDiff
-gst_shm_ring_clock_read (clockid_t id)
-{
-  struct timespec now;
-
-  clock_gettime (id, &now);
-  return GST_TIMESPEC_TO_TIME (now);
-}
-
-gint64
-gst_shm_ring_clock_now (void)
-{
-  return gst_shm_ring_clock_read (CLOCK_MONOTONIC);
 }
 
 /* What is known of a clock, kept with it: all elements that go by it agree. */
@@ -122,12 +105,4 @@ gst_shm_ring_clock_origin (GstElement *element, gint64 *origin)
     *origin += gst_shm_ring_clock_offset (clock);
   gst_object_unref (clock);
   return TRUE;
-}
-
-gint64
-gst_shm_ring_clock_to_wall (gint64 clock_ns)
-{
-  gint64 now = gst_shm_ring_clock_now ();
-
-  return clock_ns + gst_shm_ring_clock_read (CLOCK_REALTIME) - now;
 }

@@ -5,20 +5,25 @@
 #define GST_SHM_RING_CLOCK_H
 
 #include <gst/gst.h>
+#include <time.h>
 
 #include "shmring.h"
 
 G_BEGIN_DECLS
 
 /* CLOCK_MONOTONIC, now. */
-gint64 gst_shm_ring_clock_now (void);
+static inline gint64
+gst_shm_ring_clock_now (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return GST_TIMESPEC_TO_TIME (now);
+}
 
 /* The time of CLOCK_MONOTONIC at which ELEMENT's running time is 0. False: it
  * has no clock, so its times have no place in the world. */
 gboolean gst_shm_ring_clock_origin (GstElement *element, gint64 *origin);
-
-/* The time of CLOCK_REALTIME at CLOCK_NS of CLOCK_MONOTONIC. */
-gint64 gst_shm_ring_clock_to_wall (gint64 clock_ns);
 
 G_END_DECLS
 

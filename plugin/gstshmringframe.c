@@ -404,16 +404,6 @@ gst_shm_ring_format_is_empty (GstBuffer *buffer)
       && GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP);
 }
 
-gboolean
-gst_shm_ring_format_copy (
-    const GstShmRingFormat *self, GstBuffer *buffer, gpointer data)
-{
-  if (self->is_video && !gst_shm_ring_format_is_empty (buffer))
-    return gst_shm_ring_video_copy_in (&self->video, buffer, data);
-  gst_buffer_extract (buffer, 0, data, gst_buffer_get_size (buffer));
-  return TRUE;
-}
-
 static void
 gst_shm_ring_format_describe_opaque (
     gsize size, struct shmring_frame_info *info)
@@ -423,7 +413,7 @@ gst_shm_ring_format_describe_opaque (
   info->size = size;
 }
 
-void
+static void
 gst_shm_ring_format_describe (const GstShmRingFormat *self, GstBuffer *buffer,
     struct shmring_frame_info *info)
 {
@@ -435,6 +425,17 @@ gst_shm_ring_format_describe (const GstShmRingFormat *self, GstBuffer *buffer,
     gst_shm_ring_format_describe_opaque (size, info);
   else if (!self->is_video)
     info->size = size;
+}
+
+gboolean
+gst_shm_ring_format_copy (const GstShmRingFormat *self, GstBuffer *buffer,
+    gpointer data, struct shmring_frame_info *info)
+{
+  gst_shm_ring_format_describe (self, buffer, info);
+  if (self->is_video && !gst_shm_ring_format_is_empty (buffer))
+    return gst_shm_ring_video_copy_in (&self->video, buffer, data);
+  gst_buffer_extract (buffer, 0, data, gst_buffer_get_size (buffer));
+  return TRUE;
 }
 
 /* ---- In place ------------------------------------------------------------ */

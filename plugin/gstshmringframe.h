@@ -31,13 +31,10 @@ typedef struct {
 gboolean gst_shm_ring_format_set_caps (GstShmRingFormat *self, GstCaps *caps);
 
 /* Copies BUFFER to DATA, raw video from whatever strides into the default
- * layout. False: a row of it would lie outside the buffer. */
-gboolean gst_shm_ring_format_copy (
-    const GstShmRingFormat *self, GstBuffer *buffer, gpointer data);
-
-/* INFO for BUFFER as copied. */
-void gst_shm_ring_format_describe (const GstShmRingFormat *self,
-    GstBuffer *buffer, struct shmring_frame_info *info);
+ * layout, and says so in INFO. False: a row of it would lie outside the buffer.
+ */
+gboolean gst_shm_ring_format_copy (const GstShmRingFormat *self,
+    GstBuffer *buffer, gpointer data, struct shmring_frame_info *info);
 
 /* INFO for BUFFER where it lies, from OFFSET of a slot on. False: no header can
  * say how it lies, or it does not fit in its bytes. */

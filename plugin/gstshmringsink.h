@@ -63,11 +63,11 @@ guint gst_shm_ring_allocator_header_size (GstShmRingAllocator *self);
 /* How many were lent. */
 guint64 gst_shm_ring_allocator_lent (GstShmRingAllocator *self);
 
-/* The owner: the slot under BUFFER when that is all it has and the slot is this
- * ring's, not to be written any more; *OFFSET: where in the slot it begins.
- * NULL: it must be copied, also because somebody has it mapped for writing. */
+/* The owner: the slot that MEMORY, one of its own, is in, not to be written any
+ * more. NULL: it must be copied: the ring has moved since, or somebody has it
+ * mapped for writing. */
 struct shmring_slot *gst_shm_ring_allocator_seal_slot (
-    GstShmRingAllocator *self, GstBuffer *buffer, gsize *offset);
+    GstShmRingAllocator *self, GstMemory *memory);
 
 /* Buffers for raw video that lie in slots while there are any to lend, in
  * ordinary memory when not. */
@@ -114,9 +114,11 @@ typedef struct {
   gint is_live;    /* atomic */
   gint64 ts_added; /* to the sink's ts-offset */
 
-  gint64 arrived;
+  gint64 arrived; /* when the frame at hand came, */
+  gint64 waited;  /* and how long the stream stood still, for a reader */
   GstShmRingSinkLateness lateness;
-  gint64 told; /* of it, to readers; under the sink's object lock */
+  gint64 latency; /* of which readers are to hear with the frame at hand */
+  gint64 told;    /* of lateness; under the sink's object lock */
 } GstShmRingSinkTime;
 
 void gst_shm_ring_sink_time_start (GstShmRingSinkTime *self, GstBaseSink *sink);
@@ -125,13 +127,9 @@ void gst_shm_ring_sink_time_stop (GstShmRingSinkTime *self);
 /* Asks upstream whether it is live. From any thread. */
 void gst_shm_ring_sink_time_ask (GstShmRingSinkTime *self);
 
-/* A frame came; what was waited for its sake is not its lateness. */
-void gst_shm_ring_sink_time_arrive (GstShmRingSinkTime *self);
-/* The stream stood still for NS, for a reader. */
-void gst_shm_ring_sink_time_waited (GstShmRingSinkTime *self, gint64 ns);
-
-/* When INFO's frame, of which the stream's times are known, is due. True: they
- * were of another clock, and running time began anew. */
+/* When INFO's frame, of which the stream's times are known, is due; what was
+ * waited for its sake is not its lateness. True: they were of another clock,
+ * and running time began anew. */
 gboolean gst_shm_ring_sink_time_place (
     GstShmRingSinkTime *self, struct shmring_frame_info *info);
 
@@ -235,6 +233,7 @@ typedef struct {
   gboolean had_frame;
   gboolean had_jump; /* the warning of times of another clock */
   guint64 frames;
+  guint64 slot_size; /* they are at least so large */
 
   /* an error, posted when nothing is locked any more; TEXT NULL: none */
   GQuark error_domain;

@@ -148,6 +148,7 @@ gst_shm_ring_allocator_resize (GstShmRingAllocator *self, guint64 slot_size,
   struct shmring_writer *writer = gst_shm_ring_allocator_borrow_writer (self);
   int res = 0;
 
+  gst_shm_ring_allocator_resume (self);
   if (writer != NULL) {
     res = shmring_writer_resize (
         writer, self->options.slots, slot_size, header_size, error);
@@ -301,20 +302,12 @@ gst_shm_ring_memory_seal (GstMemory *memory)
 }
 
 struct shmring_slot *
-gst_shm_ring_allocator_seal_slot (
-    GstShmRingAllocator *self, GstBuffer *buffer, gsize *offset)
+gst_shm_ring_allocator_seal_slot (GstShmRingAllocator *self, GstMemory *memory)
 {
-  GstMemory *memory, *root;
-  struct shmring_slot *slot;
+  GstMemory *root = gst_shm_ring_memory_root (memory);
+  struct shmring_slot *slot = &((GstShmRingMemory *) root)->slot;
 
-  if (gst_buffer_n_memory (buffer) != 1)
-    return NULL;
-  memory = gst_buffer_peek_memory (buffer, 0);
-  if (memory->allocator != GST_ALLOCATOR (self))
-    return NULL;
-  root = gst_shm_ring_memory_root (memory);
-  slot = &((GstShmRingMemory *) root)->slot;
-  *offset = memory->offset;
+  gst_shm_ring_allocator_resume (self);
   if (!shmring_writer_can_publish (self->writer, slot)
       || !gst_shm_ring_memory_seal (root))
     return NULL;

@@ -47,15 +47,12 @@ gst_shm_ring_sink_ring_post_error (GstShmRingSinkRing *self)
 }
 
 /* What is posted may be heard by somebody who stops the sink, from here. */
-static GstFlowReturn
-gst_shm_ring_sink_ring_tell (GstShmRingSinkRing *self, GstFlowReturn flow)
+static void
+gst_shm_ring_sink_ring_tell (GstShmRingSinkRing *self)
 {
-  if (self->error_text == NULL)
-    return flow;
   GST_BASE_SINK_PREROLL_UNLOCK (self->sink);
   gst_shm_ring_sink_ring_post_error (self);
   GST_BASE_SINK_PREROLL_LOCK (self->sink);
-  return flow;
 }
 
 /* Takes TEXT. What is said while frames flow is posted by the watch thread. */
@@ -97,7 +94,7 @@ gst_shm_ring_sink_ring_start (GstShmRingSinkRing *self, gchar *name,
   self->is_refused = self->has_last_headers = FALSE;
   self->had_reader = self->had_frame = self->had_jump = FALSE;
   self->told_latency = 0;
-  self->frames = 0;
+  self->frames = self->slot_size = 0;
   self->tags_size = 0;
   self->metas = g_byte_array_new ();
   self->left_out = g_ptr_array_new ();
@@ -288,8 +285,7 @@ gst_shm_ring_sink_ring_wait_once (GstShmRingSinkRing *self, GstBuffer *buffer,
         self->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, &error);
   else
     *res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
-  gst_shm_ring_sink_time_waited (
-      &self->time, gst_shm_ring_clock_now () - began);
+  self->time.waited += gst_shm_ring_clock_now () - began;
   GST_BASE_SINK_PREROLL_LOCK (self->sink);
   if (*res < 0)
     return gst_shm_ring_sink_ring_fail (self, *res, error.message);
@@ -339,15 +335,21 @@ gst_shm_ring_sink_ring_grow (
 static GstFlowReturn
 gst_shm_ring_sink_ring_grow_slots (GstShmRingSinkRing *self, guint64 needed)
 {
-  guint64 size = gst_shm_ring_allocator_slot_size (self->slots);
+  GstFlowReturn flow = GST_FLOW_OK;
+  guint64 size;
 
-  if (needed <= size)
+  if (needed <= self->slot_size)
     return GST_FLOW_OK;
+  size = gst_shm_ring_allocator_slot_size (self->slots);
   /* nobody knows how large the next opaque frame is: doubling keeps the number
    * of moves small */
-  if (!self->format.is_video)
+  if (needed > size && !self->format.is_video)
     needed = MAX (needed, 2 * size);
-  return gst_shm_ring_sink_ring_grow (self, needed, 0);
+  if (needed > size)
+    flow = gst_shm_ring_sink_ring_grow (self, needed, 0);
+  if (flow == GST_FLOW_OK)
+    self->slot_size = MAX (needed, size);
+  return flow;
 }
 
 /* For INFO, which does not fit. Where they cannot grow, its metas stay behind:
@@ -374,12 +376,14 @@ gst_shm_ring_sink_ring_grow_headers (GstShmRingSinkRing *self,
   return FLOW_AGAIN;
 }
 
-/* A slot of its own for BUFFER, as large as INFO says. */
+/* A slot of its own for BUFFER, with room for a copy. */
 static GstFlowReturn
-gst_shm_ring_sink_ring_get_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
-    const struct shmring_frame_info *info, struct shmring_slot *slot)
+gst_shm_ring_sink_ring_get_slot (
+    GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
 {
-  GstFlowReturn flow = gst_shm_ring_sink_ring_grow_slots (self, info->size);
+  GstFlowReturn flow = gst_shm_ring_sink_ring_grow_slots (self,
+      self->format.is_video ? self->format.info.size
+                            : gst_buffer_get_size (buffer));
   int res;
 
   if (flow == GST_FLOW_OK)
@@ -389,14 +393,17 @@ gst_shm_ring_sink_ring_get_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
   return flow;
 }
 
+/* As get_slot, and BUFFER in it as INFO says. */
 static GstFlowReturn
-gst_shm_ring_sink_ring_fill (
-    GstShmRingSinkRing *self, GstBuffer *buffer, struct shmring_slot *slot)
+gst_shm_ring_sink_ring_copy (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_slot *slot, struct shmring_frame_info *info)
 {
   const GstVideoInfo *video = &self->format.video;
+  GstFlowReturn flow = gst_shm_ring_sink_ring_get_slot (self, buffer, slot);
 
-  if (gst_shm_ring_format_copy (&self->format, buffer, slot->data))
-    return GST_FLOW_OK;
+  if (flow != GST_FLOW_OK
+      || gst_shm_ring_format_copy (&self->format, buffer, slot->data, info))
+    return flow;
   gst_shm_ring_sink_ring_set_error (self, GST_STREAM_ERROR,
       GST_STREAM_ERROR_FORMAT,
       g_strdup_printf (
@@ -429,21 +436,48 @@ gst_shm_ring_sink_ring_jump (
           self->name));
 }
 
-/* Before the frame is there that it is true for. */
-static void
-gst_shm_ring_sink_ring_tell_latency (GstShmRingSinkRing *self)
-{
-  gint64 latency = gst_shm_ring_sink_time_latency (&self->time);
-
-  if (latency != self->told_latency)
-    shmring_writer_set_latency (self->writer, latency);
-  self->told_latency = latency;
-}
-
-static void
-gst_shm_ring_sink_ring_set_metas (GstShmRingSinkRing *self, GstBuffer *buffer,
+/* The slot that is all of BUFFER's memory, as INFO says; NULL: it is to be
+ * copied. */
+static struct shmring_slot *
+gst_shm_ring_sink_ring_find_slot (GstShmRingSinkRing *self, GstBuffer *buffer,
     struct shmring_frame_info *info)
 {
+  GstMemory *memory = gst_buffer_n_memory (buffer) == 1
+      ? gst_buffer_peek_memory (buffer, 0)
+      : NULL;
+  struct shmring_slot *slot;
+
+  if (memory == NULL || memory->allocator != GST_ALLOCATOR (self->slots))
+    return NULL;
+  slot = gst_shm_ring_allocator_seal_slot (self->slots, memory);
+  if (slot == NULL
+      || !gst_shm_ring_format_describe_in_place (
+          &self->format, buffer, memory->offset, info))
+    return NULL;
+  return slot;
+}
+
+/* *SLOT: where BUFFER lies, if that can be published as it is; else COPY, which
+ * gets it. INFO: all but what only the moment of publishing decides. */
+static GstFlowReturn
+gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
+    struct shmring_slot *copy, struct shmring_slot **slot,
+    struct shmring_frame_info *info)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  *slot = gst_shm_ring_sink_ring_find_slot (self, buffer, info);
+  if (*slot == NULL) {
+    *slot = copy;
+    flow = gst_shm_ring_sink_ring_copy (self, buffer, copy, info);
+  }
+  if (flow != GST_FLOW_OK)
+    return flow;
+  /* of other data an offset is where its bytes or samples lie */
+  if (self->format.info.width > 0)
+    info->frame_number = self->frames;
+  info->caps = self->caps_text;
+  gst_shm_ring_frame_set_buffer (info, buffer, &self->sink->segment);
   g_byte_array_set_size (self->metas, self->tags_size);
   g_ptr_array_set_size (self->left_out, 0);
   self->frame_dropped_metas =
@@ -455,31 +489,7 @@ gst_shm_ring_sink_ring_set_metas (GstShmRingSinkRing *self, GstBuffer *buffer,
   }
   info->metas = self->metas->data;
   info->metas_size = self->metas->len;
-}
-
-/* INFO, but for what only the moment of publishing decides. Returns the slot in
- * which BUFFER lies as INFO says, or NULL: INFO is of a copy. */
-static struct shmring_slot *
-gst_shm_ring_sink_ring_describe (GstShmRingSinkRing *self, GstBuffer *buffer,
-    struct shmring_frame_info *info)
-{
-  gsize offset;
-  struct shmring_slot *slot =
-      gst_shm_ring_allocator_seal_slot (self->slots, buffer, &offset);
-
-  if (slot == NULL
-      || !gst_shm_ring_format_describe_in_place (
-          &self->format, buffer, offset, info)) {
-    slot = NULL;
-    gst_shm_ring_format_describe (&self->format, buffer, info);
-  }
-  /* of other data an offset is where its bytes or samples lie */
-  if (self->format.info.width > 0)
-    info->frame_number = self->frames;
-  info->caps = self->caps_text;
-  gst_shm_ring_frame_set_buffer (info, buffer, &self->sink->segment);
-  gst_shm_ring_sink_ring_set_metas (self, buffer, info);
-  return slot;
+  return GST_FLOW_OK;
 }
 
 /* ---- A frame's way ------------------------------------------------------- */
@@ -496,7 +506,10 @@ gst_shm_ring_sink_ring_publish_slot (GstShmRingSinkRing *self,
     info->flags |= SHMRING_FRAME_DISCONT;
   if (gst_shm_ring_sink_time_place (&self->time, info))
     gst_shm_ring_sink_ring_jump (self, info);
-  gst_shm_ring_sink_ring_tell_latency (self);
+  /* before the frame is there that it is true for */
+  if (self->told_latency != self->time.latency)
+    shmring_writer_set_latency (self->writer, self->time.latency);
+  self->told_latency = self->time.latency;
   res = shmring_writer_publish (self->writer, slot, info, NULL, &error);
   if (res == -ESTALE)
     return FLOW_AGAIN;
@@ -529,60 +542,44 @@ gst_shm_ring_sink_ring_tell_metas (GstShmRingSinkRing *self)
 }
 
 static void
-gst_shm_ring_sink_ring_count (GstShmRingSinkRing *self, gboolean in_place)
-{
-  self->had_frame = TRUE;
-  GST_OBJECT_LOCK (self->sink);
-  if (in_place)
-    self->in_place++;
-  else
-    self->copied++;
-  self->dropped_metas += self->frame_dropped_metas;
-  GST_OBJECT_UNLOCK (self->sink);
-}
-
-static void
-gst_shm_ring_sink_ring_drop (
-    GstShmRingSinkRing *self, const struct shmring_frame_info *info)
+gst_shm_ring_sink_ring_drop (GstShmRingSinkRing *self, GstBuffer *buffer)
 {
   struct shmring_writer_stats stats = SHMRING_WRITER_STATS_INIT;
+  struct shmring_frame_info info = SHMRING_FRAME_INFO_INIT;
   GstMessage *message;
 
+  gst_shm_ring_frame_set_buffer (&info, buffer, &self->sink->segment);
   shmring_writer_drop (self->writer);
   shmring_writer_get_stats (self->writer, &stats);
   message = gst_message_new_qos (GST_OBJECT (self->sink),
-      g_atomic_int_get (&self->time.is_live), info->pts_ns, GST_CLOCK_TIME_NONE,
-      GST_CLOCK_TIME_NONE, info->duration_ns);
+      g_atomic_int_get (&self->time.is_live), info.pts_ns, GST_CLOCK_TIME_NONE,
+      GST_CLOCK_TIME_NONE, info.duration_ns);
   gst_message_set_qos_stats (
       message, GST_FORMAT_BUFFERS, stats.published, stats.dropped);
   gst_shm_ring_sink_watch_post (self->watch, message);
 }
 
-/* From where BUFFER lies, if that is a slot that can be published as it is;
- * else from a copy. */
 static GstFlowReturn
 gst_shm_ring_sink_ring_try (GstShmRingSinkRing *self, GstBuffer *buffer)
 {
-  struct shmring_slot copy = { 0 };
+  struct shmring_slot copy = { 0 }, *slot;
   struct shmring_frame_info info;
-  struct shmring_slot *slot =
-      gst_shm_ring_sink_ring_describe (self, buffer, &info);
-  GstFlowReturn flow = GST_FLOW_OK;
+  GstFlowReturn flow =
+      gst_shm_ring_sink_ring_describe (self, buffer, &copy, &slot, &info);
 
-  if (slot == NULL) {
-    flow = gst_shm_ring_sink_ring_get_slot (self, buffer, &info, &copy);
-    if (flow == GST_FLOW_OK)
-      flow = gst_shm_ring_sink_ring_fill (self, buffer, &copy);
-  }
   if (flow == GST_FLOW_OK)
-    flow = gst_shm_ring_sink_ring_publish_slot (
-        self, slot != NULL ? slot : &copy, &info);
+    flow = gst_shm_ring_sink_ring_publish_slot (self, slot, &info);
   if (flow == GST_FLOW_OK) {
-    gst_shm_ring_sink_ring_count (self, slot != NULL);
-    gst_shm_ring_sink_ring_tell_metas (self);
+    self->had_frame = TRUE;
+    GST_OBJECT_LOCK (self->sink);
+    (*(slot == &copy ? &self->copied : &self->in_place))++;
+    self->dropped_metas += self->frame_dropped_metas;
+    GST_OBJECT_UNLOCK (self->sink);
+    if (self->left_out->len > 0)
+      gst_shm_ring_sink_ring_tell_metas (self);
   }
   if (flow == FLOW_DROP)
-    gst_shm_ring_sink_ring_drop (self, &info);
+    gst_shm_ring_sink_ring_drop (self, buffer);
   shmring_slot_return (&copy);
   return flow == FLOW_DROP ? GST_FLOW_OK : flow;
 }
@@ -609,12 +606,11 @@ gst_shm_ring_sink_ring_publish_any (GstShmRingSinkRing *self, GstBuffer *buffer)
 
   if (self->writer == NULL)
     return gst_shm_ring_sink_ring_refuse (self);
-  gst_shm_ring_sink_time_arrive (&self->time);
+  self->time.arrived = gst_shm_ring_clock_now ();
   self->leaves_metas = FALSE;
   flow = gst_shm_ring_sink_ring_wait_reader (self, buffer);
   if (flow != GST_FLOW_OK)
     return flow;
-  gst_shm_ring_allocator_resume (self->slots);
   do
     flow = gst_shm_ring_sink_ring_try (self, buffer);
   while (flow == FLOW_AGAIN);
@@ -627,7 +623,9 @@ gst_shm_ring_sink_ring_publish (GstShmRingSinkRing *self, GstBuffer *buffer)
   GstFlowReturn flow = gst_shm_ring_sink_ring_publish_any (self, buffer);
 
   self->frames++;
-  return gst_shm_ring_sink_ring_tell (self, flow);
+  if (self->error_text != NULL)
+    gst_shm_ring_sink_ring_tell (self);
+  return flow;
 }
 
 GstFlowReturn
@@ -644,7 +642,9 @@ gst_shm_ring_sink_ring_publish_gap (GstShmRingSinkRing *self, GstEvent *gap)
   GST_BUFFER_FLAG_SET (empty, GST_BUFFER_FLAG_GAP);
   flow = gst_shm_ring_sink_ring_publish_any (self, empty);
   gst_buffer_unref (empty);
-  return gst_shm_ring_sink_ring_tell (self, flow);
+  if (self->error_text != NULL)
+    gst_shm_ring_sink_ring_tell (self);
+  return flow;
 }
 
 /* ---- Ends ---------------------------------------------------------------- */

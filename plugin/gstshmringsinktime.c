@@ -97,13 +97,16 @@ gst_shm_ring_sink_time_set_shift (GstShmRingSinkTime *self, gint64 shift)
   self->ts_added = shift;
 }
 
-void
-gst_shm_ring_sink_time_waited (GstShmRingSinkTime *self, gint64 ns)
+static void
+gst_shm_ring_sink_time_keep_waited (GstShmRingSinkTime *self)
 {
+  const gint64 waited = self->waited;
+
+  self->waited = 0;
   if (gst_shm_ring_sink_time_can_shift (self))
-    shmring_timeline_add (self->timeline, ns);
+    shmring_timeline_add (self->timeline, waited);
   gst_shm_ring_sink_lateness_waited (
-      &self->lateness, ns, gst_shm_ring_clock_now ());
+      &self->lateness, waited, gst_shm_ring_clock_now ());
 }
 
 /* ---- Lateness ------------------------------------------------------------ */
@@ -225,12 +228,6 @@ gst_shm_ring_sink_time_latency (GstShmRingSinkTime *self)
 
 /* ---- Frames -------------------------------------------------------------- */
 
-void
-gst_shm_ring_sink_time_arrive (GstShmRingSinkTime *self)
-{
-  self->arrived = gst_shm_ring_clock_now ();
-}
-
 static gboolean
 gst_shm_ring_sink_time_is_paced (GstShmRingSinkTime *self)
 {
@@ -255,24 +252,46 @@ gst_shm_ring_sink_time_stamp (GstShmRingSinkTime *self,
   return jumped;
 }
 
+/* The time of CLOCK_REALTIME at CLOCK_NS of CLOCK_MONOTONIC. */
+static gint64
+gst_shm_ring_sink_time_of_day (gint64 clock_ns)
+{
+  const gint64 now = gst_shm_ring_clock_now ();
+  struct timespec wall;
+
+  clock_gettime (CLOCK_REALTIME, &wall);
+  return clock_ns + (gint64) GST_TIMESPEC_TO_TIME (wall) - now;
+}
+
+static gboolean
+gst_shm_ring_sink_time_place_by_clock (GstShmRingSinkTime *self,
+    struct shmring_timing *timing, struct shmring_frame_info *info)
+{
+  gboolean jumped;
+
+  timing->latency_ns =
+      gst_base_sink_get_latency (self->sink) + self->lateness.waited;
+  timing->paced = gst_shm_ring_sink_time_is_paced (self);
+  jumped = gst_shm_ring_sink_time_stamp (self, timing, info);
+  if (info->timestamp_ns == 0 && g_atomic_int_get (&self->is_live))
+    info->timestamp_ns = gst_shm_ring_sink_time_of_day (info->clock_ns);
+  if (gst_shm_ring_sink_time_can_shift (self))
+    gst_shm_ring_sink_time_set_shift (
+        self, shmring_timeline_get_shift (self->timeline));
+  return jumped;
+}
+
 gboolean
 gst_shm_ring_sink_time_place (
     GstShmRingSinkTime *self, struct shmring_frame_info *info)
 {
   struct shmring_timing timing = SHMRING_TIMING_INIT;
-  gboolean jumped;
+  gboolean jumped = FALSE;
 
-  if (!gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &timing.origin_ns))
-    return FALSE;
-  timing.latency_ns =
-      gst_base_sink_get_latency (self->sink) + self->lateness.waited;
-  timing.paced = gst_shm_ring_sink_time_is_paced (self);
-  jumped = gst_shm_ring_sink_time_stamp (self, &timing, info);
-  if (info->timestamp_ns == 0 && g_atomic_int_get (&self->is_live))
-    info->timestamp_ns = gst_shm_ring_clock_to_wall (info->clock_ns);
-  if (gst_shm_ring_sink_time_can_shift (self))
-    gst_shm_ring_sink_time_set_shift (
-        self, shmring_timeline_get_shift (self->timeline));
+  gst_shm_ring_sink_time_keep_waited (self);
+  if (gst_shm_ring_clock_origin (GST_ELEMENT (self->sink), &timing.origin_ns))
+    jumped = gst_shm_ring_sink_time_place_by_clock (self, &timing, info);
+  self->latency = gst_shm_ring_sink_time_latency (self);
   return jumped;
 }
 
@@ -325,6 +344,7 @@ gst_shm_ring_sink_time_ask (GstShmRingSinkTime *self)
 void
 gst_shm_ring_sink_time_reset (GstShmRingSinkTime *self)
 {
+  self->waited = 0;
   shmring_timeline_reset (self->timeline);
   gst_shm_ring_sink_time_set_shift (self, 0);
 }
