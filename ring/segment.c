@@ -256,6 +256,15 @@ static int refused(const char *name, const char *path, bool ctl, struct shmring_
                      status.st_mode & 07777, ctl ? "w may attach" : "r may observe");
 }
 
+/* A link, a socket, a directory: what open() says of it would mislead. */
+static bool is_no_file(int result) {
+    return result == -ELOOP || result == -ENXIO || result == -EISDIR;
+}
+
+static int not_a_ring(const char *name, struct shmring_error *error) {
+    return error_set(error, -EPROTO, "'%s' cannot be read as a ring: it is not a ring", name);
+}
+
 static int open_object(int *fd, const char *name, const char *path, bool ctl,
                        struct shmring_error *error) {
     int result = segment_open_file(fd, path, ctl ? O_RDWR : O_RDONLY);
@@ -263,17 +272,17 @@ static int open_object(int *fd, const char *name, const char *path, bool ctl,
         return ctl ? -EAGAIN : -ENOENT;
     if (result == -EACCES || result == -EPERM)
         return refused(name, path, ctl, error);
+    if (is_no_file(result))
+        return not_a_ring(name, error);
     if (result < 0)
         error_set(error, result, "cannot open %s of ring '%s': %s", path, name, strerror(-result));
     return result;
 }
 
 static int unreadable(const struct segment *seg, int result, struct shmring_error *error) {
-    return result == -EPROTO
-               ? error_set(error, result, "'%s' cannot be read as a ring: it is not a ring",
-                           seg->name)
-               : error_set(error, result, "cannot read ring '%s': %s", seg->name,
-                           strerror(-result));
+    return result == -EPROTO ? not_a_ring(seg->name, error)
+                             : error_set(error, result, "cannot read ring '%s': %s", seg->name,
+                                         strerror(-result));
 }
 
 /* Short files leave zeros behind, which no check below lets pass. */

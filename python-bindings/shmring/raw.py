@@ -20,6 +20,7 @@ project says what a ring is made of, and how to look at one in another language.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -275,7 +276,9 @@ def open_ring(name: str, path: str) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise LayoutError(f"'{name}' cannot be read as a ring: {path}: {error.strerror}") from None
+        no_file = error.errno in (errno.ELOOP, errno.ENXIO)  # a link, a socket
+        problem = "it is not a ring" if no_file else f"{path}: {error.strerror}"
+        raise LayoutError(f"'{name}' cannot be read as a ring: {problem}") from None
 
 
 def release(fd: int, address: Optional[int]) -> None:

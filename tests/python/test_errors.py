@@ -3,6 +3,7 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import unittest
@@ -158,6 +159,18 @@ class ErrorTest(RingTest):
             pickle.dumps(reader)
         with self.assertRaisesRegex(TypeError, "frame.array.copy"):
             pickle.dumps(reader.read())
+
+    def test_a_link_and_a_socket_are_no_rings(self):
+        """Not "Too many levels of symbolic links", of a link that leads to a ring."""
+        self.start_writer(f"{self.name}-target")
+        path = f"/dev/shm/{self.name}"
+        for make in (lambda: os.symlink(f"{self.name}-target", path),
+                     lambda: socket.socket(socket.AF_UNIX).bind(path)):
+            make()
+            for look in (shmring.query, raw.RawReader, lambda name: shmring.Reader(name, timeout=0)):
+                with self.assertRaisesRegex(shmring.LayoutError, "is not a ring$"):
+                    look(self.name)
+            os.unlink(path)
 
     @unittest.skipUnless(os.getuid() == 0, "needs root to become another user")
     def test_no_permission(self):
