@@ -14,16 +14,17 @@ NS_PER_SECOND = 10**9
 _LONGEST_NS = 2**63 - 1
 
 
-def timeout_ns(seconds: float | None | EllipsisType, default: int = FOREVER_NS) -> int:
+def timeout_ns(seconds: float | None | EllipsisType, default: int = FOREVER_NS,
+               what: str = "timeout") -> int:
     """None: for ever; ...: DEFAULT."""
     if seconds is None:
         return FOREVER_NS
     if seconds is ...:
         return default
     if not isinstance(seconds, (int, float)) and not hasattr(type(seconds), "__float__"):
-        raise TypeError(f"timeout must be None or seconds, not {seconds!r}")
+        raise TypeError(f"{what} must be None or seconds, not {seconds!r}")
     if not seconds >= 0:
-        raise ValueError(f"timeout must be None or 0 and more seconds, not {seconds!r}")
+        raise ValueError(f"{what} must be None or 0 and more seconds, not {seconds!r}")
     return int(seconds * NS_PER_SECOND) if seconds < _LONGEST_NS / NS_PER_SECOND else FOREVER_NS
 
 
@@ -55,6 +56,11 @@ def count(number: int, what: str, most: int = 2**32 - 1) -> int:
     return number.__index__()
 
 
+def of_type(value: object, what: str, wanted: type, name: str) -> None:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{what} must be {name}, not {value!r}")
+
+
 def choice(value: str, what: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         allowed = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
@@ -69,8 +75,11 @@ def rate(framerate: float | tuple[int, int] | None) -> tuple[int, int]:
         return 0, 1
     try:
         fraction = Fraction(*framerate) if isinstance(framerate, tuple) else Fraction(framerate)
-    except OverflowError:  # infinity
+    except (ValueError, OverflowError, ZeroDivisionError):  # text, NaN, infinity, (1, 0)
         raise ValueError(f"framerate must be more than 0, not {framerate!r}") from None
+    except TypeError:
+        raise TypeError("framerate must be None, a number or (numerator, denominator), "
+                        f"not {framerate!r}") from None
     if isinstance(framerate, float):
         fraction = fraction.limit_denominator(1001)
     for part in fraction.numerator, fraction.denominator:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Iterator
 
+from . import arguments
 from .records import Metas, Region
 
 CROP, TRANSFORMATION, REGION, TAGS = range(1, 5)
@@ -80,6 +81,7 @@ def write_metas(metas: Metas) -> bytes:
         if metas.transformation is not None:
             block += _entry(TRANSFORMATION, MATRIX.pack(*metas.transformation))
         for region in metas.regions:
+            arguments.of_type(region, "each of regions", Region, "a shmring.Region")
             head = REGION_HEAD.pack(region.id, region.parent_id, region.x, region.y, region.width,
                                     region.height)
             block += _entry(REGION, head + b"".join(map(_text, (region.type, *region.params))))

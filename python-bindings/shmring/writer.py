@@ -78,6 +78,8 @@ def _said(pts_ns: int | None, timestamp_ns: int | None, duration_ns: int | None,
     if (pts_ns is timestamp_ns is duration_ns is None and metas is None and regions == ()
             and flags == 0):
         return None
+    if metas is not None:
+        arguments.of_type(metas, "metas", Metas, "a shmring.Metas")
     if regions != () and (regions := tuple(regions)):
         metas = metas or Metas()
         metas = metas._replace(regions=(*metas.regions, *regions))
@@ -121,13 +123,16 @@ class Writer(_shmring.Writer):
             raise TypeError("Writer() needs width and height, or caps")
         if caps is not None and (width is not None or height is not None):
             raise TypeError("Writer() takes width and height, or caps, not both")
+        arguments.of_type(format, "format", str, "a str")
+        arguments.of_type("" if caps is None else caps, "caps", str, "a str")
         rate, size = arguments.rate(framerate), _FIRST_SIZE
         if width is not None and height is not None:
             width, height = arguments.count(width, "width"), arguments.count(height, "height")
             size = formats.choose_planes(format, width, height)[2]
         self = super().__new__(cls, ring_name(name), size,
                                arguments.count(slots, "slots"), arguments.count(perms, "perms"),
-                               arguments.timeout_ns(timeout), arguments.timeout_ns(patience), timeline)
+                               arguments.timeout_ns(timeout),
+                               arguments.timeout_ns(patience, what="patience"), timeline)
         _writers.add(self)
         self._format, self._rate, self._caps, self._written = format, rate, caps, 0
         self._sound = _sound_of(caps) if caps else None

@@ -172,6 +172,21 @@ class ErrorTest(RingTest):
                     look(self.name)
             os.unlink(path)
 
+    def test_an_argument_of_another_type_is_named(self):
+        for what, value in (("format", 3), ("format", None), ("framerate", []), ("patience", "1")):
+            with self.subTest(what=what), self.assertRaisesRegex(TypeError, f"^{what} must be"):
+                shmring.Writer(self.name, 8, 4, **{what: value})
+        for caps in (3, b"image/jpeg", 0):
+            with self.subTest(caps=caps), self.assertRaisesRegex(TypeError, "^caps must be a str"):
+                shmring.Writer(self.name, caps=caps)
+        for framerate in ("a", float("nan"), (1, 0), 0):
+            with self.subTest(framerate=framerate), self.assertRaisesRegex(ValueError, "^framerate"):
+                shmring.Writer(self.name, 8, 4, framerate=framerate)
+        with shmring.Writer(self.name, 8, 4) as writer:
+            for said in ({"metas": {}}, {"metas": (), "regions": ("face",)}, {"regions": ("face",)}):
+                with self.subTest(said=said), self.assertRaisesRegex(TypeError, "must be a shmring."):
+                    writer.write(np.ones((4, 8, 3), np.uint8), **said)
+
     @unittest.skipUnless(os.getuid() == 0, "needs root to become another user")
     def test_no_permission(self):
         self.start_writer(**bgr(64, 4, perms=0o600))
