@@ -79,7 +79,8 @@ int segment_adopt(const char *name, const struct shmring_writer_options *options
         return error_set(error, -ENOMEM, "no memory for ring '%s'", name);
     name_paths(&paths, name);
     if (geometry_plan(&wanted, options, &problem) && segment_perms_are_good(options->perms) &&
-        open_ours(seg, &paths) && lock_try(seg->ctl_fd, LOCK_WRITER) == 0 && fits(seg, &wanted))
+        open_ours(seg, &paths) && lock_try(seg->ctl_fd, LOCK_WRITER) == 0 &&
+        segment_modes_are_within(seg, options->perms) && fits(seg, &wanted))
         result = take(seg, &paths, options->perms);
     if (result < 0) {
         segment_unref(seg);

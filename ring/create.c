@@ -80,11 +80,27 @@ bool segment_perms_are_good(uint32_t perms) {
 }
 
 /* NAME: without write permission for others. NAME.ctl: rw for each class that has w. */
+static mode_t frames_mode(uint32_t perms) {
+    return perms & 0644;
+}
+
+static mode_t ctl_mode(uint32_t perms) {
+    return (perms & 0222) | (perms & 0222) << 1;
+}
+
 int segment_set_modes(const struct segment *seg, uint32_t perms) {
-    mode_t frames = perms & 0644, ctl = (perms & 0222) | (perms & 0222) << 1;
-    if (fchmod(seg->ctl_fd, ctl) < 0 || fchmod(seg->frames_fd, frames) < 0)
+    if (fchmod(seg->ctl_fd, ctl_mode(perms)) < 0 || fchmod(seg->frames_fd, frames_mode(perms)) < 0)
         return -errno;
     return 0;
+}
+
+static bool is_within(int fd, mode_t mode) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && (status.st_mode & 0777 & ~mode) == 0;
+}
+
+bool segment_modes_are_within(const struct segment *seg, uint32_t perms) {
+    return is_within(seg->ctl_fd, ctl_mode(perms)) && is_within(seg->frames_fd, frames_mode(perms));
 }
 
 void segment_remember_files(struct segment *seg) {

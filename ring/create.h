@@ -45,6 +45,8 @@ void segment_begin_at(struct segment *seg, uint64_t base);
 bool segment_perms_are_good(uint32_t perms);
 /* The mode of both objects, whatever the umask. 0 or -errno. */
 int segment_set_modes(const struct segment *seg, uint32_t perms);
+/* Nobody could open its files until now who may not by PERMS. */
+bool segment_modes_are_within(const struct segment *seg, uint32_t perms);
 /* Before it is locked and mapped: opens NAME once more, by PATH, so that the lock is on an open
  * file that no mapping keeps alive and ends with us, also when a child of fork() still has a view
  * of the frames. 0 or -errno. */

@@ -163,6 +163,37 @@ START_TEST(rings_of_others_are_read_by_who_says_so) {
 }
 END_TEST
 
+/* Opened while it might, and never closed. */
+static int keep_open_as_stranger(struct child *test, const char *name) {
+    uint64_t before = 0, now = 0;
+    off_t head = offsetof(struct layout_header, head);
+    become(STRANGER);
+    int fd = open(path_of(name, ""), O_RDONLY);
+    CHILD_ASSERT(pread(fd, &before, sizeof before, head) == sizeof before && before > 0);
+    CHILD_ASSERT(child_say(test, 'L'));
+    CHILD_ASSERT(child_hear(test) == 'L' && child_say(test, 'L'));
+    CHILD_ASSERT(pread(fd, &now, sizeof now, head) == sizeof now);
+    return now != before;
+}
+
+/* The next writer's perms are its own: it goes on in files that others had open only if they may.
+ */
+START_TEST(narrower_perms_shut_out_whoever_is_there) {
+    static const uint32_t before[] = {0666, 0666, 0664, 0644, 0666},
+                          after[] = {0600, 0660, 0644, 0666, 0666};
+    const char *name = new_name();
+    struct child owner = start_owner(name, before[_i], 0);
+    struct child stranger = start_child(keep_open_as_stranger, name);
+    ck_assert_int_eq(child_hear(&stranger), 'L');
+    kill_child(&owner);
+    owner = start_owner(name, after[_i], 0);
+    ck_assert_uint_eq(mode_of(path_of(name, "")), after[_i] & 0644);
+    tell(&stranger, 'L');
+    ck_assert_int_eq(end_child(&stranger), (before[_i] & ~after[_i]) == 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
 /* ---- Who may only observe harms nobody ---- */
 
 static int lock_as_stranger(struct child *test, const char *name) {
@@ -512,6 +543,7 @@ int main(void) {
     }
     tcase_add_test(tests, perms_are_like_a_files_whatever_the_umask);
     tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
+    tcase_add_loop_test(tests, narrower_perms_shut_out_whoever_is_there, 0, 5);
     tcase_add_test(tests, observers_locks_hinder_nobody);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
     tcase_add_test(tests, squatted_temporary_names_are_passed_over);
