@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "lock.h"
@@ -190,6 +191,30 @@ START_TEST(narrower_perms_shut_out_whoever_is_there) {
     ck_assert_uint_eq(mode_of(path_of(name, "")), after[_i] & 0644);
     tell(&stranger, 'L');
     ck_assert_int_eq(end_child(&stranger), (before[_i] & ~after[_i]) == 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+/* The kernel says EAGAIN then, which to a reader is a ring that is not there yet. */
+static int attach_with_all_locked(struct child *test, const char *name) {
+    struct rlimit least = {65536, 65536};
+    struct shmring_reader_options options = options_for_any_owner();
+    struct shmring_reader *reader = NULL;
+    struct shmring_error error = {0};
+    become(STRANGER);
+    CHILD_ASSERT(shmring_reader_new(name, &options, &reader, NULL) == 0);
+    CHILD_ASSERT(setrlimit(RLIMIT_MEMLOCK, &least) == 0 && mlockall(MCL_FUTURE) == 0);
+    int result = shmring_reader_attach(reader, 0, &error);
+    CHILD_ASSERT(strstr(error.message, "cannot map ring"));
+    shmring_reader_free(reader);
+    return -result;
+}
+
+START_TEST(memory_that_may_not_be_locked_is_an_error) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0666, 0);
+    struct child stranger = start_child(attach_with_all_locked, name);
+    ck_assert_int_eq(end_child(&stranger), ENOMEM);
     ck_assert_int_eq(end_child(&owner), 0);
 }
 END_TEST
@@ -544,6 +569,7 @@ int main(void) {
     tcase_add_test(tests, perms_are_like_a_files_whatever_the_umask);
     tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
     tcase_add_loop_test(tests, narrower_perms_shut_out_whoever_is_there, 0, 5);
+    tcase_add_test(tests, memory_that_may_not_be_locked_is_an_error);
     tcase_add_test(tests, observers_locks_hinder_nobody);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
     tcase_add_test(tests, squatted_temporary_names_are_passed_over);
