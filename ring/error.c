@@ -4,6 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+void error_make_printable(char *text) {
+    for (char *c = text; *c; c++)
+        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+}
+
 void error_write(struct shmring_error *error, int code, const char *format, ...) {
     if (!error)
         return;

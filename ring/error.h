@@ -16,4 +16,7 @@ void error_write(struct shmring_error *error, int code, const char *format, ...)
         code_;                                                                                     \
     })
 
+/* What others named, for an error or a terminal: '?' for all but printable ASCII. */
+void error_make_printable(char *text);
+
 #endif

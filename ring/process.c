@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "error.h"
+
 void process_name(char name[SHMRING_PROCESS_NAME]) {
     memset(name, 0, SHMRING_PROCESS_NAME);
     prctl(PR_GET_NAME, name);
@@ -19,8 +21,7 @@ void process_name(char name[SHMRING_PROCESS_NAME]) {
 void process_text(char text[SHMRING_PROCESS_NAME], const void *name) {
     memcpy(text, name, SHMRING_PROCESS_NAME - 1);
     text[SHMRING_PROCESS_NAME - 1] = 0;
-    for (char *c = text; *c; c++)
-        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+    error_make_printable(text);
     if (!*text)
         text[0] = '?';
 }

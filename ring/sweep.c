@@ -210,6 +210,7 @@ static bool note_size(const char *entry, void *data) {
     memmove(&largest->file[at + 1], &largest->file[at],
             (size_t)(NAMED - 1 - at) * sizeof largest->file[0]);
     snprintf(largest->file[at].name, sizeof largest->file[at].name, "%.60s", entry);
+    error_make_printable(largest->file[at].name);
     largest->file[at].bytes = bytes;
     return true;
 }

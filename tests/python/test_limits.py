@@ -67,6 +67,10 @@ class FilesystemTest(WriteCase):
         self.check(self.write_on("size=8m", before="head -c 8300000 /dev/zero >/dev/shm/other"),
                    "MB free", "other (8.3 MB)")
 
+    def test_full_of_names_that_are_no_text(self):
+        fill = "head -c 8300000 /dev/zero >/dev/shm/$(printf 'other\\377\\033[2J')"
+        self.check(self.write_on("size=8m", before=fill), "MB free", "other??[2J (8.3 MB)")
+
     def test_read_only(self):
         self.check(self.write_on("size=8m", before="mount -o remount,ro /dev/shm"),
                    "Read-only file system")
