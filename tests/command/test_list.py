@@ -63,6 +63,14 @@ class InfoTest(CommandTest):
             self.assertRegex(shown, f"(?m)^{line}")
         self.assertIn(f"gst-launch-1.0 shmringsrc ring-name={self.name} ", shown)
 
+    def test_what_a_ring_says_does_not_speak_to_the_terminal(self):
+        for caps in "video/x-\x1b[31m, a=(string)\x1b]0;b\x07", "video/x-raw, a=(string)\x1b[2J\n":
+            with shmring.Writer(self.name, caps=caps) as writer:
+                writer.write(b"frame")
+                shown = self.shmring("info", self.name) + self.shmring("list")
+            self.assertIn("video/x-", shown)
+            self.assertNotRegex(shown, "[\x1b\x07]")
+
     def test_json_is_what_python_says(self):
         self.start_writer().publish()
         facts, info = self.shmring_json("info", self.name), shmring.query(self.name)

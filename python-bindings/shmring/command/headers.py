@@ -8,6 +8,7 @@ from typing import Any
 import shmring
 
 from .. import raw
+from . import text
 
 _MOST = 32  # frames looked at in one go
 
@@ -74,7 +75,7 @@ def kind_of(frame: raw.RawFrame | None) -> str | None:
     if frame.format or not frame.caps:
         return frame.format or "data"
     family, _, kind = media_type(frame).partition("/")
-    return family if kind == "x-raw" else kind.removeprefix("x-")
+    return text.printable(family if kind == "x-raw" else kind.removeprefix("x-"))
 
 
 def require(name: str) -> None:

@@ -46,7 +46,7 @@ def _frame_lines(frame: raw.RawFrame | None) -> list[tuple[str, str]]:
     lines = [("format", headers.kind_of(frame) or text.NONE)]
     if frame.width:
         lines.append(("size", f"{frame.width}x{frame.height}"))
-    lines += [("frames/s", text.rate(frame.framerate)), ("caps", frame.caps or text.NONE),
+    lines += [("frames/s", text.rate(frame.framerate)), ("caps", text.printable(frame.caps or text.NONE)),
               ("newest frame", f"{frame.seq}, {text.size(frame.size)} bytes, published "
                                f"{_ago(frame.publish_ns)}"),
               ("captured", time.strftime("%Y-%m-%d %H:%M:%S",

@@ -12,6 +12,11 @@ NONE = "-"
 _RIGHT = ">"
 
 
+def printable(said: str) -> str:
+    """What a ring says, as a terminal may have it: no escape sequences, nor new lines."""
+    return "".join(c if c.isprintable() else "?" for c in said)
+
+
 def size(count: float) -> str:
     """In units of 1000, three digits: 23.7M."""
     for unit in "", "k", "M", "G", "T":
