@@ -8,8 +8,8 @@
 
 #include "segment.h"
 
-/* Two a segment. */
-#define GUARDS 256
+/* Two a segment. Memory that no segment needed is never touched. */
+#define GUARDS 4096
 
 /* Read by a signal handler: there is no lock that it could take. */
 static struct {

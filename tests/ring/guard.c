@@ -162,6 +162,18 @@ START_TEST(so_do_all_without_a_guard) {
 }
 END_TEST
 
+/* As many rings as a process has descriptors for, when it may have 4096. */
+START_TEST(a_process_with_many_rings) {
+    int guards[2048];
+    for (size_t i = 0; i < COUNT(guards); i++) {
+        guards[i] = guard_add((void *)(4096 * (i + 1)), 4096, PROT_READ);
+        ck_assert_int_ne(guards[i], GUARD_NONE);
+    }
+    for (size_t i = 0; i < COUNT(guards); i++)
+        guard_remove(guards[i]);
+}
+END_TEST
+
 int main(void) {
     TCase *tests = tcase_create("guard");
     tcase_add_test(tests, a_ring_that_is_cut_off_is_an_error);
@@ -172,5 +184,6 @@ int main(void) {
     tcase_add_test(tests, other_bus_errors_end_the_program);
     tcase_add_test(tests, so_do_all_without_a_guard);
 #endif
+    tcase_add_test(tests, a_process_with_many_rings);
     return run_tests(tests);
 }
