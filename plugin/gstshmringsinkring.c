@@ -130,7 +130,6 @@ gst_shm_ring_sink_ring_open (GstShmRingSinkRing *self)
   /* upstream tries other caps, to the same end: once is told enough */
   self->is_refused = TRUE;
   gst_shm_ring_sink_ring_fail (self, res, error.message);
-  gst_shm_ring_sink_ring_post_error (self);
   return FALSE;
 }
 
@@ -193,13 +192,15 @@ gst_shm_ring_sink_ring_update_latency (GstShmRingSinkRing *self)
   gst_object_unref (slots);
 }
 
-gboolean
-gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
+static gboolean
+gst_shm_ring_sink_ring_take_caps (GstShmRingSinkRing *self, GstCaps *caps)
 {
   if (!gst_shm_ring_format_set_caps (&self->format, caps)) {
-    GST_ELEMENT_ERROR (self->sink, STREAM, FORMAT,
-        ("The ring \"%s\" cannot carry these caps.", self->name),
-        ("%" GST_PTR_FORMAT, caps));
+    gst_shm_ring_sink_ring_set_error (self, GST_STREAM_ERROR,
+        GST_STREAM_ERROR_FORMAT,
+        gst_info_strdup_printf (
+            "The ring \"%s\" cannot carry these caps: %" GST_PTR_FORMAT,
+            self->name, caps));
     return FALSE;
   }
   g_free (self->caps_text);
@@ -210,6 +211,17 @@ gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
     return FALSE;
   gst_shm_ring_sink_ring_update_latency (self);
   return TRUE;
+}
+
+/* As with frames, the base class holds the preroll lock. */
+gboolean
+gst_shm_ring_sink_ring_set_caps (GstShmRingSinkRing *self, GstCaps *caps)
+{
+  gboolean ok = gst_shm_ring_sink_ring_take_caps (self, caps);
+
+  if (self->error_text != NULL)
+    gst_shm_ring_sink_ring_tell (self);
+  return ok;
 }
 
 /* At once, before upstream's error, which says nothing of the cause. */

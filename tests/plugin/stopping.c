@@ -110,6 +110,25 @@ GST_START_TEST(test_error) {
 }
 GST_END_TEST;
 
+/* Caps come with the preroll lock held, as frames do. */
+GST_START_TEST(test_error_of_caps) {
+    GstHarness *h = harness_for("shmringsink", ring, "caps=ANY");
+    GstBus *bus = gst_element_get_bus(h->element);
+    GstCaps *caps = gst_caps_from_string("video/x-raw, width=3");
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    pipeline = h->element;
+    gst_bus_set_sync_handler(bus, NULL, NULL, NULL);
+    gst_bus_set_sync_handler(bus, stop_at, GINT_TO_POINTER(GST_MESSAGE_ERROR), NULL);
+    gst_pad_push_event(h->srcpad, gst_event_new_caps(caps));
+    g_async_queue_pop(heard);
+    gst_caps_unref(caps);
+    gst_bus_set_flushing(bus, TRUE);
+    gst_object_unref(bus);
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 static void stops_at(const gchar *signal, GCallback callback) {
     struct shmring_reader *reader;
 
@@ -134,6 +153,7 @@ static Suite *stopping_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_name_removed);
     tcase_add_test(tcase, test_error);
+    tcase_add_test(tcase, test_error_of_caps);
     tcase_add_test(tcase, test_signals);
     return suite;
 }
