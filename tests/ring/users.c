@@ -240,6 +240,8 @@ START_TEST(observers_locks_hinder_nobody) {
     struct shmring_info info = SHMRING_INFO_INIT;
     struct child owner = start_owner(name, 0644, 0);
     kill_child(&owner);
+    ck_assert_uint_eq(mode_of(path_of(name, "")), 0644);
+    ck_assert_uint_eq(mode_of(path_of(name, ".ctl")), 0600);
     struct child stranger = start_child(lock_as_stranger, name);
     ck_assert_int_eq(child_hear(&stranger), 'L');
     ck_assert_int_eq(shmring_query(name, &info, NULL), 0);
@@ -518,6 +520,101 @@ START_TEST(endless_attaches_stop_nobody) {
 }
 END_TEST
 
+/* ---- Locks, which they can take as any reader does ---- */
+
+static int lock_the_rest(struct child *test, const char *name) {
+    become(MEMBER);
+    int fd = open(path_of(name, ".ctl"), O_RDWR);
+    struct flock rest = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_WRITER + 1};
+    CHILD_ASSERT(fd >= 0 && lock_try(fd, LOCK_WRITER) < 0);
+    CHILD_ASSERT(fcntl(fd, F_OFD_SETLK, &rest) == 0 && child_say(test, 'L'));
+    child_hear(test);
+    return 0;
+}
+
+/* The writer, and who reads already, go on. */
+START_TEST(they_can_keep_others_from_attaching) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct child member = start_child(lock_the_rest, name);
+    struct shmring_reader_options options = options_for_any_owner();
+    struct shmring_error error = {0};
+    ck_assert_int_eq(child_hear(&member), 'L');
+    struct shmring_reader *reader = unattached_reader(name, &options);
+    ck_assert_int_eq(shmring_reader_attach(reader, 0, &error), SHMRING_TIMEOUT);
+    assert_says(&error, "lets nobody attach");
+    tell(&owner, 'P');
+    ck_assert_int_eq(end_child(&member), 0);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), 0);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int lock_as_writer(struct child *test, const char *name) {
+    become(MEMBER);
+    int fd = open(path_of(name, ".ctl"), O_RDWR);
+    CHILD_ASSERT(fd >= 0 && lock_try(fd, LOCK_WRITER) == 0 && child_say(test, 'L'));
+    child_hear(test);
+    return 0;
+}
+
+static int find_in_use(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(6);
+    struct shmring_writer *writer = NULL;
+    become(OWNER);
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == -EBUSY);
+    return 0;
+}
+
+/* As long as they live. */
+START_TEST(they_can_keep_a_dead_writers_name) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    kill_child(&owner);
+    struct child member = start_child(lock_as_writer, name);
+    ck_assert_int_eq(child_hear(&member), 'L');
+    ck_assert_int_eq(run_to_end(find_in_use, name), 0);
+    ck_assert_int_eq(end_child(&member), 0);
+    owner = start_owner(name, 0660, 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static int forge_words(struct child *test, const char *name) {
+    become(MEMBER);
+    struct layout_ctl *ctl = map_ctl(name);
+    for (uint32_t slot = 0; slot < 6; slot++)
+        ctl->port[0].claim[slot] = ctl->port[1].claim[slot] = claim_word(7777, CLAIM_TAKEN);
+    return 0;
+}
+
+/* It is told, and comes back. */
+START_TEST(they_can_shut_others_out) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    struct shmring_reader_options options = options_for_any_owner();
+    struct shmring_error error = {0};
+    struct shmring_frame *frame;
+    struct shmring_reader *reader = open_reader(name, &options);
+    tell(&owner, 'P');
+    shmring_frame_release(take(reader, 2));
+    tell(&owner, 'P');
+    ck_assert_int_eq(run_to_end(forge_words, name), 0);
+    for (int i = 0; i < 8; i++)
+        tell(&owner, 'P');
+    int result = 0;
+    for (int i = 0; i < 20 && result == 0; i++) {
+        result = shmring_reader_take(reader, LONG, &frame, &error);
+        shmring_frame_release(frame);
+    }
+    ck_assert_int_eq(result, -ECONNRESET);
+    ck_assert_int_eq(shmring_reader_attach(reader, LONG, NULL), 0);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
 /* ---- Files that are cut off ---- */
 
 static int cut_ctl_as_member(struct child *test, const char *name) {
@@ -577,6 +674,9 @@ int main(void) {
     tcase_add_test(tests, they_can_take_up_leases);
     tcase_add_test(tests, they_can_take_the_writers_time);
     tcase_add_test(tests, they_can_forge_what_others_claim);
+    tcase_add_test(tests, they_can_keep_others_from_attaching);
+    tcase_add_test(tests, they_can_keep_a_dead_writers_name);
+    tcase_add_test(tests, they_can_shut_others_out);
     tcase_add_test(tests, forged_places_stop_nobody);
     tcase_add_test(tests, endless_attaches_stop_nobody);
     tcase_add_test(tests, who_may_attach_can_end_the_ring_but_no_process);
