@@ -111,7 +111,7 @@ HEAD = ("part", "killed", "starts", "kills", "stops", "frames", "MB", "descripto
 
 
 def act(parts, dice):
-    """One thing that goes wrong."""
+    """One thing that goes wrong; 1, if it was a change of the pictures' size."""
     part = dice.choice(parts)
     how = dice.random()
     if how < 0.35 and part.is_killed:
@@ -123,19 +123,22 @@ def act(parts, dice):
     else:
         writer = parts[0]
         print(dice.randrange(SIZES), file=writer.process.stdin, flush=True)
+        return 1
+    return 0
 
 
 def shake(parts, seconds, dice):
-    end, progress = time.monotonic() + seconds, time.monotonic()
+    end, progress, changes = time.monotonic() + seconds, time.monotonic(), 0
     while time.monotonic() < end:
         time.sleep(dice.uniform(0.1, 1.5))
         for part in parts:
             part.require_alive()
             part.look()
-        act(parts, dice)
+        changes += act(parts, dice)
         if sys.stderr.isatty() and time.monotonic() > progress + 5:
             progress = time.monotonic()
             print(f"\r{end - progress:8.0f} s left", end="", file=sys.stderr, flush=True)
+    return changes
 
 
 def require_all_read(parts):
@@ -162,6 +165,7 @@ def require_all_free(ring):
         if time.monotonic() > end:
             sys.exit(f"{info.free_slots} of {info.slots} slots are free")
         time.sleep(0.1)
+    return f"{info.free_slots} of {info.slots} slots free"
 
 
 def table(rows):
@@ -189,12 +193,12 @@ def main():
     ring = f"soak-{os.getpid()}"
     parts = [Part(kind, is_killed, ring) for kind, is_killed in PARTS]
     try:
-        shake(parts, args.duration, random.Random(args.seed))
+        changes = shake(parts, args.duration, random.Random(args.seed))
         require_all_read(parts)
         files = len(left_of(ring))
         for part in reversed(parts[1:]):
             part.end()
-        require_all_free(ring)
+        free = require_all_free(ring)
         parts[0].end()
     finally:
         for part in parts:
@@ -202,7 +206,8 @@ def main():
     table([HEAD, *(part.row() for part in parts)])
     grown = [what for part in parts for what in part.grown()]
     left = left_of(ring)
-    print(f"seed {args.seed}; {files} files of the ring while it lived, {len(left)} afterwards")
+    print(f"seed {args.seed}; {changes} sizes told; at the end {free}; "
+          f"{files} files of the ring while it lived, {len(left)} afterwards")
     if grown or left or files != 2:
         sys.exit("\n".join(grown + left) or f"{files} files")
 
