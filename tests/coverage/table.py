@@ -28,6 +28,8 @@ def main():
               f"{counts['line_total']:5}   branches "
               f"{percent(counts['branch_covered'], counts['branch_total']):>8} of "
               f"{counts['branch_total']:5}")
+    missed = sum(file["line_total"] - file["line_covered"] for _, file in rows)
+    print(f"ring: {missed} lines did not run")
     for share, file in sorted(rows, key=lambda row: row[0]):
         if share < 1:
             print(f"  {file['filename']:22} {file['line_total'] - file['line_covered']:3} lines did not "
