@@ -219,8 +219,6 @@ int shmring_query(const char *name, struct shmring_info *told, struct shmring_er
         versioned_write(told, &info, sizeof info);
     else if (result == -ENOENT)
         error_set(error, -ENOENT, "there is no ring '%s'", name);
-    else if (result == -EAGAIN)
-        error_set(error, -EAGAIN, "ring '%s' is just being made or moved: ask again", name);
     return result;
 }
 

@@ -367,6 +367,11 @@ int segment_look(const char *name, enum segment_use use, struct segment **opened
     if (!seg)
         return error_set(error, -ENOMEM, "no memory to open ring '%s'", name);
     int result = open_both(seg, use, snapshot, error);
+    if (result == -EAGAIN)
+        error_set(error, result,
+                  "ring '%s' is just being made or moved, or has lost one of its two files: ask "
+                  "again",
+                  name);
     if (result == 0)
         *opened = seg;
     else

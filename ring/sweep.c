@@ -102,6 +102,19 @@ static int refuse(const struct segment *seg, const struct layout_header *header,
     return 0;
 }
 
+static int remove_names(const char *name, const struct ring_paths *paths,
+                        struct shmring_error *error) {
+    const char *kept = paths->frames;
+    if (unlink(paths->frames) == 0)
+        kept = unlink(paths->ctl) == 0 ? NULL : paths->ctl;
+    int result = kept ? -errno : 0;
+    return kept ? error_set(error, result,
+                            "cannot remove %s of ring '%s': %s; undo what keeps it (a mount of "
+                            "that file, a /dev/shm that is read-only), and try again",
+                            kept, name, strerror(-result))
+                : 0;
+}
+
 /* With its lock in our hands: nobody adopts it meanwhile. */
 static int remove_locked(struct segment *seg, const struct layout_header *header,
                          struct shmring_error *error) {
@@ -114,7 +127,7 @@ static int remove_locked(struct segment *seg, const struct layout_header *header
         return result;
     if (!segment_has_names(seg))
         return error_set(error, -EAGAIN, "ring '%s' is just being moved: ask again", seg->name);
-    return unlink(paths.frames) == 0 && unlink(paths.ctl) == 0 ? 0 : -errno;
+    return remove_names(seg->name, &paths, error);
 }
 
 static int remove_dead(const char *name, bool only_look, struct shmring_error *error) {
@@ -165,10 +178,6 @@ static bool remove_lonely_ctl(const char *name, bool only_look) {
 static int look_and_remove(const char *name, bool only_look, struct shmring_error *error) {
     struct shmring_error why = {0};
     int result = remove_dead(name, only_look, &why);
-    if (result == -EAGAIN && !why.code)
-        return error_set(error, result,
-                         "ring '%s' is just being made or moved, or has lost one of its two files",
-                         name);
     if (result < 0 && result != -ENOENT)
         return error_set(error, result, "%s", why.message);
     return result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "layout.h"
@@ -156,6 +157,35 @@ static void write_mode(const char *name, uint8_t mode) {
     ck_assert_int_eq(pwrite(fd, &word, sizeof word, at), sizeof word);
     close(fd);
 }
+
+/* Moving, and its frames' memory given up. */
+static void give_up_memory(const char *name) {
+    int fd = open(path_of(name, ""), O_RDWR | O_CLOEXEC);
+    struct layout_header *header =
+        mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    off_t last = lseek(fd, 0, SEEK_END) - LAYOUT_PAGE;
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, last, LAYOUT_PAGE),
+                     0);
+    atomic_store(&header->state, STATE_MOVING);
+    munmap(header, LAYOUT_PAGE);
+    close(fd);
+}
+
+START_TEST(what_is_moving_is_said_to_be) {
+    const char *name = new_name(), *said = "is just being made or moved";
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_observer *observer = NULL;
+    struct shmring_info info = SHMRING_INFO_INIT;
+    struct shmring_error error[3] = {0};
+    give_up_memory(name);
+    ck_assert_int_eq(shmring_query(name, &info, &error[0]), -EAGAIN);
+    ck_assert_int_eq(shmring_query_readers(name, NULL, NULL, &error[1]), -EAGAIN);
+    ck_assert_int_eq(shmring_observer_open(name, &observer, &error[2]), -EAGAIN);
+    for (size_t i = 0; i < COUNT(error); i++)
+        assert_says(&error[i], said);
+    shmring_writer_close(writer);
+}
+END_TEST
 
 START_TEST(a_mode_that_is_none) {
     const char *name = new_name();
@@ -320,6 +350,7 @@ int main(void) {
     tcase_add_test(tests, counters_are_those_of_the_writer_at_once);
     tcase_add_test(tests, states);
     tcase_add_test(tests, no_ring_and_no_name);
+    tcase_add_test(tests, what_is_moving_is_said_to_be);
     tcase_add_test(tests, a_mode_that_is_none);
     tcase_add_test(tests, readers_as_they_say);
     tcase_add_test(tests, whom_the_writer_waits_for);

@@ -83,6 +83,32 @@ START_TEST(the_half_that_is_being_made_stays) {
 }
 END_TEST
 
+static int remove_what_is_mounted(struct child *test, const char *name) {
+    static const char *const kept[] = {"", ".ctl"};
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return 77;
+    for (int i = 0; i < 2; i++) {
+        const char *path = path_of(name, kept[i]);
+        struct shmring_error error = {0};
+        CHILD_ASSERT(mount(path, path, NULL, MS_BIND, NULL) == 0);
+        CHILD_ASSERT(shmring_remove(name, false, &error) == -EBUSY && error.code == -EBUSY);
+        CHILD_ASSERT(strstr(error.message, path) && strstr(error.message, "a mount of"));
+        umount2(path, MNT_DETACH);
+    }
+    return 0;
+}
+
+START_TEST(what_cannot_be_removed_says_why) {
+    const char *name = dead_ring();
+    struct child child = start_child(remove_what_is_mounted, name);
+    int status = end_child(&child);
+    if (status == 77)
+        fprintf(stderr, "skipped: what_cannot_be_removed_says_why, no mount namespace here\n");
+    ck_assert(status == 0 || status == 77);
+    ck_assert_int_eq(shmring_remove(name, false, NULL), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_ring_stays) {
     const char *name = new_name();
     FILE *file = fopen(path_of(name, ""), "we");
@@ -254,6 +280,7 @@ int main(void) {
     tcase_add_test(tests, a_dead_one_that_is_read_stays);
     tcase_add_test(tests, half_of_one_goes);
     tcase_add_test(tests, the_half_that_is_being_made_stays);
+    tcase_add_test(tests, what_cannot_be_removed_says_why);
     tcase_add_test(tests, what_is_no_ring_stays);
     tcase_add_test(tests, temporary_names_of_an_adopted_ring_go);
     tcase_add_test(tests, leftovers_are_swept);
