@@ -59,19 +59,28 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&registry_mutex);
 }
 
+static bool watched;
+
 static void watch_forks(void) {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    watched = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
 }
 
-static void registry_add(struct segment *seg) {
+/* False: no memory to watch forks. */
+static bool registry_add(struct segment *seg) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&registry_mutex);
-    seg->next = registry;
-    if (registry)
-        registry->previous = seg;
-    registry = seg;
+    if (!watched)
+        watch_forks();
+    bool added = watched;
+    if (added) {
+        seg->next = registry;
+        if (registry)
+            registry->previous = seg;
+        registry = seg;
+    }
     pthread_mutex_unlock(&registry_mutex);
+    return added;
 }
 
 void segment_mark_written(struct segment *seg) {
@@ -150,7 +159,10 @@ struct segment *segment_new(const char *name) {
     seg->frames_fd = seg->ctl_fd = seg->map_fd = -1;
     seg->frames_guard = seg->ctl_guard = GUARD_NONE;
     snprintf(seg->name, sizeof seg->name, "%s", name);
-    registry_add(seg);
+    if (!registry_add(seg)) {
+        free(seg);
+        return NULL;
+    }
     seg->generation = fork_generation();
     return seg;
 }

@@ -37,6 +37,7 @@ static const struct call {
     {"renameat2", {EACCES, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EINVAL, ENOSYS}, 8},
     {"getrandom", {EINTR, ENOSYS, EAGAIN}, 3},
     {"getpwuid_r", {EIO, EMFILE, ENOMEM, ERANGE}, 4},
+    {"pthread_atfork", {ENOMEM}, 1},
     {"futex", {ENOSYS, EPERM, EINTR, EAGAIN, ETIMEDOUT, ENOMEM}, 6},
     {"readdir", {EBADF, EOVERFLOW}, 2},
     {"opendir", {EACCES, EMFILE, ENFILE, ENOENT, ENOMEM}, 5},

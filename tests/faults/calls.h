@@ -68,6 +68,7 @@ void *call_drop(void *had);
 #define renameat2(...) FAILS("renameat2", -1, renameat2(__VA_ARGS__))
 #define getrandom(...) FAILS("getrandom", -1, getrandom(__VA_ARGS__))
 #define getpwuid_r(...) FAILS("getpwuid_r", errno, getpwuid_r(__VA_ARGS__))
+#define pthread_atfork(...) FAILS("pthread_atfork", errno, pthread_atfork(__VA_ARGS__))
 #define syscall(...) FAILS("futex", -1, syscall(__VA_ARGS__))
 #define readdir(directory) FAILS("readdir", NULL, readdir(directory))
 #define opendir(path) call_keep(FAILS("opendir", NULL, opendir(path)))
