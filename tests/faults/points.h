@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Included before each source of the ring when it is built for tests/faults: each access to an
- * atomic word is a step, and so is each block of code (the compiler's trace-pc). At the step that
- * is chosen the process is hit.
+ * Included before each source of the ring when it is built for tests/faults: each load, store and
+ * change of an atomic word is a step, and so is each block of code (the compiler's trace-pc), which
+ * a compare-and-swap has. At the step that is chosen the process is hit.
  */
 #ifndef POINTS_H
 #define POINTS_H
