@@ -14,8 +14,8 @@ static struct shmring_writer *writer;
 static GThread *publisher;
 static gint is_over, published, refused;
 
-/* About 1,000 frames a second, whether or not somebody reads them. It lives before a test begins and
- * beyond its end: check's asserts are for the thread in between. */
+/* About 1,000 frames a second, whether or not somebody reads them. It lives before a test begins
+ * and beyond its end: check's asserts are for the thread in between. */
 static gpointer publish_all(gpointer unused) {
     struct shmring_frame_info info = gray_info();
 
