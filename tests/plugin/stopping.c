@@ -39,6 +39,8 @@ static void stop_at_notify(GstElement *element, GParamSpec *pspec, gpointer data
     stop();
 }
 
+static gint64 offset;
+
 /* Stops at a message of TYPES. */
 static void play_until(const gchar *source, const gchar *properties, GstMessageType types) {
     gchar *text = g_strdup_printf("%s ! shmringsink name=%s %s", source, ring, properties);
@@ -48,6 +50,12 @@ static void play_until(const gchar *source, const gchar *properties, GstMessageT
     sink = gst_bin_get_by_name(GST_BIN(pipeline), ring);
     bus = gst_element_get_bus(pipeline);
     gst_bus_set_sync_handler(bus, stop_at, GINT_TO_POINTER(types), NULL);
+    if (offset != 0) {
+        GstPad *pad = gst_element_get_static_pad(sink, "sink");
+
+        gst_pad_set_offset(pad, offset);
+        gst_object_unref(pad);
+    }
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
     gst_object_unref(bus);
     g_free(text);
@@ -87,6 +95,15 @@ GST_START_TEST(test_name_removed) {
     shmring_reader_free(attach_reader(ring));
     remove_name("");
     remove_name(".ctl");
+    assert_stopped();
+}
+GST_END_TEST;
+
+/* Said of a frame while it is published. */
+GST_START_TEST(test_times_of_another_clock) {
+    offset = 172800 * (gint64)GST_SECOND;
+    play_until(SOURCE, "", GST_MESSAGE_WARNING);
+    offset = 0;
     assert_stopped();
 }
 GST_END_TEST;
@@ -152,6 +169,7 @@ static Suite *stopping_suite(void) {
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_name_removed);
+    tcase_add_test(tcase, test_times_of_another_clock);
     tcase_add_test(tcase, test_error);
     tcase_add_test(tcase, test_error_of_caps);
     tcase_add_test(tcase, test_signals);
