@@ -2,7 +2,11 @@
 /* What shmringsink tells of its ring and its readers. */
 #include "writing.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#include "layout.h"
 
 static GstHarness *h;
 
@@ -54,6 +58,54 @@ GST_START_TEST(test_counts) {
     assert_equals_uint64(count_of(h->element, "flushed"), 3);
     shmring_frame_release(frame);
     shmring_reader_free(reader);
+}
+GST_END_TEST;
+
+/* What the first reader of RING may write. */
+static struct layout_port *map_port(void) {
+    gchar *path = g_strdup_printf("/dev/shm/%s.ctl", ring);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct layout_ctl *ctl = mmap(NULL, LAYOUT_PAGE + sizeof(struct layout_port),
+                                  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    fail_unless(ctl != MAP_FAILED);
+    close(fd);
+    g_free(path);
+    return ctl->port;
+}
+
+static void unmap_port(struct layout_port *port) {
+    munmap((guint8 *)port - LAYOUT_PAGE, LAYOUT_PAGE + sizeof *port);
+}
+
+/* No slot becomes free that could be waited for: a reader says that it took more than its lease. It
+ * is shut out for that, and the stream goes on. */
+GST_START_TEST(test_dropped) {
+    struct shmring_reader *liar;
+    struct layout_port *port;
+    guint64 published, dropped;
+    GstMessage *message;
+    GstFormat format;
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    liar = attach_reader(ring);
+    for (guint8 i = 0; i < 4; i++)
+        gst_harness_push(h, make_picture(GRAY, i));
+    port = map_port();
+    for (guint i = 0; i < 4; i++)
+        port->claim[i] = claim_word(claim_seq(port->claim[i]), CLAIM_TAKEN);
+    assert_equals_int(gst_harness_push(h, make_picture(GRAY, 4)), GST_FLOW_OK);
+    message = take_message(h->element, GST_MESSAGE_QOS);
+    gst_message_parse_qos_stats(message, &format, &published, &dropped);
+    assert_equals_int(format, GST_FORMAT_BUFFERS);
+    assert_equals_uint64(published, 4);
+    assert_equals_uint64(dropped, 1);
+    assert_equals_int(gst_harness_push(h, make_picture(GRAY, 5)), GST_FLOW_OK);
+    assert_equals_uint64(count_of(h->element, "published"), 5);
+    assert_equals_uint64(count_of(h->element, "dropped"), 1);
+    gst_message_unref(message);
+    unmap_port(port);
+    shmring_reader_free(liar);
 }
 GST_END_TEST;
 
@@ -259,6 +311,7 @@ static Suite *stats_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_before_ring);
     tcase_add_test(tcase, test_counts);
+    tcase_add_test(tcase, test_dropped);
     tcase_add_test(tcase, test_reader);
     tcase_add_test(tcase, test_after_stop);
     tcase_add_test(tcase, test_signals);
