@@ -268,7 +268,7 @@ static void refuses_without_caps(const gchar *properties, GstEvent *before) {
         gst_harness_push_event(h, before);
     gst_segment_init(&segment, GST_FORMAT_TIME);
     gst_harness_push_event(h, gst_event_new_segment(&segment));
-    gst_harness_push_event(h, gst_event_new_gap(0, GST_SECOND));
+    fail_unless(gst_harness_push_event(h, gst_event_new_gap(0, GST_SECOND)));
     gst_harness_push_event(h, gst_event_new_tag(gst_tag_list_new_empty()));
     fail_if(ring_exists(ring));
     assert_equals_int(push_bytes(h, 100), GST_FLOW_NOT_NEGOTIATED);
