@@ -9,7 +9,7 @@
         picture = frame.array              # numpy, if it is there: writable, yours
 
 It needs Python 3.8, read permission on /dev/shm/NAME (the writer's perms 0640 or 0644 do) and
-nothing else: no extension, no compiler. It takes no reader place, takes no lock and writes nothing,
+nothing else: no extension, no compiler. It takes no port, takes no lock and writes nothing,
 so neither the writer nor any reader can notice it. `import shmring.raw` imports the package, hence
 its extension; where that is not built, copy the file.
 

@@ -57,7 +57,7 @@ class DoctorTest(CommandTest):
         writer.kill()
         self.assertIn(f"BAD  ring {self.name} is dead", self.found(self.name))
 
-    def test_all_places_taken(self):
+    def test_all_ports_taken(self):
         self.start_writer(size=64, max_readers=1).publish()
         self.start_reader("only-one", "latest").stdout.readline()
         self.assertIn("has all of its 1 readers", self.found(self.name))

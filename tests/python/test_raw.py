@@ -568,7 +568,7 @@ class HarmlessTest(RawTest):
         writer = self.start_writer(**bgr(64, 4, slots=4, max_readers=1, lend_limit=1))
         reader = self.observe()
         with open(f"/dev/shm/{self.name}.ctl", "rb") as ctl:
-            before = ctl.read()[raw.PAGE :]  # the places; the doorbell before them is the writer's
+            before = ctl.read()[raw.PAGE :]  # the ports; the doorbell before them is the writer's
             for _ in range(20):
                 self.assertRegex(writer.try_publish(10), "^published")
                 reader.latest(timeout=0)

@@ -377,15 +377,15 @@ static int stay_attached(struct child *test, const char *name, int readers, uint
     return 0;
 }
 
-static int take_both_places(struct child *test, const char *name) {
+static int take_both_ports(struct child *test, const char *name) {
     return stay_attached(test, name, 2, 1);
 }
 
 /* Which whoever comes is told. */
-START_TEST(they_can_take_up_places) {
+START_TEST(they_can_take_up_ports) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
-    struct child member = start_child(take_both_places, name);
+    struct child member = start_child(take_both_ports, name);
     struct shmring_reader_options options = options_for_any_owner();
     struct shmring_error error = {0};
     ck_assert_int_eq(child_hear(&member), 'A');
@@ -480,7 +480,7 @@ START_TEST(they_can_forge_what_others_claim) {
 }
 END_TEST
 
-static int forge_places(struct child *test, const char *name) {
+static int forge_ports(struct child *test, const char *name) {
     become(MEMBER);
     struct layout_ctl *ctl = map_ctl(name);
     for (uint32_t i = 0; i < 20000; i++) {
@@ -494,10 +494,10 @@ static int forge_places(struct child *test, const char *name) {
     return 0;
 }
 
-START_TEST(forged_places_stop_nobody) {
+START_TEST(forged_ports_stop_nobody) {
     const char *name = new_name();
     struct child owner = start_owner(name, 0660, 0);
-    struct child member = start_child(forge_places, name);
+    struct child member = start_child(forge_ports, name);
     for (int i = 0; i < 200; i++)
         tell(&owner, 'P');
     ck_assert_int_eq(end_child(&member), 0);
@@ -682,14 +682,14 @@ int main(void) {
     tcase_add_test(tests, observers_locks_hinder_nobody);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
     tcase_add_test(tests, squatted_temporary_names_are_passed_over);
-    tcase_add_test(tests, they_can_take_up_places);
+    tcase_add_test(tests, they_can_take_up_ports);
     tcase_add_test(tests, they_can_take_up_leases);
     tcase_add_test(tests, they_can_take_the_writers_time);
     tcase_add_test(tests, they_can_forge_what_others_claim);
     tcase_add_test(tests, they_can_keep_others_from_attaching);
     tcase_add_test(tests, they_can_keep_a_dead_writers_name);
     tcase_add_test(tests, they_can_shut_others_out);
-    tcase_add_test(tests, forged_places_stop_nobody);
+    tcase_add_test(tests, forged_ports_stop_nobody);
     tcase_add_test(tests, endless_attaches_stop_nobody);
     tcase_add_test(tests, who_may_attach_can_end_the_ring_but_no_process);
     tcase_add_test(tests, so_can_its_user);

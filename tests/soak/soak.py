@@ -142,7 +142,7 @@ def shake(parts, seconds, dice):
 
 
 def require_all_read(parts):
-    """Left alone, each gets frames again, and no reader but the living has a place."""
+    """Left alone, each gets frames again, and no reader but the living has a port."""
     before = [part.frames for part in parts]
     end = time.monotonic() + 60
     while waited_for := [part.kind for part, had in zip(parts, before)
