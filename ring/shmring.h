@@ -185,7 +185,9 @@ struct shmring_frame_info {
  */
 SHMRING_API const char *shmring_frame_problem(const struct shmring_frame_info *info);
 
-/* A frame that was taken. All of it is read-only, and unchanged until released. */
+/* A frame that was taken. All of it is read-only, and unchanged until released. The library makes
+ * it, so a minor version may add fields at the end of info, the last of it: info.struct_size tells
+ * how large that is. The rest changes only with the soversion. */
 struct shmring_frame {
     const void *data; /* info.size bytes */
     uint64_t missed;  /* frames published for this reader between the one before and this one */
@@ -274,7 +276,8 @@ struct shmring_writer_options {
         .patience_ns = SHMRING_FOREVER,                                                            \
     }
 
-/* A slot on loan: SIZE bytes at DATA, writable until published, readable until returned. */
+/* A slot on loan: SIZE bytes at DATA, writable until published, readable until returned. The
+ * program makes it, and it does not say its size: all of it changes only with the soversion. */
 struct shmring_slot {
     void *data;
     uint64_t size;
