@@ -275,6 +275,24 @@ gst_shm_ring_sink_ring_settle (GstShmRingSinkRing *self, GstBuffer *buffer)
   return sink->flushing ? GST_FLOW_FLUSHING : flow;
 }
 
+static int
+gst_shm_ring_sink_ring_await_reader (
+    GstShmRingSinkRing *self, struct shmring_error *error)
+{
+  int res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
+
+  if (res == -EPROTO)
+    g_snprintf (error->message, sizeof (error->message),
+        "The ring \"%s\" was cut off while it waited for a reader: somebody "
+        "shortened /dev/shm/%s or its .ctl. Start the pipeline again.",
+        self->name, self->name);
+  else if (res < 0)
+    g_snprintf (error->message, sizeof (error->message),
+        "The ring \"%s\" cannot wait for a reader: %s.", self->name,
+        g_strerror (-res));
+  return res;
+}
+
 /* For SLOT, or for a reader where that is NULL; *RES is how it ended. Without
  * the preroll lock, as the base class waits for the clock: a change to PLAYING
  * needs it too, and nothing would interrupt for that. An interruption stays
@@ -296,7 +314,7 @@ gst_shm_ring_sink_ring_wait_once (GstShmRingSinkRing *self, GstBuffer *buffer,
     *res = shmring_writer_loan (
         self->writer, SHMRING_LOAN_FILL, SHMRING_FOREVER, slot, &error);
   else
-    *res = shmring_writer_wait_reader (self->writer, SHMRING_FOREVER);
+    *res = gst_shm_ring_sink_ring_await_reader (self, &error);
   self->time.waited += gst_shm_ring_clock_now () - began;
   GST_BASE_SINK_PREROLL_LOCK (self->sink);
   if (*res < 0)

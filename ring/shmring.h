@@ -371,13 +371,14 @@ SHMRING_API void shmring_writer_begin_stretch(struct shmring_writer *writer);
  * for which readers attach anew. */
 SHMRING_API void shmring_writer_end(struct shmring_writer *writer);
 
-/* Waits until a reader is attached: SHMRING_OK, SHMRING_TIMEOUT, SHMRING_INTERRUPTED. */
+/* Waits until a reader is attached: SHMRING_OK, SHMRING_TIMEOUT, SHMRING_INTERRUPTED; -EPROTO when
+ * somebody cut the ring's files off (shmring_guard). */
 SHMRING_API int shmring_writer_wait_reader(struct shmring_writer *writer, int64_t timeout_ns);
 
 /*
  * Waits for something that a reader wants to be seen: it came, it left, it asks for a key frame, or
  * it is waited for. SHMRING_OK: look (get_stats, each_reader, take_key_request); it may be nothing.
- * SHMRING_TIMEOUT, SHMRING_INTERRUPTED.
+ * SHMRING_TIMEOUT, SHMRING_INTERRUPTED; -EPROTO as above.
  */
 SHMRING_API int shmring_writer_watch(struct shmring_writer *writer, int64_t timeout_ns);
 

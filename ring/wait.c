@@ -55,6 +55,8 @@ static int wait_reader_locked(struct shmring_writer *w, int64_t timeout_ns) {
         writer_keep_house(w, monotonic_ns());
         if (writer_is_interrupted(w))
             return SHMRING_INTERRUPTED;
+        if (segment_was_cut(w->distributor->seg))
+            return -EPROTO;
         if (ports_reading(w->distributor))
             return SHMRING_OK;
         if (d == w->distributor)
@@ -101,6 +103,8 @@ static int watch_locked(struct shmring_writer *w, int64_t timeout_ns) {
         result = sleep_for_notice(w, d, notice, is_last ? timeout_ns : HOUSEKEEPING_NS);
     if (writer_is_interrupted(w))
         return SHMRING_INTERRUPTED;
+    if (segment_was_cut(w->distributor->seg))
+        return -EPROTO;
     if (d != w->distributor || result != SHMRING_OK)
         return result;
     notice = read_notice(d);

@@ -272,4 +272,6 @@ class Writer(_shmring.Writer):
                           "the frame)")
         if -result == errno.ECHILD:
             raise_forked("writer", self.name)
-        raise_result(result, message)
+        # Of a wait for a reader the library says no more than that.
+        raise_result(result, message or f"ring '{self.name}' was cut off: somebody shortened "
+                     f"/dev/shm/{self.name} or its .ctl; start its writer again")

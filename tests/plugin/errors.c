@@ -96,6 +96,19 @@ GST_START_TEST(test_sink_of_what_is_cut_off) {
 }
 GST_END_TEST;
 
+/* Not only when the next frame comes: it may be the first that waits. */
+GST_START_TEST(test_sink_that_waits_for_a_reader) {
+    GstHarness *h = harness_for("shmringsink", ring, "wait-for-connection=true");
+
+    gst_harness_set_src_caps_str(h, GRAY);
+    cut_off();
+    fail_unless(gst_harness_push(h, make_picture(GRAY, 1)) == GST_FLOW_ERROR);
+    assert_error(h->element, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ,
+                 "was cut off while it waited for a reader");
+    gst_harness_teardown(h);
+}
+GST_END_TEST;
+
 /* ---- Memory that this process cannot have ------------------------------------------------------
  */
 
@@ -230,6 +243,7 @@ static Suite *errors_suite(void) {
     tcase_add_test(tcase, test_no_port);
     tcase_add_test(tcase, test_src_of_what_is_cut_off);
     tcase_add_test(tcase, test_sink_of_what_is_cut_off);
+    tcase_add_test(tcase, test_sink_that_waits_for_a_reader);
     if (CAN_LIMIT_MEMORY) {
         tcase_add_test(tcase, test_no_memory_for_the_ring);
         tcase_add_test(tcase, test_no_memory_for_a_copy);

@@ -47,6 +47,13 @@ class ErrorTest(RingTest):
             with self.assertRaisesRegex(shmring.LayoutError, "was cut off"):
                 writer.write(np.ones((4, 8, 3), np.uint8))
 
+    def test_a_ring_that_is_cut_off_before_a_reader_comes(self):
+        for suffix in ("", ".ctl"):
+            with self.subTest(suffix), shmring.Writer(self.name, 8, 4) as writer:
+                os.truncate(f"/dev/shm/{self.name}{suffix}", 0)
+                with self.assertRaisesRegex(shmring.LayoutError, f"'{self.name}' was cut off"):
+                    writer.wait_reader(timeout=20)
+
     def test_names_that_cannot_be(self):
         for name in ("", ".hidden", "a/b", "a b", "x" * 201, "cam.ctl", "a\0b", "kamera\u00e4"):
             with self.subTest(name=name):

@@ -82,6 +82,33 @@ START_TEST(sleepers_hear_of_it) {
 }
 END_TEST
 
+/* A writer that nobody reads yet, as well: it sleeps, and looks now and then. */
+static void wait_until_cut_off(const char *suffix,
+                               int (*wait)(struct shmring_writer *, int64_t timeout_ns)) {
+    const char *name = new_name();
+    struct shmring_writer *writer = new_writer(name, 6);
+    int result = SHMRING_OK;
+    shmring_guard();
+    cut(name, suffix);
+    for (int i = 0; i < 5 && result == SHMRING_OK; i++) /* a watch may have seen nothing */
+        result = wait(writer, LONG);
+    ck_assert_int_eq(result, -EPROTO);
+    ck_assert_int_eq(wait(writer, LONG), -EPROTO);
+    shmring_writer_close(writer);
+}
+
+START_TEST(so_does_who_waits_for_a_reader) {
+    wait_until_cut_off("", shmring_writer_wait_reader);
+    wait_until_cut_off(".ctl", shmring_writer_wait_reader);
+}
+END_TEST
+
+START_TEST(so_does_who_watches_readers) {
+    wait_until_cut_off("", shmring_writer_watch);
+    wait_until_cut_off(".ctl", shmring_writer_watch);
+}
+END_TEST
+
 /* A publish in the midst. */
 START_TEST(so_does_who_publishes) {
     const char *name = new_name();
@@ -179,6 +206,8 @@ int main(void) {
     tcase_add_test(tests, a_ring_that_is_cut_off_is_an_error);
     tcase_add_test(tests, so_is_its_ctl);
     tcase_add_test(tests, sleepers_hear_of_it);
+    tcase_add_test(tests, so_does_who_waits_for_a_reader);
+    tcase_add_test(tests, so_does_who_watches_readers);
     tcase_add_test(tests, so_does_who_publishes);
 #ifndef __SANITIZE_ADDRESS__ /* has a handler of its own */
     tcase_add_test(tests, other_bus_errors_end_the_program);
