@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 import numpy as np
 
@@ -174,6 +175,7 @@ class ErrorTest(RingTest):
         for make in (lambda: os.symlink(f"{self.name}-target", path),
                      lambda: socket.socket(socket.AF_UNIX).bind(path)):
             make()
+            self.addCleanup(Path(path).unlink, missing_ok=True)
             for look in (shmring.query, raw.RawReader, lambda name: shmring.Reader(name, timeout=0)):
                 with self.assertRaisesRegex(shmring.LayoutError, "is not a ring$"):
                     look(self.name)
