@@ -359,6 +359,10 @@ gst_shm_ring_src_show (GstShmRingSrc *self, struct shmring_frame *frame,
   GstClockTime pts = GST_CLOCK_TIME_NONE, dts;
   gboolean is_placed = gst_shm_ring_src_place (self, frame, &pts, &dts);
 
+  if (self->reader.handle == NULL) { /* who heard of it has stopped us */
+    shmring_frame_release (frame);
+    return GST_FLOW_FLUSHING;
+  }
   if (!is_placed || gst_shm_ring_frame_is_gap (&frame->info)) {
     if (is_placed && !self->time.needs_segment)
       gst_shm_ring_src_stream_push_gap (&self->stream, &frame->info, pts);

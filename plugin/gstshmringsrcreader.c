@@ -315,6 +315,8 @@ gst_shm_ring_src_reader_next (
 
   gst_shm_ring_src_reader_begin (self, &wait);
   do {
+    if (self->handle == NULL) /* who heard of the last one has stopped us */
+      return GST_FLOW_FLUSHING;
     res = shmring_reader_take (self->handle, slice, frame, &error);
     if (res != SHMRING_OK)
       flow = gst_shm_ring_src_reader_without (self, &wait, res, &error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whoever hears something of shmringsink may stop the pipeline at once, from where it is heard. */
+/* Whoever hears something of an element may stop the pipeline at once, from where it is heard. */
 #include "writing.h"
 
-static GstElement *pipeline, *sink;
+static GstElement *pipeline, *element;
 static GAsyncQueue *heard;
 static gint stopped;
 
@@ -41,17 +41,16 @@ static void stop_at_notify(GstElement *element, GParamSpec *pspec, gpointer data
 
 static gint64 offset;
 
-/* Stops at a message of TYPES. */
-static void play_until(const gchar *source, const gchar *properties, GstMessageType types) {
-    gchar *text = g_strdup_printf("%s ! shmringsink name=%s %s", source, ring, properties);
+/* Plays TEXT, in which there is an element named RING. Stops at a message of TYPES. Takes TEXT. */
+static void play_text(gchar *text, GstMessageType types) {
     GstBus *bus;
 
     pipeline = gst_parse_launch(text, NULL);
-    sink = gst_bin_get_by_name(GST_BIN(pipeline), ring);
+    element = gst_bin_get_by_name(GST_BIN(pipeline), ring);
     bus = gst_element_get_bus(pipeline);
     gst_bus_set_sync_handler(bus, stop_at, GINT_TO_POINTER(types), NULL);
     if (offset != 0) {
-        GstPad *pad = gst_element_get_static_pad(sink, "sink");
+        GstPad *pad = gst_element_get_static_pad(element, "sink");
 
         gst_pad_set_offset(pad, offset);
         gst_object_unref(pad);
@@ -59,6 +58,10 @@ static void play_until(const gchar *source, const gchar *properties, GstMessageT
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
     gst_object_unref(bus);
     g_free(text);
+}
+
+static void play_until(const gchar *source, const gchar *properties, GstMessageType types) {
+    play_text(g_strdup_printf("%s ! shmringsink name=%s %s", source, ring, properties), types);
 }
 
 static gboolean has_thread(const gchar *named) {
@@ -82,7 +85,7 @@ static gboolean has_thread(const gchar *named) {
 static void assert_stopped(void) {
     g_async_queue_pop(heard);
     gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(sink);
+    gst_object_unref(element);
     gst_object_unref(pipeline);
     while (has_thread("shmring-watch"))
         g_thread_yield();
@@ -150,7 +153,7 @@ static void stops_at(const gchar *signal, GCallback callback) {
     struct shmring_reader *reader;
 
     play_until(SOURCE, "", GST_MESSAGE_UNKNOWN);
-    g_signal_connect(sink, signal, callback, NULL);
+    g_signal_connect(element, signal, callback, NULL);
     reader = attach_reader(ring);
     assert_stopped();
     shmring_reader_free(reader);
@@ -160,6 +163,44 @@ GST_START_TEST(test_signals) {
     stops_at("reader-attached", G_CALLBACK(stop_at_signal));
     stopped = 0;
     stops_at("notify::num-readers", G_CALLBACK(stop_at_notify));
+}
+GST_END_TEST;
+
+/* Stops a source from its own thread, at the first message of TYPES that frames of CAPS lead to.
+ * GStreamer warns of that; nothing of ours may. */
+static void source_stops_at(const gchar *caps, GstMessageType types) {
+    struct shmring_writer *writer = open_writer(ring, 32);
+    struct shmring_frame_info info = gray_info();
+    GLogLevelFlags fatal = g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
+    GstPad *pad;
+
+    info.caps = caps;
+    _gst_check_expecting_log = TRUE;
+    stopped = 0;
+    play_text(
+        g_strdup_printf("shmringsrc name=%s is-live=false leaky-type=downstream max-buffers=1 "
+                        "! fakesink",
+                        ring),
+        types);
+    fail_unless(shmring_writer_wait_reader(writer, SHMRING_FOREVER) == SHMRING_OK);
+    while (!g_atomic_int_get(&stopped))
+        publish(writer, &info, 0);
+    g_async_queue_pop(heard);
+    pad = gst_element_get_static_pad(element, "src");
+    GST_PAD_STREAM_LOCK(pad); /* its thread is through */
+    GST_PAD_STREAM_UNLOCK(pad);
+    fail_if(_gst_check_raised_critical);
+    _gst_check_expecting_log = FALSE;
+    g_log_set_always_fatal(fatal);
+    gst_object_unref(pad);
+    gst_object_unref(element);
+    stop_pipeline(pipeline);
+    shmring_writer_close(writer);
+}
+
+GST_START_TEST(test_source) {
+    source_stops_at(NULL, GST_MESSAGE_QOS);
+    source_stops_at("video/x-raw, format=GRAY8, width=-5, height=4", GST_MESSAGE_WARNING);
 }
 GST_END_TEST;
 
@@ -173,6 +214,7 @@ static Suite *stopping_suite(void) {
     tcase_add_test(tcase, test_error);
     tcase_add_test(tcase, test_error_of_caps);
     tcase_add_test(tcase, test_signals);
+    tcase_add_test(tcase, test_source);
     return suite;
 }
 
