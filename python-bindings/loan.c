@@ -75,8 +75,10 @@ static PyObject *loan_exit(struct loan_object *self, PyObject *args) {
     self->writer = NULL;
     if (!writer)
         Py_RETURN_NONE;
-    self->memory.ended = type == Py_None ? "was published" : "was abandoned";
+    self->memory.ended = type == Py_None ? "ended with an error" : "was abandoned";
     bool ok = type != Py_None || publish(self, writer);
+    if (self->memory.info.seq)
+        self->memory.ended = "was published";
     memory_end_hold(&self->memory);
     Py_DECREF(writer);
     if (!ok)

@@ -91,6 +91,15 @@ class LoanTest(LoanCase):
             self.assertIn("to be filled", repr(frame))
         self.assertIn("was published", repr(frame))
 
+    def test_says_that_it_could_not_be_published(self):
+        loan = self.writer.loan()
+        self.writer.close()
+        with self.assertRaisesRegex(ValueError, "is closed"):
+            loan.__exit__(None, None, None)
+        self.assertIn("ended with an error", repr(loan))
+        with self.assertRaisesRegex(ValueError, f"a loan of ring '{self.name}' ended with an error"):
+            loan.array
+
     def test_planes(self):
         name = self.name + "-planes"
         with shmring.Writer(name, 61, 3, "I420") as writer, shmring.Reader(name) as reader:
