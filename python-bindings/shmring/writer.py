@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FIRST_SIZE = 65536
 # Bytes of a sample of audio, by GStreamer's name of its format.
 _SAMPLE = re.compile(r"[SUF](8|16|24_32|24|20|18|32|64)(?:LE|BE)?")
+_MEDIA_TYPE = re.compile(r"\s*[A-Za-z][\w.:+-]*/[^\s,;()]")
 _FIELD = re.compile(r"([\w-]+)=(?:\([\w/]+\))?\"?([\w./:-]+)")
 
 
@@ -125,6 +126,8 @@ class Writer(_shmring.Writer):
             raise TypeError("Writer() takes width and height, or caps, not both")
         arguments.of_type(format, "format", str, "a str")
         arguments.of_type("" if caps is None else caps, "caps", str, "a str")
+        if caps is not None and not _MEDIA_TYPE.match(caps):
+            raise ValueError(f"caps must begin with a media type, as 'image/jpeg', not {caps!r}")
         rate, size = arguments.rate(framerate), _FIRST_SIZE
         if width is not None and height is not None:
             width, height = arguments.count(width, "width"), arguments.count(height, "height")

@@ -188,6 +188,13 @@ class ErrorTest(RingTest):
         for caps in (3, b"image/jpeg", 0):
             with self.subTest(caps=caps), self.assertRaisesRegex(TypeError, "^caps must be a str"):
                 shmring.Writer(self.name, caps=caps)
+        for caps in ("", "16", "jpeg", "/jpeg", "image/", "image/, width=(int)8", "width=8/4"):
+            with self.subTest(caps=caps), self.assertRaisesRegex(ValueError, "^caps must begin"):
+                shmring.Writer(self.name, caps=caps)
+        for caps in ("image/jpeg", "audio/x-raw,rate=8000", "video/x-raw(memory:DMABuf), width=(int)8",
+                     " application/x-rtp ; text/x-raw"):
+            with self.subTest(caps=caps), shmring.Writer(self.name, caps=caps) as writer:
+                writer.write(b"frame")
         for framerate in ("a", float("nan"), (1, 0), 0):
             with self.subTest(framerate=framerate), self.assertRaisesRegex(ValueError, "^framerate"):
                 shmring.Writer(self.name, 8, 4, framerate=framerate)
