@@ -93,6 +93,11 @@ static void set_word(struct attachment *at, enum layout_attach_state state) {
     segment_give_notice(at->seg);
 }
 
+bool attachment_has_port(const struct attachment *at) {
+    return atomic_load_explicit(&attachment_port(at)->attach, memory_order_relaxed) ==
+           word_of(at, PORT_ATTACHED);
+}
+
 /* Neither one that the writer answered before, nor one that it may be answering now: the one after
  * the last. Epochs wrap; what lies far ahead is a lie that an earlier reader left. */
 static uint32_t next_epoch(const struct attachment *at) {

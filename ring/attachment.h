@@ -72,6 +72,8 @@ int attachment_take(struct attachment *at, struct shmring_frame **frame,
 bool attachment_is_over(struct attachment *at);
 /* The writer shut us out. */
 bool attachment_is_banned(const struct attachment *at);
+/* The word that says that we are there is as we wrote it, which nobody else may. */
+bool attachment_has_port(const struct attachment *at);
 
 /* Whether the next frame can be decoded after those before it, or is to be left out. (keyframe.c)
  */

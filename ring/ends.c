@@ -64,8 +64,8 @@ static int shut_out(struct shmring_reader *r, struct shmring_error *error) {
     reader_detach(r);
     return error_set(
         error, -ECONNRESET,
-        "the writer of ring '%s' shut this reader out: its part of %s.ctl held what no "
-        "reader writes. Read on to attach anew",
+        "this reader of ring '%s' was shut out: its part of %s.ctl held what no reader "
+        "writes. Read on to attach anew",
         r->name, r->name);
 }
 
@@ -81,7 +81,8 @@ int reader_at_rest(struct shmring_reader *r, bool alive, struct shmring_frame **
         return result;
     if (attachment_is_over(r->at))
         return SHMRING_ENDED;
-    if (attachment_is_banned(r->at))
+    bool is_out = attachment_is_banned(r->at) || !attachment_has_port(r->at);
+    if (is_out && !segment_was_cut(r->at->seg))
         return shut_out(r, error);
     if (state == STATE_CLOSED)
         return SHMRING_CLOSED;

@@ -501,7 +501,7 @@ SHMRING_API void shmring_reader_free(struct shmring_reader *reader);
  *   -EPROTO   not a ring, another layout version, or a damaged one; or a frame that cannot be what
  *             it says, which is skipped
  *   -ESTALE   the name does not lead to the ring's new segment (a bind mount of one file)
- *   -ECONNRESET  the writer shut this reader out for what its part of NAME.ctl held
+ *   -ECONNRESET  this reader was shut out for what its part of NAME.ctl held
  *   -ENOMEM   for a copy
  * Frames that end between two takes are told by frame->missed.
  */
