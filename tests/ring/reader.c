@@ -84,6 +84,21 @@ START_TEST(a_ring_without_its_ctl_is_a_timeout_that_says_so) {
 }
 END_TEST
 
+START_TEST(a_ring_that_was_removed_is_a_timeout_that_says_so) {
+    struct shmring_writer *writer = new_writer(name, 4);
+    struct shmring_reader *reader = new_reader(name, 1);
+    struct shmring_frame *frame;
+    struct shmring_error error;
+    unlink(path_of(name, ""));
+    ck_assert_int_eq(shmring_reader_take(reader, 1000000, &frame, &error), SHMRING_TIMEOUT);
+    assert_says(&error, "somebody removed it");
+    put(writer, 1);
+    shmring_frame_release(take(reader, 1));
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
 START_TEST(a_dead_ring_is_a_timeout_that_says_whose) {
     struct child child = start_writer(name);
     struct shmring_reader *reader = unattached_reader(name, NULL);
@@ -343,6 +358,7 @@ int main(void) {
     tcase_add_loop_test(tests, options_that_cannot_be, 0, COUNT(impossible));
     tcase_add_test(tests, no_ring_is_a_timeout_that_says_so);
     tcase_add_test(tests, a_ring_without_its_ctl_is_a_timeout_that_says_so);
+    tcase_add_test(tests, a_ring_that_was_removed_is_a_timeout_that_says_so);
     tcase_add_test(tests, a_dead_ring_is_a_timeout_that_says_whose);
     tcase_add_test(tests, an_ended_ring_is_a_timeout_that_says_so);
     tcase_add_test(tests, what_is_no_ring_is_not_waited_for);

@@ -63,6 +63,26 @@ START_TEST(a_dead_one_that_is_read_stays) {
 }
 END_TEST
 
+static int resize_and_wait(struct child *test, const char *name) {
+    struct shmring_writer *writer = new_writer(name, 4);
+    put(writer, 1);
+    CHILD_ASSERT(shmring_writer_resize(writer, 5, FRAME_SIZE, 4096, NULL) == 0);
+    child_say(test, 'm');
+    child_hear(test);
+    return 0;
+}
+
+/* Readers of the one before may be on their way. */
+START_TEST(one_that_just_took_anothers_place_stays) {
+    const char *name = new_name();
+    struct child child = start_child(resize_and_wait, name);
+    ck_assert_int_eq(child_hear(&child), 'm');
+    kill_child(&child);
+    assert_kept(name, -EAGAIN, "a moment ago");
+    shmring_writer_close(new_writer(name, 4));
+}
+END_TEST
+
 START_TEST(half_of_one_goes) {
     const char *name = dead_ring();
     ck_assert_int_eq(unlink(path_of(name, "")), 0);
@@ -278,6 +298,7 @@ int main(void) {
     tcase_add_test(tests, a_dead_ring_goes);
     tcase_add_test(tests, a_live_one_stays_until_it_is_closed);
     tcase_add_test(tests, a_dead_one_that_is_read_stays);
+    tcase_add_test(tests, one_that_just_took_anothers_place_stays);
     tcase_add_test(tests, half_of_one_goes);
     tcase_add_test(tests, the_half_that_is_being_made_stays);
     tcase_add_test(tests, what_cannot_be_removed_says_why);
