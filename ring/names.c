@@ -26,8 +26,8 @@ static int not_ours(const struct naming *n, const char *path, uid_t owner) {
 
 static int not_a_ring(const struct naming *n) {
     return error_set(n->error, -EEXIST,
-                     "%s or its .ctl exists and is not a ring: take another name, or remove it if "
-                     "nobody needs it",
+                     "%s or its .ctl exists and is not a ring: take another name, or remove both "
+                     "files if nobody needs them",
                      n->wanted.frames);
 }
 

@@ -3,6 +3,7 @@
  * still do. Only root can be somebody else; for others the test is skipped. */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/futex.h>
 #include <pwd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -150,15 +151,19 @@ START_TEST(perms_are_like_a_files_whatever_the_umask) {
 }
 END_TEST
 
-static int attach_as_stranger(struct child *test, const char *name) {
+static int attach_as_this_user(const char *name) {
     struct shmring_reader *reader = NULL;
     struct shmring_error error = {0};
-    become(STRANGER);
     CHILD_ASSERT(shmring_reader_new(name, NULL, &reader, NULL) == 0);
     int result = shmring_reader_attach(reader, 0, &error);
     CHILD_ASSERT(result == 0 || strstr(error.message, "uid 61001"));
     shmring_reader_free(reader);
     return -result;
+}
+
+static int attach_as_stranger(struct child *test, const char *name) {
+    become(STRANGER);
+    return attach_as_this_user(name);
 }
 
 START_TEST(rings_of_others_are_read_by_who_says_so) {
@@ -173,6 +178,22 @@ START_TEST(rings_of_others_are_read_by_who_says_so) {
     stranger = start_child(attach_as_stranger, name);
     ck_assert_int_eq(end_child(&stranger), 0);
     shmring_writer_close(roots);
+}
+END_TEST
+
+static int attach_in_a_namespace(struct child *test, const char *name) {
+    if (unshare(CLONE_NEWUSER) < 0)
+        return SKIPPED; /* as in most containers */
+    return attach_as_this_user(name);
+}
+
+START_TEST(all_users_are_one_where_none_is_mapped) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0666, 0);
+    struct child nobody = start_child(attach_in_a_namespace, name);
+    int status = end_child(&nobody);
+    ck_assert(status == 0 || status == SKIPPED);
+    ck_assert_int_eq(end_child(&owner), 0);
 }
 END_TEST
 
@@ -263,6 +284,42 @@ START_TEST(observers_locks_hinder_nobody) {
     ck_assert_int_eq(rights_of(OWNER, name), 6);
     ck_assert_int_eq(end_child(&owner), 0);
     ck_assert_int_eq(end_child(&stranger), 0);
+}
+END_TEST
+
+static int move_a_sleeper(struct child *test, const char *name) {
+    static uint32_t elsewhere;
+    become(STRANGER);
+    int fd = open(path_of(name, ""), O_RDONLY);
+    struct layout_header *header = mmap(NULL, LAYOUT_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    CHILD_ASSERT(header != MAP_FAILED);
+    while (syscall(SYS_futex, &header->event, FUTEX_REQUEUE, 0, 1L, &elsewhere, 0) == 0)
+        sched_yield(); /* until one sleeps */
+    CHILD_ASSERT(child_say(test, 'M'));
+    child_hear(test);
+    return 0;
+}
+
+static void *take_the_second(void *reader) {
+    shmring_frame_release(take(reader, 2));
+    return NULL;
+}
+
+/* It then wakes by its own look only. */
+START_TEST(observers_can_delay_sleepers) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0644, 0);
+    struct child stranger = start_child(move_a_sleeper, name);
+    struct shmring_reader_options options = options_for_any_owner();
+    struct shmring_reader *reader = open_reader(name, &options);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, take_the_second, reader), 0);
+    ck_assert_int_eq(child_hear(&stranger), 'M');
+    tell(&owner, 'P');
+    pthread_join(thread, NULL);
+    shmring_reader_free(reader);
+    ck_assert_int_eq(end_child(&stranger), 0);
+    ck_assert_int_eq(end_child(&owner), 0);
 }
 END_TEST
 
@@ -593,6 +650,61 @@ START_TEST(they_can_keep_a_dead_writers_name) {
 }
 END_TEST
 
+static int spoil_ctl(struct child *test, const char *name) {
+    become(MEMBER);
+    struct layout_ctl *ctl = map_ctl(name);
+    memset(ctl->magic, 0, sizeof ctl->magic);
+    return 0;
+}
+
+static int find_no_ring(struct child *test, const char *name) {
+    struct shmring_writer_options options = writer_options(6);
+    struct shmring_writer *writer = NULL;
+    struct shmring_error error = {0};
+    become(OWNER);
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, &error) == -EEXIST);
+    CHILD_ASSERT(strstr(error.message, "remove both files"));
+    CHILD_ASSERT(unlink(path_of(name, "")) == 0 && unlink(path_of(name, ".ctl")) == 0);
+    return 0;
+}
+
+/* Until its owner removes what is there. */
+START_TEST(they_can_spoil_a_dead_writers_name) {
+    const char *name = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    ck_assert_int_eq(run_to_end(spoil_ctl, name), 0);
+    kill_child(&owner);
+    ck_assert_int_eq(run_to_end(find_no_ring, name), 0);
+    owner = start_owner(name, 0660, 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
+static const char *other;
+
+static int link_ctl(struct child *test, const char *name) {
+    become(MEMBER);
+    return link(path_of(name, ".ctl"), path_of(other, ".ctl"));
+}
+
+static int remove_link(struct child *test, const char *name) {
+    become(OWNER);
+    return unlink(path_of(name, ".ctl"));
+}
+
+START_TEST(they_can_keep_another_name_in_use) {
+    const char *name = new_name();
+    other = new_name();
+    struct child owner = start_owner(name, 0660, 0);
+    ck_assert_int_eq(run_to_end(link_ctl, name), 0);
+    ck_assert_int_eq(run_to_end(find_in_use, other), 0);
+    ck_assert_int_eq(run_to_end(remove_link, other), 0);
+    struct child others = start_owner(other, 0660, 0);
+    ck_assert_int_eq(end_child(&others), 0);
+    ck_assert_int_eq(end_child(&owner), 0);
+}
+END_TEST
+
 static int forge_words(struct child *test, const char *name) {
     become(MEMBER);
     struct layout_ctl *ctl = map_ctl(name);
@@ -601,14 +713,14 @@ static int forge_words(struct child *test, const char *name) {
     return 0;
 }
 
-static int wipe_places(struct child *test, const char *name) {
+static int wipe_ports(struct child *test, const char *name) {
     become(MEMBER);
     struct layout_ctl *ctl = map_ctl(name);
     memset((void *)ctl->port, 0, 2 * sizeof *ctl->port);
     return 0;
 }
 
-static int (*const forgeries[])(struct child *, const char *) = {forge_words, wipe_places};
+static int (*const forgeries[])(struct child *, const char *) = {forge_words, wipe_ports};
 
 /* It is told, and comes back. */
 START_TEST(they_can_shut_others_out) {
@@ -686,9 +798,11 @@ int main(void) {
     }
     tcase_add_test(tests, perms_are_like_a_files_whatever_the_umask);
     tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
+    tcase_add_test(tests, all_users_are_one_where_none_is_mapped);
     tcase_add_loop_test(tests, narrower_perms_shut_out_whoever_is_there, 0, 5);
     tcase_add_test(tests, memory_that_may_not_be_locked_is_an_error);
     tcase_add_test(tests, observers_locks_hinder_nobody);
+    tcase_add_test(tests, observers_can_delay_sleepers);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
     tcase_add_test(tests, squatted_temporary_names_are_passed_over);
     tcase_add_test(tests, they_can_take_up_ports);
@@ -697,6 +811,8 @@ int main(void) {
     tcase_add_test(tests, they_can_forge_what_others_claim);
     tcase_add_test(tests, they_can_keep_others_from_attaching);
     tcase_add_test(tests, they_can_keep_a_dead_writers_name);
+    tcase_add_test(tests, they_can_spoil_a_dead_writers_name);
+    tcase_add_test(tests, they_can_keep_another_name_in_use);
     tcase_add_loop_test(tests, they_can_shut_others_out, 0, COUNT(forgeries));
     tcase_add_test(tests, forged_ports_stop_nobody);
     tcase_add_test(tests, endless_attaches_stop_nobody);
