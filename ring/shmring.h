@@ -44,7 +44,7 @@
  *     on it is an error, as with every handle. A handle inherited through fork() answers -ECHILD in
  *     the child; closing or freeing it there is allowed and touches nothing shared. A thread inside
  *     a call must not be cancelled (pthread_cancel): ..._interrupt() ends its wait. A signal
- * handler must not leave a call by longjmp(), nor call fork(), which takes a lock of the library's.
+ *     handler must not leave a call by longjmp(), nor call fork(), which takes the library's lock.
  *   - A struct that begins with struct_size is filled in by its ..._INIT before it is passed; so a
  *     program that was built with an older, smaller one goes on working. What is reserved in it is
  *     0: a later release may have a field there.
