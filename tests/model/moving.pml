@@ -4,7 +4,9 @@
  * have read it, with patience, and gives back the memory of every slot that nobody has. The next
  * segment needs NEED of them. If it cannot be made the writer withdraws what stuck readers did not
  * read, and tries again; if nothing helps it takes the memory back, and publishes one frame more.
- * Readers take, copy, release, stop for ever, die. What happens in the next segment: handover.pml.
+ * Readers take, copy, release, stop for ever, die. The writer dies at any step of it; the next one
+ * goes on in what it left, moves again or publishes, and may die at any step of that. What happens in
+ * the next segment: handover.pml.
  *
  *   I4  frames held and copies that were kept are whole, an observer's too  (release, keep_copy, Observer)
  *   I5  a lossless reader misses only what was withdrawn; taken + missed is what was published
@@ -12,9 +14,10 @@
  *   -   only a stuck reader loses offers                                    (withdraw)
  *   -   the move fails only for frames that are held, by who is alive       (fail)
  *   -   nothing is published into memory that was given back                (publish_one_more)
+ *   -   the next writer goes on, and has the memory for it                   (go_on, restore)
  *
  * One rule less: PUNCH_CLAIMED PUNCH_FIRST NO_CAS BY_STORE REVOKE_ONCE
- * NO_WITHDRAW STUCK_ONLY NO_PROBE NO_RESTORE */
+ * NO_WITHDRAW STUCK_ONLY NO_PROBE NO_RESTORE REFUSE_MOVING ADOPT_HOLES SWEEP_LATE ACTIVE_FIRST */
 #ifndef SLOTS
 #define SLOTS 2
 #endif
@@ -23,6 +26,9 @@
 #endif
 #ifndef DEATHS
 #define DEATHS 0
+#endif
+#ifndef WRITER_DEATHS
+#define WRITER_DEATHS 0
 #endif
 #ifndef MODE_0
 #define MODE_0 LOSSLESS
@@ -52,14 +58,14 @@
 byte state, head = FRAMES, slot_of[FRAMES + 1], claim[PORTS * SLOTS], header[SLOTS], pixels[SLOTS];
 bool ended;
 /* The kernel's. */
-byte lock[PORTS] = BY_READER;
-bool punched[SLOTS];
+byte lock[PORTS] = BY_READER, unnamed /* memory of the next segment, before it has the name */;
+bool punched[SLOTS], named;
 /* The writer's own. */
 byte record[PORTS * SLOTS];
 bool stuck[PORTS];
 /* For the proof alone. */
-bool dying[PORTS], halted[PORTS], was_dead[PORTS], withdrawn[PORTS * (FRAMES + 1)];
-byte holds[PORTS * SLOTS];
+bool writer_dying, going_on, dying[PORTS], halted[PORTS], was_dead[PORTS], withdrawn[PORTS * (FRAMES + 1)];
+byte holds[PORTS * SLOTS], writer, deaths = DEATHS, writer_deaths = WRITER_DEATHS;
 
 #define RECORD(port, slot) record[(port) * SLOTS + (slot)]
 #define HOLDS(port, slot) holds[(port) * SLOTS + (slot)]
@@ -207,6 +213,14 @@ inline count_punched() {
         k = 0
     }
 }
+/* What was given back is all there is; a segment without a name has some of it. */
+inline restore() {
+    for (slot : 0 .. SLOTS - 1) {
+        count_punched();
+        d_step { assert(!punched[slot] || room > unnamed); punched[slot] = false; room = 0 }
+    }
+    slot = 0
+}
 /* Whether it was dead before this writer last asked. */
 inline note_dead() {
     d_step { for (p : 0 .. PORTS - 1) { was_dead[p] = (lock[p] == UNLOCKED) } p = 0 }
@@ -220,8 +234,7 @@ inline fail() {
         p = 0
     };
 #ifndef NO_RESTORE
-    for (k : 0 .. SLOTS - 1) { punched[k] = false }
-    k = 0;
+    restore();
 #endif
     state = ACTIVE
 }
@@ -241,6 +254,46 @@ inline publish_one_more() {
     head++;
     slot = 0
 }
+#define is_hole(port, slot) punched[slot]
+#ifdef REFUSE_MOVING
+#define can_go_on (state == ACTIVE && !ANY_SLOT(is_hole, 0))
+#else
+#define can_go_on (state == MOVING || (state == ACTIVE && !ANY_SLOT(is_hole, 0)))
+#endif
+/* Another writer. Each step may be done again by the next one. */
+inline go_on() {
+    if
+    :: named -> goto moved
+    :: else
+    fi;
+    if
+    :: can_go_on
+    :: else -> unnamed = 0; count_punched(); assert(room == SLOTS); goto moved /* one of its own */
+    fi;
+#ifdef ACTIVE_FIRST
+    state = ACTIVE;
+#endif
+#ifndef SWEEP_LATE
+    unnamed = 0;
+#endif
+#ifndef ADOPT_HOLES
+    restore();
+#endif
+#ifdef SWEEP_LATE
+    unnamed = 0;
+#endif
+    for (p : 0 .. PORTS - 1) {
+        for (k : 0 .. SLOTS - 1) { RECORD(p, k) = CLAIM(p, k) }
+        k = 0
+    }
+    p = 0;
+    state = ACTIVE;
+    going_on = false;
+    if
+    :: state = MOVING
+    :: publish_one_more(); goto out
+    fi
+}
 active proctype Writer() {
     byte slot, k, p, room;
     bool is_claimed, found, won;
@@ -254,36 +307,50 @@ active proctype Writer() {
         RUN_READERS;
         state = MOVING
     };
+start:
+    {
+        if :: writer > 0 -> go_on() :: else fi;
 again:
-    wait_drained();
-    revoke_latest();
-    note_dead();
+        wait_drained();
+        revoke_latest();
+        note_dead();
 #ifndef NO_PROBE
-    probe();
+        probe();
 #endif
-    free_memory();
-    count_punched();
-    if
-    :: room >= NEED -> room = 0; goto moved
-    :: else
-    fi;
-    room = 0;
+        free_memory();
+        count_punched();
+        if
+        :: room >= NEED -> room = 0; unnamed = NEED; goto made
+        :: else
+        fi;
+        room = 0;
 #ifndef NO_WITHDRAW
-    withdraw_stuck();
-    if
-    :: found -> found = false; goto again
-    :: else
-    fi;
+        withdraw_stuck();
+        if
+        :: found -> found = false; goto again
+        :: else
+        fi;
 #endif
-    fail();
-    publish_one_more();
+        fail();
+        publish_one_more();
 out:
-    ended = true;
-    goto end;
+        ended = true;
+        goto end;
+made:
+        atomic { named = true; unnamed = 0 };
 moved:
-    state = SUPERSEDED;
+        state = SUPERSEDED;
 end:
-    skip
+        skip
+    } unless {
+        writer_dying ->
+            atomic {
+                writer_dying = false; going_on = true; writer++; slot = 0; room = 0; is_claimed = false; found = false; won = false;
+                for (p : 0 .. PORTS - 1) { stuck[p] = false; for (k : 0 .. SLOTS - 1) { RECORD(p, k) = 0 } }
+                p = 0; k = 0
+            };
+            goto start
+    }
 }
 
 inline miss() {
@@ -365,16 +432,17 @@ active proctype Observer() {
     od
 }
 #endif
-#if DEATHS > 0
+#if DEATHS > 0 || WRITER_DEATHS > 0
 active proctype Killer() {
     byte k;
-    if
-    :: atomic { state == MOVING && !halted[0] ->
-        dying[0] = true;
-        lock[0] = UNLOCKED;
-        for (k : 0 .. SLOTS - 1) { HOLDS(0, k) = 0 }
-        k = 0 }
-    :: skip
-    fi
+    do
+    :: atomic {
+        deaths > 0 && state == MOVING && !halted[0] ->
+            deaths--; dying[0] = true; lock[0] = UNLOCKED;
+            for (k : 0 .. SLOTS - 1) { HOLDS(0, k) = 0 }
+            k = 0 }
+    :: atomic { writer_deaths > 0 && !writer_dying && (state == MOVING || going_on) -> writer_deaths--; writer_dying = true }
+    :: break
+    od
 }
 #endif
