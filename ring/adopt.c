@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "allocate.h"
 #include "create.h"
 #include "error.h"
 #include "lock.h"
@@ -33,8 +34,8 @@ static bool same_sizes(const struct geometry *a, const struct geometry *b) {
 static bool can_go_on(const struct segment *seg, const struct layout_header *header) {
     uint32_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&header->head, memory_order_relaxed);
-    return (state == STATE_ACTIVE || state == STATE_ENDED) && head >= seg->g.base &&
-           head < LAYOUT_MAX_SEQ;
+    return (state == STATE_ACTIVE || state == STATE_ENDED || state == STATE_MOVING) &&
+           head >= seg->g.base && head < LAYOUT_MAX_SEQ;
 }
 
 /* Byte 0 of .ctl is ours, and both names still lead here: nobody else changes it now. */
@@ -43,7 +44,7 @@ static bool fits(struct segment *seg, const struct geometry *wanted) {
     struct layout_header header;
     bool good = false;
     segment_remember_files(seg);
-    if (segment_look(seg->name, SEGMENT_ATTACH, &looked, &header, NULL) == 0) {
+    if (segment_look(seg->name, SEGMENT_ADOPT, &looked, &header, NULL) == 0) {
         good = looked->inode == seg->inode && looked->ctl_inode == seg->ctl_inode &&
                same_sizes(&looked->g, wanted) && can_go_on(looked, &header);
         seg->g = looked->g;
@@ -52,11 +53,15 @@ static bool fits(struct segment *seg, const struct geometry *wanted) {
     return good;
 }
 
+/* A writer that died in a move gave memory back, and what it made of it may lie there. */
 static int take(struct segment *seg, const struct ring_paths *paths, uint32_t perms) {
+    sweep_leftovers(seg->name);
     int result = segment_part_from_mapping(seg, paths->frames);
     /* For observers to ask; nothing else depends on it. */
     if (result == 0)
         result = lock_try(seg->frames_fd, LOCK_WRITER);
+    if (result == 0)
+        result = allocate_range(seg->frames_fd, 0, seg->g.total_size);
     if (result == 0)
         result = segment_map(seg, true);
     if (result == 0)
@@ -86,7 +91,6 @@ int segment_adopt(const char *name, const struct shmring_writer_options *options
         segment_unref(seg);
         return -ENOENT;
     }
-    sweep_leftovers(name); /* it may have died in a resize */
     *adopted = seg;
     return 0;
 }

@@ -327,7 +327,7 @@ static bool has_holes(const struct segment *seg, const struct stat *frames) {
     return (uint64_t)frames->st_blocks * 512 < seg->g.total_size;
 }
 
-static int check_objects(struct segment *seg, struct layout_header *header,
+static int check_objects(struct segment *seg, enum segment_use use, struct layout_header *header,
                          struct shmring_error *error) {
     static const char *const damaged = "'%s' cannot be read as a ring: %s";
     _Alignas(struct layout_ctl) unsigned char ctl_start[sizeof(struct layout_ctl)];
@@ -347,7 +347,7 @@ static int check_objects(struct segment *seg, struct layout_header *header,
     if (!geometry_check(&seg->g, header, (uint64_t)frames.st_size, ctl, (uint64_t)control.st_size,
                         &problem))
         return error_set(error, -EPROTO, damaged, seg->name, problem);
-    if (has_holes(seg, &frames))
+    if (has_holes(seg, &frames) && !(use == SEGMENT_ADOPT && is_going(header)))
         return is_going(header) ? -EAGAIN
                                 : error_set(error, -EPROTO, damaged, seg->name,
                                             "parts of its memory were never there");
@@ -366,10 +366,10 @@ static int open_both(struct segment *seg, enum segment_use use, struct layout_he
     int result = open_object(&seg->frames_fd, seg->name, paths.frames, false, error);
     if (result == 0)
         result = check_kind(seg, error);
-    if (result == 0 && use == SEGMENT_ATTACH)
+    if (result == 0 && use != SEGMENT_OBSERVE)
         result = open_object(&seg->ctl_fd, seg->name, paths.ctl, true, error);
     if (result == 0)
-        result = check_objects(seg, snapshot, error);
+        result = check_objects(seg, use, snapshot, error);
     return result;
 }
 

@@ -121,7 +121,8 @@ int segment_map_event(struct segment *seg);
  * sides touch the same addresses. */
 void segment_borrow_map(struct segment *seg, struct segment *from);
 
-enum segment_use { SEGMENT_ATTACH, SEGMENT_OBSERVE };
+/* ADOPT, or remove: also one that lacks memory, since its writer died in a move. */
+enum segment_use { SEGMENT_ATTACH, SEGMENT_OBSERVE, SEGMENT_ADOPT };
 
 /*
  * Opens the ring of that name and checks what it says of itself, without mapping any of it.

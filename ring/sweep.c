@@ -133,7 +133,7 @@ static int remove_locked(struct segment *seg, const struct layout_header *header
 static int remove_dead(const char *name, bool only_look, struct shmring_error *error) {
     struct segment *seg = NULL;
     struct layout_header header;
-    int result = segment_look(name, SEGMENT_ATTACH, &seg, &header, error);
+    int result = segment_look(name, SEGMENT_ADOPT, &seg, &header, error);
     if (result < 0)
         return result;
     result = refuse(seg, &header, error);

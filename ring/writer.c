@@ -131,6 +131,8 @@ static int adopt(struct shmring_writer *w, struct shmring_error *error) {
     with_counters(seg->header, &w->stats, take_over);
     w->stats.adopted = distributor_head(w->distributor) - seg->g.base;
     w->ended = atomic_load_explicit(&seg->header->state, memory_order_relaxed) == STATE_ENDED;
+    if (!w->ended)
+        set_state(seg, STATE_ACTIVE); /* it may have died in a move */
     return 0;
 }
 
@@ -138,7 +140,7 @@ static int adopt(struct shmring_writer *w, struct shmring_error *error) {
 static bool get_dead_ones_sizes(const char *name, struct shmring_writer_options *options) {
     struct segment *seg = NULL;
     struct layout_header header;
-    if (segment_look(name, SEGMENT_ATTACH, &seg, &header, NULL) < 0)
+    if (segment_look(name, SEGMENT_ADOPT, &seg, &header, NULL) < 0)
         return false;
     bool is_dead = seg->owner == geteuid() && !segment_has_writer(seg);
     options->slots = seg->g.slots;

@@ -436,6 +436,72 @@ START_TEST(half_an_end) {
 }
 END_TEST
 
+/* ---- A move that did not come to its end ---- */
+
+static int write_three_and_half_a_move(struct child *test, const char *name) {
+    struct shmring_writer *writer = child_writer(name);
+    child_say(test, 'r');
+    child_hear(test);
+    for (int i = 0; i < 3; i++)
+        put_next(writer);
+    child_say(test, 'p');
+    child_hear(test);
+    writer_segment(writer)->header->state = STATE_MOVING;
+    if (half_steps > 0)
+        distributor_free_memory(writer->distributor);
+    child_say(test, 'h');
+    child_hear(test);
+    return 0;
+}
+
+/* What it gave back is had again; what readers hold, or have yet to read, it never gave. */
+START_TEST(half_a_move) {
+    const char *name = new_name();
+    struct stat status;
+    half_steps = _i;
+    struct child child = start_child_writer(write_three_and_half_a_move, name);
+    struct shmring_reader *reader = new_survivor(name, 1);
+    ino_t inode = inode_of(name);
+    tell(&child, 'p');
+    struct shmring_frame *held = take(reader, 1);
+    read_many(reader, 2, 2);
+    tell(&child, 'h');
+    kill_child(&child);
+    ck_assert_int_eq(stat(path_of(name, ""), &status), 0);
+    ck_assert_int_eq(status.st_blocks * 512 < status.st_size, half_steps);
+    struct shmring_writer *writer = new_writer(name, 4);
+    ck_assert_uint_eq(inode_of(name), inode);
+    ck_assert_uint_eq(stats_of(writer).adopted, 3);
+    ck_assert_int_eq(stat(path_of(name, ""), &status), 0);
+    ck_assert_int_ge(status.st_blocks * 512, status.st_size);
+    ck_assert_int_eq(query(name).state, SHMRING_STATE_LIVE);
+    read_many(reader, 3, 3);
+    for (uint64_t number = 4; number <= 30; number++) {
+        put(writer, number);
+        read_many(reader, number, number);
+        ck_assert(is_filled(held->data, 1));
+    }
+    shmring_frame_release(held);
+    shmring_reader_free(new_reader(name, 1));
+    assert_complete(reader, 30);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+END_TEST
+
+/* Nobody's memory is kept for who is not there. */
+START_TEST(half_a_move_can_be_removed) {
+    const char *name = new_name();
+    half_steps = 1;
+    struct child child = start_child_writer(write_three_and_half_a_move, name);
+    tell(&child, 'p');
+    tell(&child, 'h');
+    kill_child(&child);
+    ck_assert_int_eq(shmring_remove(name, false, NULL), 0);
+    ck_assert_int_eq(shm_entries(name, false), 0);
+}
+END_TEST
+
 /* ---- What is not taken as it lies ---- */
 
 static void change(struct shmring_writer_options *options, int what) {
@@ -484,7 +550,6 @@ static const struct {
 } damage[] = {
     {STATE_CLOSED, 3},
     {STATE_SUPERSEDED, 3},
-    {STATE_MOVING, 3},
     {77, 3},
     {STATE_ACTIVE, 0},
     {STATE_ACTIVE, UINT64_C(1) << 47},
@@ -606,6 +671,8 @@ int main(void) {
     tcase_add_test(tests, slots_that_were_lent_are_used_last);
     tcase_add_test(tests, an_ended_ring);
     tcase_add_test(tests, half_an_end);
+    tcase_add_loop_test(tests, half_a_move, 0, 2);
+    tcase_add_test(tests, half_a_move_can_be_removed);
     tcase_add_loop_test(tests, other_sizes, 0, 5);
     tcase_add_loop_test(tests, what_cannot_go_on, 0, COUNT(damage));
     tcase_add_test(tests, a_liar_is_shut_out);

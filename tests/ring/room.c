@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A /dev/shm of 64 MiB, as containers have it, and rings that fill most of it. */
+#include <fcntl.h>
 #include <sched.h>
 
+#include "distributor.h"
 #include "support.h"
+#include "writer.h"
 
 #define MS INT64_C(1000000)
 /* Of BGR; eight of the larger ones are 50 MB. */
@@ -94,6 +97,122 @@ SMALL_SHM_TEST(with_another_size_and_a_reader) {
     read_many(reader, 2, 2);
     ck_assert_uint_eq(reader_stats(reader).received, 2);
     shmring_reader_free(reader);
+    shmring_writer_close(writer);
+}
+
+/* ---- A death in the midst of a move ---- */
+
+static int move_until_killed(struct child *test, const char *name) {
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = NULL;
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == SHMRING_OK);
+    CHILD_ASSERT(child_say(test, 'r'));
+    child_hear(test);
+    put_many(writer, 1, 2);
+    CHILD_ASSERT(child_say(test, 'p'));
+    shmring_writer_resize(writer, 8, SIZE_1080P * 9 / 8, 16384, NULL);
+    return 1;
+}
+
+/* It waits there for who has not read. */
+static void wait_until_it_moves(struct shmring_reader *reader) {
+    while (atomic_load(&reader_segment(reader)->header->state) != STATE_MOVING)
+        sched_yield();
+}
+
+SMALL_SHM_TEST(killed_while_its_readers_read) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct child child = start_child(move_until_killed, name);
+    ck_assert_int_eq(child_hear(&child), 'r');
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_LOST);
+    tell(&child, 'p');
+    wait_until_it_moves(reader);
+    kill_child(&child);
+    read_many(reader, 1, 1);
+    struct shmring_writer *writer = open_writer(name, &options);
+    put(writer, 3);
+    read_many(reader, 2, 3);
+    ck_assert_uint_eq(reader_stats(reader).received, 3);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries("", false), 2); /* . and .. */
+}
+
+/* What the next segment has of it, under its first name. */
+static const char *half_a_segment(const char *name) {
+    static struct ring_paths paths;
+    const uint8_t instance[16] = {1};
+    name_temporary_paths(&paths, name, instance);
+    return paths.frames;
+}
+
+static int move_half_way(struct child *test, const char *name) {
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = NULL;
+    CHILD_ASSERT(shmring_writer_open(name, &options, &writer, NULL) == SHMRING_OK);
+    CHILD_ASSERT(child_say(test, 'r'));
+    child_hear(test);
+    put_many(writer, 1, 5);
+    atomic_store(&writer_segment(writer)->header->state, STATE_MOVING);
+    distributor_free_memory(writer->distributor);
+    int fd = open(half_a_segment(name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHILD_ASSERT(fd >= 0 && posix_fallocate(fd, 0, 30 << 20) == 0);
+    CHILD_ASSERT(child_say(test, 'm'));
+    child_hear(test);
+    return 0;
+}
+
+static struct shmring_reader *start_half_a_move(const char *name) {
+    struct child child = start_child(move_half_way, name);
+    ck_assert_int_eq(child_hear(&child), 'r');
+    struct shmring_reader *reader = new_reader_that_goes_on(name, 1u << SHMRING_LOST);
+    tell(&child, 'm');
+    kill_child(&child);
+    return reader;
+}
+
+static void go_on_after_half_a_move(const char *name, struct shmring_reader *reader) {
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = open_writer(name, &options);
+    ck_assert_uint_eq(stats_of(writer).adopted, 5);
+    put_many(writer, 6, 8);
+    read_many(reader, 1, 8);
+    ck_assert_uint_eq(reader_stats(reader).received, 8);
+    shmring_reader_free(reader);
+    shmring_writer_close(writer);
+    ck_assert_int_eq(shm_entries("", false), 2);
+}
+
+SMALL_SHM_TEST(killed_before_the_next_segment_had_the_name) {
+    const char *name = new_name();
+    go_on_after_half_a_move(name, start_half_a_move(name));
+}
+
+/* Then nothing is written into holes. */
+SMALL_SHM_TEST(and_somebody_else_has_the_memory) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P);
+    struct shmring_writer *writer = NULL;
+    struct shmring_reader *reader = start_half_a_move(name);
+    ck_assert_int_eq(rename(half_a_segment(name), path_of("else", "")), 0);
+    ck_assert_int_eq(shmring_writer_open(name, &options, &writer, NULL), -ENOSPC);
+    ck_assert_int_eq(unlink(path_of("else", "")), 0);
+    go_on_after_half_a_move(name, reader);
+}
+
+SMALL_SHM_TEST(and_then_another_size) {
+    const char *name = new_name();
+    struct shmring_writer_options options = large(SIZE_1080P * 17 / 16);
+    struct shmring_reader *stuck = start_half_a_move(name);
+    options.patience_ns = 20 * MS;
+    struct shmring_writer *writer = open_writer(name, &options);
+    ck_assert_int_eq(take_result(stuck, 10 * MS), SHMRING_TIMEOUT);
+    put(writer, 6);
+    struct shmring_frame *frame = take(stuck, 6);
+    ck_assert_uint_eq(frame->missed, 5);
+    shmring_frame_release(frame);
+    shmring_reader_free(stuck);
     shmring_writer_close(writer);
 }
 
@@ -375,6 +494,10 @@ int main(void) {
     tcase_add_test(tests, a_killed_writer_starts_again);
     tcase_add_test(tests, with_another_size);
     tcase_add_test(tests, with_another_size_and_a_reader);
+    tcase_add_test(tests, killed_while_its_readers_read);
+    tcase_add_test(tests, killed_before_the_next_segment_had_the_name);
+    tcase_add_test(tests, and_somebody_else_has_the_memory);
+    tcase_add_test(tests, and_then_another_size);
     tcase_add_test(tests, one_stream_after_the_other);
     tcase_add_test(tests, larger_and_smaller_again);
     tcase_add_test(tests, a_held_frame_is_not_waited_for);
