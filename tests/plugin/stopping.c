@@ -30,12 +30,12 @@ static GstBusSyncReply stop_at(GstBus *bus, GstMessage *message, gpointer types)
     return GST_BUS_DROP;
 }
 
-static void stop_at_signal(GstElement *element, guint64 id, guint pid, const gchar *name,
+static void stop_at_signal(GstElement *from, guint64 id, guint pid, const gchar *name,
                            gpointer data) {
     stop();
 }
 
-static void stop_at_notify(GstElement *element, GParamSpec *pspec, gpointer data) {
+static void stop_at_notify(GstElement *from, GParamSpec *pspec, gpointer data) {
     stop();
 }
 
