@@ -5,7 +5,7 @@
 #include "support.h"
 
 static const char *name;
-static int sleeps;
+static atomic_int sleeps;
 
 /* In place of libc's: counts how often somebody begins to sleep (futex_waitv). */
 long syscall(long number, ...) {

@@ -800,7 +800,10 @@ int main(void) {
     tcase_add_test(tests, rings_of_others_are_read_by_who_says_so);
     tcase_add_test(tests, all_users_are_one_where_none_is_mapped);
     tcase_add_loop_test(tests, narrower_perms_shut_out_whoever_is_there, 0, 5);
+    /* with them mlockall() does nothing */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
     tcase_add_test(tests, memory_that_may_not_be_locked_is_an_error);
+#endif
     tcase_add_test(tests, observers_locks_hinder_nobody);
     tcase_add_test(tests, observers_can_delay_sleepers);
     tcase_add_test(tests, squatted_names_are_refused_by_whose_they_are);
