@@ -42,7 +42,7 @@ static int map_for(struct shmring_reader *r, struct segment *seg, struct shmring
         segment_borrow_map(seg, r->shared);
     else
         result = segment_map(seg, false);
-    if (result == 0)
+    if (result >= 0)
         return 0;
     /* EAGAIN is of mlockall(2), whose limit is reached: not a ring that is just starting. */
     return error_set(error, result == -EAGAIN ? -ENOMEM : result, "cannot map ring '%s': %s",
