@@ -125,9 +125,10 @@ class Writer(_shmring.Writer):
         if caps is not None and (width is not None or height is not None):
             raise TypeError("Writer() takes width and height, or caps, not both")
         arguments.of_type(format, "format", str, "a str")
-        arguments.of_type("" if caps is None else caps, "caps", str, "a str")
-        if caps is not None and not _MEDIA_TYPE.match(caps):
-            raise ValueError(f"caps must begin with a media type, as 'image/jpeg', not {caps!r}")
+        if caps is not None:
+            arguments.of_type(caps, "caps", str, "a str")
+            if not _MEDIA_TYPE.match(caps):
+                raise ValueError(f"caps must begin with a media type, as 'image/jpeg', not {caps!r}")
         rate, size = arguments.rate(framerate), _FIRST_SIZE
         if width is not None and height is not None:
             width, height = arguments.count(width, "width"), arguments.count(height, "height")
